@@ -1,0 +1,5 @@
+"""Image data sets as tables, from files on this machine or from OpenML."""
+
+from ._fetch import fetch_fashion_mnist, fetch_mnist
+
+__all__ = ["fetch_fashion_mnist", "fetch_mnist"]

@@ -1,0 +1,134 @@
+"""Checks of what users hand in, and the choices that "auto" leaves to the data."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.utils import check_array
+from sklearn.utils.validation import _check_sample_weight, validate_data
+
+_STEPS = 8000
+_EPOCHS = (20, 500)
+_BATCH = (32, 256)
+
+
+def validated(estimator: Any, X: Any, *, reset: bool = False, min_samples: int = 1) -> np.ndarray:
+    """Return X as a C-ordered, writeable float32 table that suits ``estimator``."""
+    X = validate_data(
+        estimator,
+        _as_numpy(X),
+        dtype=np.float32,
+        order="C",
+        reset=reset,
+        ensure_min_samples=min_samples,
+    )
+    return X if X.flags.writeable else X.copy()
+
+
+def validated_codes(Z: Any, n_latent: int, name: str) -> np.ndarray:
+    """Return latent codes as a float32 table with ``n_latent`` columns."""
+    Z = check_array(_as_numpy(Z), dtype=np.float32, order="C")
+    if Z.shape[1] != n_latent:
+        raise ValueError(
+            f"Z has {Z.shape[1]} columns, but the codes of this {name} have {n_latent}: pass "
+            "codes as transform returns them."
+        )
+    return Z if Z.flags.writeable else Z.copy()
+
+
+def validated_weight(sample_weight: Any, X: np.ndarray) -> np.ndarray | None:
+    """Return weights that average one, or None where all are equal."""
+    if sample_weight is None:
+        return None
+    weight = _check_sample_weight(sample_weight, X, dtype=np.float32, ensure_non_negative=True)
+    if not weight.any():
+        raise ValueError("sample_weight holds only zeros: nothing is left to fit on.")
+    return None if np.ptp(weight) == 0 else weight / weight.mean()
+
+
+def check_support(likelihood: Any, *tables: np.ndarray | None) -> None:
+    """Ask the likelihood, if it has an opinion, whether it can explain the tables."""
+    if hasattr(likelihood, "check"):
+        for X in tables:
+            if X is not None:
+                likelihood.check(X)
+
+
+def _as_numpy(X: Any) -> Any:
+    """Return tensors as arrays, which scikit-learn can check, and anything else as it is."""
+    return X.numpy(force=True) if isinstance(X, torch.Tensor) else X
+
+
+def split_rows(
+    n_samples: int, fraction: float, generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return shuffled indices of the rows to train on and of those to validate on."""
+    n_valid = math.ceil(fraction * n_samples)
+    if n_samples - n_valid < 2:
+        raise ValueError(
+            f"early_stopping=True sets aside {n_valid} of {n_samples} rows "
+            f"(validation_fraction={fraction}) and leaves too few to train on; pass more rows, a "
+            "smaller validation_fraction, or X_val."
+        )
+    order = torch.randperm(n_samples, generator=generator, device=generator.device)
+    return order[n_valid:], order[:n_valid]
+
+
+def resolve_batch_size(batch_size: int | str, n_samples: int) -> int:
+    """Return the number of rows of a batch: by default about a sixteenth, from 32 to 256."""
+    if batch_size == "auto":
+        power = 2 ** round(math.log2(max(n_samples, 1) / 16))
+        batch_size = int(np.clip(power, *_BATCH))
+    return min(int(batch_size), n_samples)
+
+
+def resolve_max_iter(max_iter: int | str, n_samples: int, batch_size: int) -> int:
+    """Return the number of epochs: by default those of about 8000 steps, from 20 to 500."""
+    if max_iter == "auto":
+        return int(np.clip(math.ceil(_STEPS * batch_size / n_samples), *_EPOCHS))
+    return int(max_iter)
+
+
+def resolve_device(device: str) -> str:
+    """Return the device's name; "auto" is a GPU where torch finds one."""
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(
+            f"device={device!r} cannot be used here: {error}. Use 'cpu' or 'auto'."
+        ) from error
+    return device
+
+
+_NET_PARAMETERS_OF_OURS = {
+    "batch_size": "batch_size",
+    "callbacks": "callbacks",
+    "criterion": "objective",
+    "device": "device",
+    "lr": "learning_rate_init",
+    "max_epochs": "max_iter",
+    "module": "mapping, encoder, decoder, likelihood and prior",
+    "train_split": "early_stopping, validation_fraction, or X_val in fit",
+    "verbose": "verbose",
+    "warm_start": "warm_start",
+}
+
+
+def checked_net_params(net_params: dict[str, Any] | None) -> dict[str, Any]:
+    """Return skorch parameters, none of which this package names itself."""
+    net_params = dict(net_params or {})
+    for name in net_params:
+        ours = _NET_PARAMETERS_OF_OURS.get(name.split("__")[0])
+        if ours and not name.startswith("callbacks__"):
+            raise ValueError(f"net_params[{name!r}] is set by the estimator's own: {ours}.")
+        if name.split("__")[0] in ("dataset", "iterator_train", "iterator_valid"):
+            raise ValueError(
+                f"net_params[{name!r}] has no effect: batches are index selections on a tensor "
+                "that stays in memory."
+            )
+    return net_params

@@ -1,0 +1,153 @@
+"""Likelihoods: from the decoder's output to p(X | z)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sklearn_intelvae import distributions
+from sklearn_intelvae._part import Part
+from sklearn_intelvae.distributions import Distribution
+
+
+class Likelihood(Part):
+    """Base class of likelihoods; a subclass gives ``forward``.
+
+    Attributes
+    ----------
+    outputs_per_feature : int
+        How many numbers the decoder has to supply for each feature of X.
+    """
+
+    outputs_per_feature = 1
+
+    def build(self, n_features: int) -> None:
+        """Make the likelihood's own weights, if it has any."""
+
+    def initialise(self, X: Tensor) -> None:
+        """Set starting values from the training data, if the likelihood wants to."""
+
+    def check(self, X: np.ndarray) -> None:
+        """Raise ValueError where X lies outside the support."""
+
+    def forward(self, h: Tensor) -> Distribution:
+        """Map the decoder's output, (n, outputs_per_feature * n_features), to p(X | z)."""
+        raise NotImplementedError
+
+
+class _LocationScale(Likelihood):
+    """A likelihood whose mean is the decoder's output, with a fixed or learned scale."""
+
+    def __init__(self, scale: float | str = "learned", min_scale: float = 0.01) -> None:
+        super().__init__()
+        self.scale = scale
+        self.min_scale = min_scale
+
+    def build(self, n_features: int) -> None:
+        """Make the scale: one number, or one for each feature."""
+        learned = isinstance(self.scale, str)
+        if learned and self.scale not in ("learned", "per_feature"):
+            raise ValueError(
+                f"scale must be 'learned', 'per_feature' or a positive number, got {self.scale!r}."
+            )
+        if not learned and not 0 < float(self.scale) < math.inf:
+            raise ValueError(f"scale must be positive and finite, got {self.scale!r}.")
+        start = torch.zeros(n_features if self.scale == "per_feature" else ())
+        if learned:
+            self.raw_scale = nn.Parameter(start)
+        else:
+            self.register_buffer("fixed_scale", start + float(self.scale))
+
+    def log_scale(self) -> Tensor:
+        """Return the log of the scale, never below ``min_scale`` when it is learned."""
+        if not isinstance(self.scale, str):
+            return self.fixed_scale.log()
+        return torch.logaddexp(self.raw_scale, torch.full_like(self.raw_scale, self._log_floor()))
+
+    def _log_floor(self) -> float:
+        return math.log(self.min_scale)
+
+
+class Gaussian(_LocationScale):
+    r"""p(x | z) = N(x; decoder(z), s^2), for real numbers.
+
+    Parameters
+    ----------
+    scale : "learned", "per_feature" or float, default="learned"
+        Standard deviation s in the units of X: one learned number, one for each feature, or a
+        fixed positive number.
+    min_scale : float, default=0.01
+        Lower bound of a learned scale, in the units of X. Without one the density of a feature
+        that can be reconstructed exactly, such as a constant, grows without limit.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_intelvae.likelihoods import Gaussian
+    >>> likelihood = Gaussian(scale=1.0)
+    >>> likelihood.build(2)
+    >>> round(float(likelihood(torch.zeros(1, 2)).log_prob(torch.zeros(1, 2))), 4)
+    -1.8379
+    """
+
+    def forward(self, h: Tensor) -> Distribution:
+        """Return the Gaussians around ``h``."""
+        return distributions.Normal(h, self.log_scale())
+
+
+class Laplace(_LocationScale):
+    r"""p(x | z) with density exp(-|x - decoder(z)| / s) / (2 s), for real numbers with outliers.
+
+    Parameters
+    ----------
+    scale : "learned", "per_feature" or float, default="learned"
+        Mean absolute deviation s in the units of X, as for :class:`Gaussian`.
+    min_scale : float, default=0.01
+        Lower bound of a learned scale, in the units of X.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_intelvae.likelihoods import Laplace
+    >>> likelihood = Laplace(scale=0.5)
+    >>> likelihood.build(2)
+    >>> float(likelihood(torch.zeros(1, 2)).log_prob(torch.ones(1, 2)))
+    -4.0
+    """
+
+    def forward(self, h: Tensor) -> Distribution:
+        """Return the Laplace distributions around ``h``."""
+        return distributions.Laplace(h, self.log_scale())
+
+
+class Bernoulli(Likelihood):
+    """p(x | z) of zeros and ones, with logits from the decoder.
+
+    Values between 0 and 1, such as the greys of an image, are accepted, as is usual with VAEs;
+    the log-likelihood is then a score, not a density.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_intelvae.likelihoods import Bernoulli
+    >>> p = Bernoulli()(torch.zeros(1, 2))
+    >>> p.mean
+    tensor([[0.5000, 0.5000]])
+    """
+
+    def check(self, X: np.ndarray) -> None:
+        """Raise ValueError where X lies outside [0, 1]."""
+        low, high = float(X.min()), float(X.max())
+        if low < 0 or high > 1:
+            raise ValueError(
+                f"likelihood='bernoulli' needs X in [0, 1], but X ranges from {low:.4g} to "
+                f"{high:.4g}. Rescale X, for instance with MinMaxScaler(clip=True) or by dividing "
+                "grey values by their maximum, or choose likelihood='gaussian'."
+            )
+
+    def forward(self, h: Tensor) -> Distribution:
+        """Return the Bernoulli distributions with logits ``h``."""
+        return distributions.Bernoulli(h)

@@ -1,0 +1,44 @@
+"""The base class of mappings."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from sklearn_intelvae._part import Part
+
+
+class Mapping(Part):
+    """Base class of mappings g from the intermediary latent y to the representation z.
+
+    A subclass gives ``forward``. It may give, besides:
+
+    - ``build(n_components)``, which makes weights once the size of y is known, and may refuse it;
+    - ``penalty(y, z)``, a number in nats that training adds to the loss;
+    - ``regions(y)``, an integer for each row, when g divides its domain into regions.
+
+    Any ``torch.nn.Module`` with the same methods serves as well; the base class adds
+    scikit-learn's parameters, so that the mapping's settings can be cloned, printed and searched.
+
+    References
+    ----------
+    Miao, Mathieu, Siddharth, Teh and Rainforth, "On Incorporating Inductive Biases into VAEs",
+    ICLR 2022.
+
+    Examples
+    --------
+    >>> from sklearn_intelvae import InteLVAE
+    >>> from sklearn_intelvae.mappings import Mapping
+    >>> class HalfSpace(Mapping):
+    ...     def __init__(self, slope=0.1):
+    ...         super().__init__()
+    ...         self.slope = slope
+    ...
+    ...     def forward(self, y):
+    ...         return y.clamp(min=0) + self.slope * y.clamp(max=0)
+    >>> InteLVAE(mapping=HalfSpace(slope=0.0))
+    InteLVAE(mapping=HalfSpace(slope=0.0))
+    """
+
+    def forward(self, y: Tensor) -> Tensor:
+        """Map y of shape (n, n_components) to z, of shape (n, any number of columns)."""
+        raise NotImplementedError

@@ -1,0 +1,23 @@
+"""The mapping of a plain VAE."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from sklearn_intelvae.mappings._base import Mapping
+
+
+class Identity(Mapping):
+    """g(y) = y, which makes the model a plain VAE.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_intelvae.mappings import Identity
+    >>> Identity()(torch.tensor([[1.0, 2.0]]))
+    tensor([[1., 2.]])
+    """
+
+    def forward(self, y: Tensor) -> Tensor:
+        """Return y."""
+        return y

@@ -1,0 +1,50 @@
+"""The mapping onto a circle or a sphere."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from sklearn_intelvae.mappings._base import Mapping
+
+
+class Sphere(Mapping):
+    r"""Project y onto the unit sphere: a representation with one hole.
+
+    .. math:: g(y) = y / (\lVert y \rVert_2 + \varepsilon)
+
+    With two components z lies on a circle, which suits an angle, a phase, or anything periodic;
+    with d components on the sphere of dimension d - 1. The standard normal prior becomes the
+    uniform distribution on the sphere. It has no weights and costs one norm per row.
+
+    Parameters
+    ----------
+    eps : float, default=1e-7
+        Keeps the origin, which has no direction, finite: g(0) = 0.
+
+    References
+    ----------
+    Miao et al., "On Incorporating Inductive Biases into VAEs", ICLR 2022, section 6.1.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_intelvae.mappings import Sphere
+    >>> Sphere()(torch.tensor([[3.0, 4.0]]))
+    tensor([[0.6000, 0.8000]])
+    """
+
+    def __init__(self, eps: float = 1e-7) -> None:
+        super().__init__()
+        self.eps = eps
+
+    def build(self, n_components: int) -> None:
+        """Refuse a line: the unit sphere of one dimension is two points."""
+        if n_components < 2:
+            raise ValueError(
+                f"mapping={self!r} needs n_components of at least 2, got {n_components}: in one "
+                "dimension the sphere is two points. For two groups use Clusters(n_clusters=2)."
+            )
+
+    def forward(self, y: Tensor) -> Tensor:
+        """Return the unit vectors."""
+        return y / (y.norm(dim=-1, keepdim=True) + self.eps)

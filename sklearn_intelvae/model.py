@@ -1,0 +1,115 @@
+"""The sentence of the package, assembled from its words."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from sklearn_intelvae._part import build, fresh, output_width
+from sklearn_intelvae._random import OwnRandomness
+from sklearn_intelvae.distributions import Distribution, Normal
+
+
+class Parts(NamedTuple):
+    """The words: parts that are not built yet, from which any number of models can be."""
+
+    encoder: Any
+    posterior: Any
+    mapping: Any
+    decoder: Any
+    likelihood: Any
+    prior: Any
+
+
+class Pass(NamedTuple):
+    """What one reading of the sentence yields for n rows."""
+
+    q: Normal
+    y: Tensor
+    z: Tensor
+    p: Distribution
+
+
+class Model(nn.Module):
+    """A latent variable model with an intermediary latent.
+
+    ::
+
+        X -> encoder -> q(y | X) -> y -> g -> z -> decoder -> p(X | z)
+
+    Made by :func:`build_model`.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        super().__init__()
+        self.encoder: nn.Module = parts.encoder
+        self.posterior: nn.Module = parts.posterior
+        self.mapping: nn.Module = parts.mapping
+        self.decoder: nn.Module = parts.decoder
+        self.likelihood: nn.Module = parts.likelihood
+        self.prior: nn.Module = parts.prior
+
+    def forward(self, x: Tensor, generator: torch.Generator) -> Pass:
+        """Read the sentence once: one draw of y for each row of x."""
+        q = self.encode(x)
+        y = q.sample(generator)
+        z = self.mapping(y)
+        return Pass(q, y, z, self.decode(z))
+
+    def encode(self, x: Tensor) -> Normal:
+        """Return q(y | x)."""
+        return self.posterior(self.encoder(x))
+
+    def decode(self, z: Tensor) -> Distribution:
+        """Return p(x | z)."""
+        return self.likelihood(self.decoder(z))
+
+    def kl(self, q: Normal, y: Tensor) -> Tensor:
+        """Return KL(q || p(y)) of each row: exactly if the prior can, else estimated at y."""
+        if hasattr(self.prior, "kl"):
+            return self.prior.kl(q)  # type: ignore[operator]
+        return q.log_prob(y) - self.prior.log_prob(y)  # type: ignore[operator]
+
+    def represent(self, x: Tensor) -> Tensor:
+        """Return z = g(mean of q(y | x)), without randomness."""
+        return self.mapping(self.encode(x).mean)
+
+
+def build_model(
+    parts: Parts, n_features: int, n_components: int, generator: torch.Generator
+) -> Model:
+    """Build a model for rows of ``n_features`` numbers.
+
+    Parameters
+    ----------
+    parts : Parts
+        Left as they are; the model works on copies.
+    n_features, n_components : int
+        Sizes of X and of y. The size of z is whatever the mapping returns.
+    generator : torch.Generator
+        Source of the initial weights.
+    """
+    parts = Parts(*map(fresh, parts))
+    with OwnRandomness(generator):
+        n_codes = parts.posterior.outputs_per_component * n_components
+        encoder = _network(parts.encoder, n_features, n_codes)
+        build(parts.mapping, n_components)
+        build(parts.prior, n_components)
+        build(parts.likelihood, n_features)
+        n_latent = output_width(parts.mapping, n_components)
+        n_outputs = getattr(parts.likelihood, "outputs_per_feature", 1) * n_features
+        decoder = _network(parts.decoder, n_latent, n_outputs)
+    return Model(parts._replace(encoder=encoder, decoder=decoder))
+
+
+def _network(module: nn.Module, n_inputs: int, n_outputs: int) -> nn.Module:
+    """Size a network; one that has a width of its own is followed by a linear layer."""
+    if callable(getattr(module, "build", None)):
+        module.build(n_inputs, n_outputs)
+        return module
+    width = output_width(module, n_inputs)
+    if width == n_outputs:
+        return module
+    return nn.Sequential(module, nn.Linear(width, n_outputs))

@@ -1,0 +1,121 @@
+"""Convolutional encoder and decoder for rows that are images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from sklearn_intelvae._part import Part
+from sklearn_intelvae.networks._mlp import ACTIVATIONS
+
+_KERNEL, _STRIDE, _PADDING = 4, 2, 1
+
+
+class _ImageNetwork(Part):
+    """What the two directions share: their hyper-parameters."""
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int] = (1, 28, 28),
+        channels: Sequence[int] = (32, 64),
+        n_hidden: int = 128,
+        activation: str = "relu",
+    ) -> None:
+        super().__init__()
+        self.image_shape = image_shape
+        self.channels = channels
+        self.n_hidden = n_hidden
+        self.activation = activation
+
+    def _sizes(self, n_features: int) -> list[tuple[int, ...]]:
+        """Return the sides of the image before and after each halving."""
+        n_pixels = math.prod(self.image_shape)
+        if n_features % n_pixels:
+            raise ValueError(
+                f"image_shape={tuple(self.image_shape)} holds {n_pixels} numbers, but the rows of "
+                f"X hold {n_features}. Set image_shape=(channels, height, width) to the shape of "
+                "one row, or image_shape=None for a table."
+            )
+        sizes = [tuple(s >> i for s in self.image_shape[1:]) for i in range(len(self.channels) + 1)]
+        if min(sizes[-1]) < 1:
+            raise ValueError(
+                f"channels={tuple(self.channels)} halves images of shape {tuple(self.image_shape)} "
+                f"{len(self.channels)} times, which leaves nothing of them; give fewer channels."
+            )
+        return sizes
+
+
+class ConvEncoder(_ImageNetwork):
+    """Strided convolutions, each halving the image, then one hidden linear layer.
+
+    Parameters
+    ----------
+    image_shape : (int, int, int), default=(1, 28, 28)
+        Channels, height and width of the image that a row holds.
+    channels : sequence of int, default=(32, 64)
+        Channels after each convolution; there must be no more of them than the image can be
+        halved.
+    n_hidden : int, default=128
+    activation : str, default="relu"
+        One of :data:`sklearn_intelvae.networks.ACTIVATIONS`.
+    """
+
+    def build(self, n_inputs: int, n_outputs: int) -> None:
+        """Make the layers; ``n_inputs`` is the number of pixels and channels in a row."""
+        sizes = self._sizes(n_inputs)
+        activation = ACTIVATIONS[self.activation]
+        layers: list[nn.Module] = [nn.Unflatten(1, tuple(self.image_shape))]
+        for widths in pairwise((self.image_shape[0], *self.channels)):
+            layers += [nn.Conv2d(*widths, _KERNEL, _STRIDE, _PADDING), activation()]
+        n_flat = self.channels[-1] * math.prod(sizes[-1])
+        layers += [nn.Flatten(), nn.Linear(n_flat, self.n_hidden), activation()]
+        self.layers = nn.Sequential(*layers, nn.Linear(self.n_hidden, n_outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (n, channels * height * width) to (n, n_outputs)."""
+        return self.layers(x)
+
+
+class ConvDecoder(_ImageNetwork):
+    """One hidden linear layer, then transposed convolutions, each doubling the image.
+
+    Parameters
+    ----------
+    image_shape : (int, int, int), default=(1, 28, 28)
+        Channels, height and width of the image that a row holds.
+    channels : sequence of int, default=(32, 64)
+        Channels as in :class:`ConvEncoder`, used in the opposite order.
+    n_hidden : int, default=128
+    activation : str, default="relu"
+        One of :data:`sklearn_intelvae.networks.ACTIVATIONS`.
+    """
+
+    def build(self, n_inputs: int, n_outputs: int) -> None:
+        """Make the layers; ``n_outputs`` is a multiple of the size of an image."""
+        sizes = self._sizes(n_outputs)[::-1]
+        n_channels = n_outputs // math.prod(sizes[-1])
+        activation = ACTIVATIONS[self.activation]
+        first = (self.channels[-1], *sizes[0])
+        layers: list[nn.Module] = [nn.Linear(n_inputs, self.n_hidden), activation()]
+        layers += [nn.Linear(self.n_hidden, math.prod(first)), activation()]
+        layers += [nn.Unflatten(1, first)]
+        for widths, size in zip(
+            pairwise((*self.channels[::-1], n_channels)), pairwise(sizes), strict=True
+        ):
+            layers += [_doubling(*widths, *size), activation()]
+        self.layers = nn.Sequential(*layers[:-1], nn.Flatten())
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Map (n, n_inputs) to (n, n_outputs)."""
+        return self.layers(z)
+
+
+def _doubling(
+    n_in: int, n_out: int, size_in: Sequence[int], size_out: Sequence[int]
+) -> nn.ConvTranspose2d:
+    """Return the transposed convolution that undoes a halving, odd sides included."""
+    odd = tuple(b - 2 * a for a, b in zip(size_in, size_out, strict=True))
+    return nn.ConvTranspose2d(n_in, n_out, _KERNEL, _STRIDE, _PADDING, output_padding=odd)

@@ -1,0 +1,7 @@
+"""Objectives: what each player of the training minimises."""
+
+from sklearn_intelvae.objectives._base import Batch, Objective
+from sklearn_intelvae.objectives._bound import importance_weighted_bound
+from sklearn_intelvae.objectives._elbo import ELBO
+
+__all__ = ["ELBO", "Batch", "Objective", "importance_weighted_bound"]

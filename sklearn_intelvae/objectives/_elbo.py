@@ -1,0 +1,46 @@
+"""The evidence lower bound."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from sklearn_intelvae.model import Model
+from sklearn_intelvae.objectives._base import Batch, Objective
+
+
+class ELBO(Objective):
+    r"""The evidence lower bound, with a weight on the KL term.
+
+    Minimises, for one draw y of q(y | x) and z = g(y),
+
+    .. math:: -\log p(x \mid z) + \beta\, \mathrm{KL}(q(y \mid x) \,\Vert\, p(y))
+              + \mathrm{penalty}_g(y, z).
+
+    The penalty is the mapping's, if it has one. With beta = 1 and no penalty this is the bound
+    of InteL-VAE, and of a plain VAE when g is the identity.
+
+    Parameters
+    ----------
+    beta : float, default=1.0
+        Weight of the KL term; above 1 the objective of the beta-VAE.
+
+    References
+    ----------
+    Kingma and Welling, "Auto-Encoding Variational Bayes", ICLR 2014.
+    Higgins et al., "beta-VAE", ICLR 2017.
+    Miao et al., "On Incorporating Inductive Biases into VAEs", ICLR 2022, equation 2.
+    """
+
+    def __init__(self, beta: float = 1.0) -> None:
+        super().__init__()
+        self.beta = beta
+
+    def loss(self, player: str, model: Model, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the negative bound of each row."""
+        q, y, z, p = model(batch.x, batch.generator)
+        terms = {"reconstruction": -p.log_prob(batch.x), "kl": model.kl(q, y)}
+        loss = terms["reconstruction"] + self.beta * batch.warmup * terms["kl"]
+        if hasattr(model.mapping, "penalty"):
+            terms["penalty"] = model.mapping.penalty(y, z)
+            loss = loss + terms["penalty"]
+        return loss, terms

@@ -1,0 +1,7 @@
+"""Training: the only room that knows skorch."""
+
+from sklearn_intelvae.training._batches import Batches, Rows
+from sklearn_intelvae.training._callbacks import FitTaskCallback, WarmedUpEarlyStopping
+from sklearn_intelvae.training._net import PlayerNet
+
+__all__ = ["Batches", "FitTaskCallback", "PlayerNet", "Rows", "WarmedUpEarlyStopping"]

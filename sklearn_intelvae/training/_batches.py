@@ -1,0 +1,60 @@
+"""Batches as index selections on a resident tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of a tensor that stays where it is, with their weights."""
+
+    X: Tensor
+    weight: Tensor | None
+    index: Tensor
+    """Which rows of ``X`` these are."""
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def take(self, index: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return a copy of the rows at ``index`` of ``X``, and their weights."""
+        weight = None if self.weight is None else self.weight.index_select(0, index)
+        return self.X.index_select(0, index), weight
+
+
+class Batches:
+    """An iterable of batches, in a new random order at each pass if given a generator.
+
+    A last batch of one row joins the batch before it.
+    """
+
+    def __init__(
+        self, rows: Rows, batch_size: int, generator: torch.Generator | None = None
+    ) -> None:
+        self.rows = rows
+        self.batch_size = batch_size
+        self.generator = generator
+
+    def __len__(self) -> int:
+        return len(self._sizes())
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor | None]]:
+        for index in self._order().split(self._sizes()):
+            yield self.rows.take(index)
+
+    def _order(self) -> Tensor:
+        index = self.rows.index
+        if self.generator is None:
+            return index
+        order = torch.randperm(len(index), generator=self.generator, device=index.device)
+        return index[order]
+
+    def _sizes(self) -> list[int]:
+        full, rest = divmod(len(self.rows), self.batch_size)
+        sizes = [self.batch_size] * full + [rest] * (rest > 0)
+        return sizes[:-2] + [self.batch_size + 1] if rest == 1 and full else sizes

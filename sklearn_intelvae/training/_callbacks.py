@@ -1,0 +1,69 @@
+"""skorch callbacks of our own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from skorch.callbacks import Callback, EarlyStopping
+
+
+class WarmedUpEarlyStopping(EarlyStopping):
+    """skorch's early stopping, whose patience starts when the KL term has its full weight."""
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Count a miss only once the warm-up is over."""
+        if net.warmup < 1:
+            self.misses_ = -1
+        super().on_epoch_end(net, **kwargs)
+
+
+class FitTaskCallback(Callback):
+    """Report each epoch to scikit-learn's callbacks, and stop when one of them asks.
+
+    Parameters
+    ----------
+    context : sklearn.callback.CallbackContext
+        The context of the running ``fit``.
+    estimator : estimator
+        The estimator whose ``fit`` runs.
+    X : ndarray
+        What it is fitted on.
+    attributes : callable
+        Maps the net to the fitted attributes that a usable estimator would have now; called only
+        if a callback wants to see one.
+    """
+
+    def __init__(
+        self, context: Any, estimator: Any, X: Any, attributes: Callable[[Any], dict[str, Any]]
+    ) -> None:
+        self.context = context
+        self.estimator = estimator
+        self.X = X
+        self.attributes = attributes
+
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        """Open the task."""
+        self.context.call_on_fit_task_begin(estimator=self.estimator, X=self.X)
+
+    def on_train_end(self, net: Any, **kwargs: Any) -> None:
+        """Close the task."""
+        self._end(self.context, net)
+
+    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
+        """Open a subtask."""
+        self.task_ = self.context.subcontext("epoch").call_on_fit_task_begin(
+            estimator=self.estimator, X=self.X
+        )
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Close the subtask."""
+        if self._end(self.task_, net):
+            raise KeyboardInterrupt
+
+    def _end(self, task: Any, net: Any) -> bool:
+        return task.call_on_fit_task_end(
+            estimator=self.estimator,
+            X=self.X,
+            reconstruction_attributes=lambda: self.attributes(net),
+        )

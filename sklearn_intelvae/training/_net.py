@@ -1,0 +1,252 @@
+"""The net: skorch's loop around one training step for every objective."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import EpochTimer, PrintLog
+from skorch.utils import TeeGenerator
+from torch import Tensor
+
+from sklearn_intelvae._random import generator_from
+from sklearn_intelvae.exceptions import DivergenceError
+from sklearn_intelvae.objectives import Batch
+from sklearn_intelvae.training._batches import Batches, Rows
+
+Record = dict[str, Tensor]
+
+
+class StopTraining(Exception):
+    """Raised inside the loop when a callback has asked to stop."""
+
+
+class PlayerNet(NeuralNet):
+    """A skorch net that visits the objective's players in turn at every step.
+
+    For each player: loss, gradient with respect to that player's parameters, optimizer step.
+    The module is a built model, the criterion a built objective, and data come as :class:`Rows`.
+
+    Parameters
+    ----------
+    *args, **kwargs
+        Those of ``skorch.NeuralNet``.
+    seed : int
+        Seeds the order of the rows and the noise.
+    schedule : {"constant", "cosine"}
+        The learning rate over the epochs of one call of :meth:`train`.
+    warmup_epochs : float
+        Epochs over which the weight of the KL term grows from 0 to 1.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        seed: int = 0,
+        schedule: str = "constant",
+        warmup_epochs: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        self.seed = seed
+        self.schedule = schedule
+        self.warmup_epochs = warmup_epochs
+        super().__init__(*args, **kwargs)
+
+    @property
+    def _default_callbacks(self) -> list[tuple[str, Any]]:
+        log = [("print_log", PrintLog())] if self.verbose else []
+        return [("epoch_timer", EpochTimer()), *log]
+
+    def initialize_optimizer(self, triggered_directly: bool | None = None) -> PlayerNet:
+        """Make one optimizer for each player, and start the clock and the generator."""
+        self.players_ = self.criterion_.players(self.module_)
+        for player, parameters in self.players_.items():
+            own = set(map(id, parameters))
+            named = [(n, p) for n, p in self.get_all_learnable_params() if id(p) in own]
+            args, kwargs = self.get_params_for_optimizer("optimizer", named)
+            setattr(self, self._optimizer_name(player), self.optimizer(*args, **kwargs))
+        self.epochs_done_ = 0.0
+        self.generator_ = generator_from(self.seed, self.device)
+        return self
+
+    def train(self, train: Rows, valid: Rows | None, n_epochs: int) -> PlayerNet:
+        """Run ``n_epochs`` epochs, or fewer if a callback stops them.
+
+        Raises
+        ------
+        DivergenceError
+            If the loss or a weight is not finite; the module then holds the last finite weights.
+        """
+        self.n_epochs_ = n_epochs
+        self._keep_weights()
+        self.notify("on_train_begin", X=train, y=None)
+        try:
+            self.fit_loop((train, valid), epochs=n_epochs)
+        except StopTraining:
+            pass
+        self.notify("on_train_end", X=train, y=None)
+        return self
+
+    def state(self) -> dict[str, Any]:
+        """Return, as arrays and numbers, what :meth:`restore` needs to go on training."""
+        optimizers = {
+            player: [
+                {name: value.numpy(force=True) for name, value in slots.items()}
+                for slots in self._optimizer(player).state_dict()["state"].values()
+            ]
+            for player in self.players_
+        }
+        generator = self.generator_.get_state().numpy()
+        return {
+            "optimizers": optimizers,
+            "generator": generator,
+            "device": torch.device(self.device).type,
+            "epochs_done": self.epochs_done_,
+        }
+
+    def restore(self, state: dict[str, Any]) -> PlayerNet:
+        """Go on where another net with the same players left off."""
+        for player, slots_of_parameters in state["optimizers"].items():
+            optimizer = self._optimizer(player)
+            slots = {
+                i: {name: torch.as_tensor(value).clone() for name, value in slots.items()}
+                for i, slots in enumerate(slots_of_parameters)
+            }
+            groups = optimizer.state_dict()["param_groups"]
+            optimizer.load_state_dict({"state": slots, "param_groups": groups})
+        if state["device"] == torch.device(self.device).type:
+            self.generator_.set_state(torch.as_tensor(state["generator"]))
+        self.epochs_done_ = state["epochs_done"]
+        return self
+
+    def notify(self, method_name: str, **cb_kwargs: Any) -> None:
+        """Call the callbacks; a KeyboardInterrupt from one is its way to end the training."""
+        try:
+            super().notify(method_name, **cb_kwargs)
+        except KeyboardInterrupt as error:
+            if method_name in ("on_epoch_end", "on_batch_end"):
+                raise StopTraining from error
+            raise
+
+    def get_split_datasets(self, X: Any, y: Any = None, **fit_params: Any) -> Any:
+        """Return the rows to train on and the rows to validate on, which come split."""
+        return X
+
+    def get_iterator(self, dataset: Rows, training: bool = False) -> Batches:
+        """Return the batches of one pass, shuffled when training."""
+        return Batches(dataset, self.batch_size, self.generator_ if training else None)
+
+    @property
+    def warmup(self) -> float:
+        """How far the KL term is warmed up, from 0 to 1."""
+        return min(1.0, self.epochs_done_ / self.warmup_epochs) if self.warmup_epochs else 1.0
+
+    def run_single_epoch(
+        self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any
+    ) -> None:
+        """Run one pass and record its means, with one transfer from the device at its end."""
+        if iterator is None:
+            return
+        self._set_training(training)
+        steps = self._training_steps if training else self._validation_steps
+        sizes, records = zip(*steps(iterator), strict=True)
+        for name in records[0]:
+            self.history.record(name, _mean([record[name] for record in records], sizes))
+        if training:
+            self._refuse_divergence()
+
+    def _training_steps(self, batches: Batches) -> Iterator[tuple[int, Record]]:
+        self._set_learning_rate()
+        step = 1 / len(batches)
+        for batch in batches:
+            self.notify("on_batch_begin", batch=batch, training=True)
+            record = self.train_step(batch)
+            self.epochs_done_ += step
+            if self.callbacks:
+                self.history.record_batch("train_loss", record["train_loss"].item())
+            self.notify("on_batch_end", batch=batch, training=True, loss=record["train_loss"])
+            yield len(batch[0]), record
+
+    def _validation_steps(self, batches: Batches) -> Iterator[tuple[int, Record]]:
+        generator = generator_from(self.seed + 1, self.device)
+        for batch in batches:
+            self.notify("on_batch_begin", batch=batch, training=False)
+            record = self.validation_step(batch, generator=generator)
+            self.notify("on_batch_end", batch=batch, training=False, loss=record["valid_loss"])
+            yield len(batch[0]), record
+
+    def train_step(self, batch: Any, **fit_params: Any) -> Record:
+        """Let each player make one step; return its loss and terms."""
+        x, weight = batch
+        data = Batch(x, self.generator_, self.warmup)
+        record: Record = {}
+        for player, parameters in self.players_.items():
+            loss, terms = self.criterion_.loss(player, self.module_, data)
+            total = _weighted_mean(loss, weight)
+            optimizer = self._optimizer(player)
+            optimizer.zero_grad()
+            total.backward(inputs=parameters)
+            self.notify(
+                "on_grad_computed",
+                named_parameters=TeeGenerator(self.get_all_learnable_params()),
+                batch=batch,
+                training=True,
+            )
+            optimizer.step()
+            record[f"{player}_loss" if record else "train_loss"] = total.detach()
+            record |= {name: term.detach() for name, term in terms.items()}
+        return record
+
+    @torch.no_grad()
+    def validation_step(self, batch: Any, **fit_params: Any) -> Record:
+        """Return the fully warmed up loss on one batch."""
+        x, weight = batch
+        loss = self.criterion_.validation_loss(self.module_, Batch(x, fit_params["generator"]))
+        return {"valid_loss": _weighted_mean(loss, weight)}
+
+    def _set_learning_rate(self) -> None:
+        """Follow the schedule; a constant rate is left to skorch's LRScheduler, if there is one."""
+        if self.schedule == "cosine":
+            done = (len(self.history) - 1) / self.n_epochs_
+            factor = 0.5 * (1 + math.cos(math.pi * done))
+            for player in self.players_:
+                for group in self._optimizer(player).param_groups:
+                    group["lr"] = factor * group.setdefault("initial_lr", group["lr"])
+
+    def _optimizer(self, player: str) -> torch.optim.Optimizer:
+        return getattr(self, self._optimizer_name(player))
+
+    def _optimizer_name(self, player: str) -> str:
+        first = next(iter(self.players_))
+        return "optimizer_" if player == first else f"optimizer_{player}_"
+
+    def _refuse_divergence(self) -> None:
+        if math.isfinite(self.history[-1, "train_loss"]) and self._weights_are_finite():
+            self._keep_weights()
+            return
+        self.module_.load_state_dict(self._finite_weights)
+        epoch = self.history[-1, "epoch"]
+        raise DivergenceError(f"the loss or a weight became non-finite in epoch {epoch}", epoch)
+
+    def _weights_are_finite(self) -> bool:
+        norms = torch._foreach_norm([p.detach() for p in self.module_.parameters()])
+        return bool(torch.isfinite(torch.stack(norms)).all())
+
+    def _keep_weights(self) -> None:
+        self._finite_weights = {k: v.clone() for k, v in self.module_.state_dict().items()}
+
+
+def _weighted_mean(loss: Tensor, weight: Tensor | None) -> Tensor:
+    """Return the mean of a batch; weights average one over the whole data set."""
+    return loss.mean() if weight is None else (weight * loss).mean()
+
+
+def _mean(values: list[Tensor], sizes: tuple[int, ...]) -> float:
+    """Return the mean over all rows of values that are per row, or means of a batch."""
+    if values[0].ndim:
+        return torch.cat(values).mean().item()
+    weights = torch.tensor(sizes, dtype=torch.float32, device=values[0].device)
+    return ((torch.stack(values) * weights).sum() / weights.sum()).item()
