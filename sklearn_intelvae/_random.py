@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 import torch
 from scipy.special import ndtri
 from torch.overrides import TorchFunctionMode
 
-_RANDOM_FUNCTIONS = frozenset(
-    {torch.rand, torch.randn, torch.randint, torch.randperm, torch.normal, torch.bernoulli}
-    | {torch.multinomial, torch.poisson, torch.Tensor.bernoulli, torch.Tensor.multinomial}
-    | {torch.Tensor.uniform_, torch.Tensor.normal_, torch.Tensor.bernoulli_}
-    | {torch.Tensor.exponential_, torch.Tensor.random_, torch.Tensor.log_normal_}
+_INITIALISERS = frozenset(
+    function
+    for function in vars(torch.nn.init).values()
+    if inspect.isfunction(function) and "generator" in inspect.signature(function).parameters
 )
+_RANDOM_FUNCTIONS = _INITIALISERS | {
+    torch.rand,
+    torch.randn,
+    torch.randint,
+    torch.randperm,
+    torch.normal,
+    torch.bernoulli,
+    torch.multinomial,
+    torch.poisson,
+    torch.Tensor.bernoulli,
+    torch.Tensor.bernoulli_,
+    torch.Tensor.exponential_,
+    torch.Tensor.log_normal_,
+    torch.Tensor.multinomial,
+    torch.Tensor.normal_,
+    torch.Tensor.random_,
+    torch.Tensor.uniform_,
+}
 
 
 class OwnRandomness(TorchFunctionMode):

@@ -55,20 +55,29 @@ class _LocationScale(Likelihood):
             )
         if not learned and not 0 < float(self.scale) < math.inf:
             raise ValueError(f"scale must be positive and finite, got {self.scale!r}.")
+        if not 0 < self.min_scale < 1:
+            raise ValueError(f"min_scale must lie between 0 and 1, got {self.min_scale!r}.")
         start = torch.zeros(n_features if self.scale == "per_feature" else ())
         if learned:
-            self.raw_scale = nn.Parameter(start)
+            self.register_buffer("log_spread", start.clone())
+            self.log_ratio = nn.Parameter(start)
         else:
-            self.register_buffer("fixed_scale", start + float(self.scale))
+            self.register_buffer("fixed_log_scale", start + math.log(float(self.scale)))
+
+    def initialise(self, X: Tensor) -> None:
+        """Start a learned scale at the standard deviation of the training data."""
+        if isinstance(self.scale, str):
+            overall = X.std(correction=0)
+            spread = X.std(dim=0, correction=0) if self.scale == "per_feature" else overall
+            spread = torch.where(spread > 0, spread, torch.where(overall > 0, overall, 1.0))
+            self.log_spread.copy_(spread.log())
 
     def log_scale(self) -> Tensor:
-        """Return the log of the scale, never below ``min_scale`` when it is learned."""
+        """Return the log of the scale; a learned one stays above its bound."""
         if not isinstance(self.scale, str):
-            return self.fixed_scale.log()
-        return torch.logaddexp(self.raw_scale, torch.full_like(self.raw_scale, self._log_floor()))
-
-    def _log_floor(self) -> float:
-        return math.log(self.min_scale)
+            return self.fixed_log_scale
+        bound = torch.full_like(self.log_ratio, math.log(self.min_scale))
+        return self.log_spread + torch.logaddexp(self.log_ratio, bound)
 
 
 class Gaussian(_LocationScale):
@@ -80,8 +89,8 @@ class Gaussian(_LocationScale):
         Standard deviation s in the units of X: one learned number, one for each feature, or a
         fixed positive number.
     min_scale : float, default=0.01
-        Lower bound of a learned scale, in the units of X. Without one the density of a feature
-        that can be reconstructed exactly, such as a constant, grows without limit.
+        Lower bound of a learned scale, as a fraction of the standard deviation of X. Without one
+        the density of a feature that can be reconstructed exactly grows without limit.
 
     Examples
     --------
@@ -106,7 +115,7 @@ class Laplace(_LocationScale):
     scale : "learned", "per_feature" or float, default="learned"
         Mean absolute deviation s in the units of X, as for :class:`Gaussian`.
     min_scale : float, default=0.01
-        Lower bound of a learned scale, in the units of X.
+        Lower bound of a learned scale, as a fraction of the standard deviation of X.
 
     Examples
     --------

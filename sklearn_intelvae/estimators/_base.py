@@ -28,8 +28,8 @@ from sklearn_intelvae.estimators._persistence import PersistenceMixin
 from sklearn_intelvae.networks import ACTIVATIONS
 from sklearn_intelvae.objectives import importance_weighted_bound
 
-_CHUNK_NUMBERS = 2**22
-_CHUNK_ROWS = (256, 8192)
+_CHUNK_NUMBERS = 2**21
+_CHUNK_ROWS = (256, 4096)
 
 
 def _has_regions(estimator: Any) -> bool:

@@ -23,6 +23,7 @@ from sklearn_intelvae.training import PlayerNet, Rows, WarmedUpEarlyStopping
 
 _DIAGNOSTIC_ROWS = 2048
 _ACTIVE_VARIANCE = 0.01
+_STEPS_TO_LEARN = 1000
 
 
 def fitted_attributes(
@@ -43,13 +44,17 @@ def fitted_attributes(
     batch_size = _inputs.resolve_batch_size(estimator.batch_size, len(train))
     horizon = _inputs.resolve_max_iter(estimator.max_iter, len(train), batch_size)
     n_epochs = 1 if one_epoch else horizon
+    batches = len(train) / batch_size
 
     def attributes(net: PlayerNet) -> dict[str, Any]:
-        return _attributes(estimator, net, model, objective, parts, X, resume)
+        return _attributes(estimator, net, parts, X, resume)
+
+    def snapshot(net: PlayerNet) -> dict[str, Any]:
+        return copy.deepcopy(attributes(net) | {"_training_state": None})
 
     callbacks = _callbacks(estimator, valid)
     if not one_epoch:
-        callbacks += fit_task_callbacks(estimator, X, n_epochs, attributes)
+        callbacks += fit_task_callbacks(estimator, X, n_epochs, snapshot)
     net = PlayerNet(
         model,
         objective,
@@ -68,7 +73,7 @@ def fitted_attributes(
     except DivergenceError as error:
         raise _explained(error, estimator, attributes(net), X) from error
     result = attributes(net)
-    if not one_epoch and not len(result["active_components_"]):
+    if net.epochs_done_ * batches >= _STEPS_TO_LEARN and not len(result["active_components_"]):
         warnings.warn(_COLLAPSED.format(type(estimator).__name__), ConvergenceWarning, stacklevel=4)
     return result
 
@@ -195,13 +200,7 @@ def _settings(estimator: Any) -> dict[str, Any]:
 
 
 def _attributes(
-    estimator: Any,
-    net: PlayerNet,
-    model: Model,
-    objective: Objective,
-    parts: Parts,
-    X: np.ndarray,
-    resume: bool,
+    estimator: Any, net: PlayerNet, parts: Parts, X: np.ndarray, resume: bool
 ) -> dict[str, Any]:
     """Return the fitted attributes that the net's present state amounts to."""
     earlier = estimator.history_ if resume else []
@@ -209,7 +208,7 @@ def _attributes(
     for row in rows:
         row["epoch"] += len(earlier)
     history = [*earlier, *rows]
-    module = copy.deepcopy(model).eval()
+    module = _uncompiled(net.module_).eval()
     return {
         "module_": module,
         "history_": history,
@@ -217,10 +216,15 @@ def _attributes(
         "loss_curve_": [row["train_loss"] for row in history],
         "validation_scores_": [-row["valid_loss"] for row in history if "valid_loss" in row],
         **_use_of_components(module, X),
-        "_objective": objective,
+        "_objective": net.criterion_,
         "_parts": parts,
         "_training_state": net.state(),
     }
+
+
+def _uncompiled(module: Any) -> Model:
+    """Return the model inside what torch.compile makes of it."""
+    return getattr(module, "_orig_mod", module)
 
 
 def _use_of_components(model: Model, X: np.ndarray) -> dict[str, Any]:

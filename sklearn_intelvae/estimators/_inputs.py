@@ -7,16 +7,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.utils import check_array
+from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 _STEPS = 8000
-_EPOCHS = (20, 500)
+_EPOCHS = (20, 200)
 _BATCH = (32, 256)
 
 
 def validated(estimator: Any, X: Any, *, reset: bool = False, min_samples: int = 1) -> np.ndarray:
-    """Return X as a C-ordered, writeable float32 table that suits ``estimator``."""
+    """Return X as a C-ordered, writeable float32 table that suits ``estimator``.
+
+    A sum that is finite proves that X is; torch takes it several times faster than
+    scikit-learn's check, which matters to a ``transform`` as short as the encoder alone.
+    """
     X = validate_data(
         estimator,
         _as_numpy(X),
@@ -24,8 +28,12 @@ def validated(estimator: Any, X: Any, *, reset: bool = False, min_samples: int =
         order="C",
         reset=reset,
         ensure_min_samples=min_samples,
+        ensure_all_finite=False,
     )
-    return X if X.flags.writeable else X.copy()
+    X = X if X.flags.writeable else X.copy()
+    if not torch.from_numpy(X).sum().isfinite():
+        assert_all_finite(X, estimator_name=type(estimator).__name__, input_name="X")
+    return X
 
 
 def validated_codes(Z: Any, n_latent: int, name: str) -> np.ndarray:
@@ -86,7 +94,7 @@ def resolve_batch_size(batch_size: int | str, n_samples: int) -> int:
 
 
 def resolve_max_iter(max_iter: int | str, n_samples: int, batch_size: int) -> int:
-    """Return the number of epochs: by default those of about 8000 steps, from 20 to 500."""
+    """Return the number of epochs: by default those of about 8000 steps, from 20 to 200."""
     if max_iter == "auto":
         return int(np.clip(math.ceil(_STEPS * batch_size / n_samples), *_EPOCHS))
     return int(max_iter)

@@ -13,7 +13,8 @@ class Sphere(Mapping):
     .. math:: g(y) = y / (\lVert y \rVert_2 + \varepsilon)
 
     With two components z lies on a circle, which suits an angle, a phase, or anything periodic;
-    with d components on the sphere of dimension d - 1. The standard normal prior becomes the
+    with d components on the sphere of dimension d - 1; with one, z is a
+    sign, which has no gradient and learns nothing. The standard normal prior becomes the
     uniform distribution on the sphere. It has no weights and costs one norm per row.
 
     Parameters
@@ -36,14 +37,6 @@ class Sphere(Mapping):
     def __init__(self, eps: float = 1e-7) -> None:
         super().__init__()
         self.eps = eps
-
-    def build(self, n_components: int) -> None:
-        """Refuse a line: the unit sphere of one dimension is two points."""
-        if n_components < 2:
-            raise ValueError(
-                f"mapping={self!r} needs n_components of at least 2, got {n_components}: in one "
-                "dimension the sphere is two points. For two groups use Clusters(n_clusters=2)."
-            )
 
     def forward(self, y: Tensor) -> Tensor:
         """Return the unit vectors."""
