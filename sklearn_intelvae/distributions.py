@@ -43,8 +43,9 @@ class Normal:
         """Return log N(x; mean, scale^2), summed over features."""
         squared = _elementwise(F.mse_loss, self.mean, x)
         precision = (-2 * self.log_scale).exp()
-        constant = _total(self.log_scale + _HALF_LOG_2PI, x.shape[-1])
-        return -0.5 * _weighted_total(squared, precision) - constant
+        n_features = x.shape[-1]
+        constant = n_features * _HALF_LOG_2PI + _total(self.log_scale, n_features)
+        return torch.addcmul(-constant, *_factors(squared, precision), value=-0.5)
 
     def at(self, noise: Tensor) -> Tensor:
         """Return the points that standard normal ``noise`` stands for."""
@@ -75,8 +76,9 @@ class Laplace:
     def log_prob(self, x: Tensor) -> Tensor:
         """Return the log density, summed over features."""
         distance = _elementwise(F.l1_loss, self.mean, x)
-        constant = _total(self.log_scale + math.log(2), x.shape[-1])
-        return -_weighted_total(distance, (-self.log_scale).exp()) - constant
+        n_features = x.shape[-1]
+        constant = n_features * math.log(2) + _total(self.log_scale, n_features)
+        return torch.addcmul(-constant, *_factors(distance, (-self.log_scale).exp()), value=-1)
 
     def sample(self, generator: torch.Generator) -> Tensor:
         """Draw once for each row, by inverting the distribution function."""
@@ -116,8 +118,8 @@ def _total(per_feature: Tensor, n_features: int) -> Tensor:
     return per_feature * n_features if per_feature.ndim == 0 else per_feature.sum(-1)
 
 
-def _weighted_total(values: Tensor, weight: Tensor) -> Tensor:
-    """Sum ``weight * values`` over features, cheaply when the weight is shared."""
+def _factors(values: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Return two factors of the weighted sum over features, the first cheap if weight is shared."""
     if weight.ndim == 0:
-        return values.sum(-1) * weight
-    return values @ weight if weight.ndim == 1 else (values * weight).sum(-1)
+        return values.sum(-1), weight
+    return (values @ weight if weight.ndim == 1 else (values * weight).sum(-1)), weight.new_ones(())

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sklearn_intelvae import distributions
@@ -57,12 +58,13 @@ class _LocationScale(Likelihood):
             raise ValueError(f"scale must be positive and finite, got {self.scale!r}.")
         if not 0 < self.min_scale < 1:
             raise ValueError(f"min_scale must lie between 0 and 1, got {self.min_scale!r}.")
-        start = torch.zeros(n_features if self.scale == "per_feature" else ())
+        shape = (n_features,) if self.scale == "per_feature" else ()
         if learned:
-            self.register_buffer("log_spread", start.clone())
-            self.log_ratio = nn.Parameter(start)
+            bound = math.log(self.min_scale)
+            self.register_buffer("log_bound", torch.full(shape, bound))
+            self.excess = nn.Parameter(torch.full(shape, math.log(math.expm1(-bound))))
         else:
-            self.register_buffer("fixed_log_scale", start + math.log(float(self.scale)))
+            self.register_buffer("fixed_log_scale", torch.full(shape, math.log(float(self.scale))))
 
     def initialise(self, X: Tensor) -> None:
         """Start a learned scale at the standard deviation of the training data."""
@@ -70,14 +72,13 @@ class _LocationScale(Likelihood):
             overall = X.std(correction=0)
             spread = X.std(dim=0, correction=0) if self.scale == "per_feature" else overall
             spread = torch.where(spread > 0, spread, torch.where(overall > 0, overall, 1.0))
-            self.log_spread.copy_(spread.log())
+            self.log_bound += spread.log()
 
     def log_scale(self) -> Tensor:
         """Return the log of the scale; a learned one stays above its bound."""
         if not isinstance(self.scale, str):
             return self.fixed_log_scale
-        bound = torch.full_like(self.log_ratio, math.log(self.min_scale))
-        return self.log_spread + torch.logaddexp(self.log_ratio, bound)
+        return self.log_bound + F.softplus(self.excess)
 
 
 class Gaussian(_LocationScale):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from sklearn_intelvae.model import Model
@@ -39,7 +40,7 @@ class ELBO(Objective):
         """Return the negative bound of each row."""
         q, y, z, p = model(batch.x, batch.generator)
         terms = {"reconstruction": -p.log_prob(batch.x), "kl": model.kl(q, y)}
-        loss = terms["reconstruction"] + self.beta * batch.warmup * terms["kl"]
+        loss = torch.add(terms["reconstruction"], terms["kl"], alpha=self.beta * batch.warmup)
         if hasattr(model.mapping, "penalty"):
             terms["penalty"] = model.mapping.penalty(y, z)
             loss = loss + terms["penalty"]

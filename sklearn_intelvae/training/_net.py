@@ -186,8 +186,8 @@ class PlayerNet(NeuralNet):
         for player, parameters in self.players_.items():
             loss, terms = self.criterion_.loss(player, self.module_, data)
             total = _weighted_mean(loss, weight)
-            optimizer = self._optimizer(player)
-            optimizer.zero_grad()
+            for parameter in parameters:
+                parameter.grad = None
             total.backward(inputs=parameters)
             self.notify(
                 "on_grad_computed",
@@ -195,7 +195,7 @@ class PlayerNet(NeuralNet):
                 batch=batch,
                 training=True,
             )
-            optimizer.step()
+            self._optimizer(player).step()
             record[f"{player}_loss" if record else "train_loss"] = total.detach()
             record |= {name: term.detach() for name, term in terms.items()}
         return record
