@@ -13,6 +13,10 @@ from sklearn_intelvae import distributions
 from sklearn_intelvae._part import Part
 from sklearn_intelvae.distributions import Distribution
 
+_PACE = 10.0
+"""Adam moves a weight by about the learning rate at most. The log of the scale may have to fall by
+several units within a few thousand steps, so it moves this many times faster than a weight."""
+
 
 class Likelihood(Part):
     """Base class of likelihoods; a subclass gives ``forward``.
@@ -62,7 +66,7 @@ class _LocationScale(Likelihood):
         if learned:
             bound = math.log(self.min_scale)
             self.register_buffer("log_bound", torch.full(shape, bound))
-            self.excess = nn.Parameter(torch.full(shape, math.log(math.expm1(-bound))))
+            self.excess = nn.Parameter(torch.full(shape, math.log(math.expm1(-bound)) / _PACE))
         else:
             self.register_buffer("fixed_log_scale", torch.full(shape, math.log(float(self.scale))))
 
@@ -78,7 +82,7 @@ class _LocationScale(Likelihood):
         """Return the log of the scale; a learned one stays above its bound."""
         if not isinstance(self.scale, str):
             return self.fixed_log_scale
-        return self.log_bound + F.softplus(self.excess)
+        return self.log_bound + F.softplus(_PACE * self.excess)
 
 
 class Gaussian(_LocationScale):

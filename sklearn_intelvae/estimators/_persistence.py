@@ -1,4 +1,305 @@
-"""Models as files: pickles without tensors, and a format that never runs code."""
+"""Models as files: pickles free of tensors, and a format that never runs code."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save as serialise
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_intelvae._part import Part
+from sklearn_intelvae._random import OwnRandomness, generator_from
+from sklearn_intelvae._version import __version__
+from sklearn_intelvae.estimators._shelves import PART_CLASSES, SHELVES, resolve
+from sklearn_intelvae.model import Model, Parts, build_model
+
+FORMAT = 1
+_ATTRIBUTES = (
+    "n_features_in_",
+    "feature_names_in_",
+    "n_iter_",
+    "loss_curve_",
+    "validation_scores_",
+    "history_",
+    "kl_per_component_",
+    "active_components_",
+    "_n_intermediary",
+    "_n_features_out",
+    "_training_state",
+    "_parts",
+    "_objective",
+    "module_",
+)
+
 
 class PersistenceMixin:
-    """x"""
+    """Pickling, ``save`` and ``load``."""
+
+    def __getstate__(self):
+        """Return the state with arrays in place of torch's modules."""
+        state = super().__getstate__().copy()
+        if "module_" in state:
+            state["module_"] = _weights(self.module_)
+            state["_objective"] = {
+                "part": _unbuilt(self._objective),
+                "weights": _weights(self._objective),
+            }
+        return state
+
+    def __setstate__(self, state):
+        """Rebuild the modules from the parts and the arrays."""
+        state = dict(state)
+        if "module_" in state:
+            state["module_"], state["_objective"] = _rebuilt(state)
+        super().__setstate__(state)
+
+    def save(self, path):
+        """Write the fitted estimator to one file, as safetensors with a JSON header.
+
+        The file holds parameters, fitted attributes, weights, the optimizer's state, the versions
+        of the libraries, and a checksum. Objects of your own, such as a mapping of your own class
+        or callbacks, are not written; hand them to ``load``.
+
+        Parameters
+        ----------
+        path : str or path-like
+            An existing file is replaced, at once and only when all is written.
+        """
+        check_is_fitted(self)
+        state = self.__getstate__()
+        tensors: dict[str, np.ndarray] = {}
+        names = sorted(self.get_params(deep=False))
+        content = {
+            "class": type(self).__name__,
+            "params": {name: _pack(state[name], f"params.{name}", tensors) for name in names},
+            "attributes": {
+                name: _pack(state[name], name, tensors) for name in _ATTRIBUTES if name in state
+            },
+            "versions": _versions(),
+        }
+        text = json.dumps(content)
+        metadata = {
+            "format": f"sklearn_intelvae {FORMAT}",
+            "version": __version__,
+            "content": text,
+            "sha256": _checksum(text, tensors),
+        }
+        path = Path(path)
+        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        try:
+            partial.write_bytes(serialise(tensors, metadata))
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, path, **objects):
+        """Return the fitted estimator that ``save`` wrote.
+
+        Nothing in the file is executed, and no class is imported on its word.
+
+        Parameters
+        ----------
+        path : str or path-like
+        **objects
+            Parameters that held objects of your own when the estimator was saved, as they were
+            given to the constructor, for instance ``mapping=Ring()``.
+
+        Returns
+        -------
+        estimator : an instance of this class
+
+        Raises
+        ------
+        ValueError
+            If the file is damaged, was written by a newer version, holds another class, or needs
+            an object that was not given.
+        """
+        content, tensors = _read(Path(path))
+        if content["class"] != cls.__name__:
+            raise ValueError(
+                f"{path} holds a {content['class']}; load it with {content['class']}.load."
+            )
+        params = {name: _unpack(value, tensors) for name, value in content["params"].items()}
+        unknown = set(objects) - set(params)
+        if unknown:
+            raise TypeError(f"{cls.__name__} has no parameters {sorted(unknown)}.")
+        params = _with_objects(params, objects, path, cls.__name__)
+        state = {name: _unpack(value, tensors) for name, value in content["attributes"].items()}
+        state["_parts"] = _with_parts(state["_parts"], objects)
+        if "objective" in objects:
+            state["_objective"]["part"] = resolve("objective", objects["objective"])
+        estimator = cls(**params)
+        estimator.__setstate__(vars(estimator) | state)
+        return estimator
+
+
+class _Missing:
+    """Marks an object that a file cannot carry."""
+
+    def __init__(self, description: str) -> None:
+        self.description = description
+
+
+def _weights(module: torch.nn.Module) -> dict[str, np.ndarray]:
+    return {name: value.numpy(force=True) for name, value in module.state_dict().items()}
+
+
+def _unbuilt(part: Any) -> Any:
+    """Return a copy of a part without the weights that building or training gave it."""
+    return part.__sklearn_clone__() if isinstance(part, Part) else copy.deepcopy(part).cpu()
+
+
+def _rebuilt(state: dict[str, Any]) -> tuple[Model, Any]:
+    """Build the modules anew and fill in their weights."""
+    generator = generator_from(0)
+    parts: Parts = state["_parts"]
+    model = build_model(parts, state["n_features_in_"], state["_n_intermediary"], generator)
+    objective = _unbuilt(state["_objective"]["part"])
+    with OwnRandomness(generator):
+        objective.build(model)
+    _fill(model, state["module_"])
+    _fill(objective, state["_objective"]["weights"])
+    return model.eval(), objective
+
+
+def _fill(module: torch.nn.Module, weights: dict[str, np.ndarray]) -> None:
+    module.load_state_dict({name: torch.tensor(value) for name, value in weights.items()})
+
+
+def _versions() -> dict[str, str]:
+    import sklearn
+    import skorch
+
+    return {
+        "sklearn_intelvae": __version__,
+        "scikit-learn": sklearn.__version__,
+        "skorch": skorch.__version__,
+        "torch": str(torch.__version__),
+        "numpy": np.__version__,
+    }
+
+
+def _checksum(text: str, tensors: dict[str, np.ndarray]) -> str:
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        digest.update(np.ascontiguousarray(tensors[name]).tobytes())
+    return digest.hexdigest()
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Return the header and the tensors of a file that is whole and ours."""
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no model file {path}")
+    try:
+        with safe_open(path, framework="np") as file:
+            metadata = file.metadata() or {}
+            kind, _, number = metadata.get("format", "").partition(" ")
+            if kind != "sklearn_intelvae" or not number.isdigit():
+                raise ValueError(f"{path} is not a model file of sklearn_intelvae.")
+            if int(number) > FORMAT:
+                raise ValueError(
+                    f"{path} was written by sklearn_intelvae {metadata.get('version')} in format "
+                    f"{number}; version {__version__} reads formats up to {FORMAT}. Upgrade "
+                    "sklearn_intelvae to load it."
+                )
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ValueError(
+            f"{path} is damaged, or is no model file: {error}. Copy or save it again."
+        ) from error
+    if _checksum(metadata.get("content", ""), tensors) != metadata.get("sha256"):
+        raise ValueError(f"{path} is damaged: its checksum does not match. Copy or save it again.")
+    return json.loads(metadata["content"]), tensors
+
+
+def _pack(value: Any, name: str, tensors: dict[str, np.ndarray]) -> Any:
+    """Return ``value`` as JSON, with its arrays put into ``tensors``."""
+    if isinstance(value, bool | int | float | str | None):
+        return value
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray) and value.dtype != object:
+        tensors[name] = np.ascontiguousarray(value).reshape(value.shape)
+        return {"array": name}
+    if isinstance(value, np.ndarray):
+        return {"strings": value.tolist()}
+    if isinstance(value, Parts):
+        return {"parts": _pack(value._asdict(), name, tensors)}
+    if isinstance(value, list | tuple):
+        items = [_pack(item, f"{name}.{i}", tensors) for i, item in enumerate(value)]
+        return {"tuple": items} if isinstance(value, tuple) else items
+    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+        return {"dict": {k: _pack(v, f"{name}.{k}", tensors) for k, v in value.items()}}
+    if isinstance(value, np.random.RandomState):
+        return {"random_state": _pack(value.get_state(legacy=False), name, tensors)}
+    if isinstance(value, Part) and PART_CLASSES.get(type(value).__name__) is type(value):
+        params = {k: _pack(v, f"{name}.{k}", tensors) for k, v in value.get_params(False).items()}
+        if not any("missing" in v for v in params.values() if isinstance(v, dict)):
+            return {"part": type(value).__name__, "params": params}
+    return {"missing": f"an object of class {type(value).__name__}"}
+
+
+def _unpack(value: Any, tensors: dict[str, np.ndarray]) -> Any:
+    """Undo :func:`_pack`."""
+    if isinstance(value, list):
+        return [_unpack(item, tensors) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if "part" in value:
+        params = {k: _unpack(v, tensors) for k, v in value["params"].items()}
+        return PART_CLASSES[value["part"]](**params)
+    ((kind, content),) = value.items()
+    if kind == "array":
+        return tensors[content]
+    if kind == "strings":
+        return np.array(content, dtype=object)
+    if kind == "missing":
+        return _Missing(content)
+    items = _unpack(content, tensors) if kind in ("parts", "random_state") else content
+    if kind == "parts":
+        return Parts(**items)
+    if kind == "random_state":
+        random_state = np.random.RandomState()
+        random_state.set_state(items)
+        return random_state
+    if kind == "tuple":
+        return tuple(_unpack(item, tensors) for item in content)
+    return {k: _unpack(v, tensors) for k, v in content.items()}
+
+
+def _with_objects(
+    params: dict[str, Any], objects: dict[str, Any], path: Any, name: str
+) -> dict[str, Any]:
+    """Put the caller's objects where the file had to leave gaps."""
+    params = params | objects
+    for parameter, value in params.items():
+        if isinstance(value, _Missing) and parameter in SHELVES:
+            raise ValueError(
+                f"{path} was saved with {parameter} set to {value.description}, which a file does "
+                f"not carry: {name}.load(path, {parameter}=...)."
+            )
+    return {k: None if _has_gap(v) else v for k, v in params.items()}
+
+
+def _has_gap(value: Any) -> bool:
+    """Whether an object is missing from ``value``; callbacks and net_params can do without."""
+    if isinstance(value, dict):
+        return any(map(_has_gap, value.values()))
+    if isinstance(value, list | tuple):
+        return any(map(_has_gap, value))
+    return isinstance(value, _Missing)
+
+
+def _with_parts(parts: Parts, objects: dict[str, Any]) -> Parts:
+    """Put the caller's objects among the parts."""
+    given = {name: resolve(name, objects[name]) for name in Parts._fields if name in objects}
+    return parts._replace(**given)

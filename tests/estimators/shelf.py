@@ -1,0 +1,41 @@
+"""Every public estimator with every mapping, small enough to test in a fraction of a second."""
+
+import inspect
+
+import torch
+from sklearn.base import BaseEstimator
+from torch import nn
+
+import sklearn_intelvae
+from sklearn_intelvae import InteLVAE, SparseInteLVAE
+from sklearn_intelvae.mappings import Clusters, DimensionSelector, Function, Sphere
+
+SMALL = dict(hidden_layer_sizes=(8,), max_iter=3, random_state=0)
+
+
+class Ring(nn.Module):
+    def forward(self, y):
+        return y / (y.norm(dim=1, keepdim=True) + 1e-6)
+
+
+ESTIMATORS = {
+    "InteLVAE": InteLVAE(**SMALL),
+    "InteLVAE identity": InteLVAE(mapping="identity", **SMALL),
+    "InteLVAE sphere": InteLVAE(mapping="sphere", **SMALL),
+    "InteLVAE clusters": InteLVAE(mapping="clusters", **SMALL),
+    "InteLVAE sparse": InteLVAE(mapping="sparse", **SMALL),
+    "InteLVAE Sphere()": InteLVAE(mapping=Sphere(), **SMALL),
+    "InteLVAE Clusters()": InteLVAE(mapping=Clusters(2, power=0.5), **SMALL),
+    "InteLVAE DimensionSelector()": InteLVAE(mapping=DimensionSelector(3.0), **SMALL),
+    "InteLVAE Function": InteLVAE(mapping=Function(torch.tanh), **SMALL),
+    "InteLVAE of one's own": InteLVAE(mapping=Ring(), **SMALL),
+    "InteLVAE laplace": InteLVAE(likelihood="laplace", **SMALL),
+    "InteLVAE early stopping": InteLVAE(early_stopping=True, validation_fraction=0.3, **SMALL),
+    "SparseInteLVAE": SparseInteLVAE(**SMALL),
+    "SparseInteLVAE gates": SparseInteLVAE(regularise="gates", floor=0.1, **SMALL),
+}
+
+
+def public_estimators():
+    members = (getattr(sklearn_intelvae, name) for name in sklearn_intelvae.__all__)
+    return {m for m in members if inspect.isclass(m) and issubclass(m, BaseEstimator)}

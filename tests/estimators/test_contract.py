@@ -1,0 +1,64 @@
+"""scikit-learn's checks, and those that it runs on itself, on every estimator and mapping."""
+
+import warnings
+
+import pytest
+from shelf import ESTIMATORS, public_estimators
+from sklearn.base import clone
+from sklearn.exceptions import SkipTestWarning
+from sklearn.utils import estimator_checks
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from sklearn_intelvae import mappings
+from sklearn_intelvae.estimators._shelves import SHELVES, resolve
+
+FURTHER = [
+    "check_transformer_get_feature_names_out",
+    "check_transformer_get_feature_names_out_pandas",
+    "check_set_output_transform",
+    "check_set_output_transform_pandas",
+    "check_set_output_transform_polars",
+    "check_global_output_transform_pandas",
+    "check_global_set_output_transform_polars",
+    "check_dataframe_column_names_consistency",
+    "check_param_validation",
+    "check_inplace_ensure_writeable",
+    "check_get_feature_names_out_error",
+    "check_n_features_in_after_fitting",
+    "check_estimators_partial_fit_n_features",
+    "check_fit_check_is_fitted",
+]
+EXPECTED_FAILURES = {
+    "check_sample_weight_equivalence_on_dense_data": (
+        "minibatches and noise are drawn by row, so that a row of weight two is not two rows"
+    )
+}
+
+
+def test_every_public_estimator_and_every_mapping_is_checked():
+    estimators = [clone(e) for e in ESTIMATORS.values()]
+    assert {type(e) for e in estimators} == public_estimators()
+    checked = {
+        type(resolve("mapping", e.mapping)).__name__ for e in estimators if hasattr(e, "mapping")
+    }
+    assert set(mappings.__all__) - {"Mapping"} <= checked
+    assert set(SHELVES["mapping"]) <= {
+        e.mapping for e in estimators if isinstance(getattr(e, "mapping", None), str)
+    }
+
+
+@parametrize_with_checks(
+    list(ESTIMATORS.values()), expected_failed_checks=lambda estimator: EXPECTED_FAILURES
+)
+def test_scikit_learns_checks(estimator, check):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SkipTestWarning)
+        check(estimator)
+
+
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+@pytest.mark.parametrize("name", FURTHER)
+@pytest.mark.parametrize("estimator", ESTIMATORS.values(), ids=ESTIMATORS)
+def test_checks_that_scikit_learn_runs_on_itself(estimator, name):
+    check = getattr(estimator_checks, name)
+    check(type(estimator).__name__, clone(estimator))

@@ -1,0 +1,193 @@
+"""Laws that hold over the whole shelf of mappings, then what each is for."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from sklearn.base import clone
+
+from sklearn_intelvae import mappings
+from sklearn_intelvae._part import build
+from sklearn_intelvae.mappings import Clusters, DimensionSelector, Function, Identity, Sphere
+
+SHELF = {
+    "Identity": [Identity()],
+    "Function": [Function(torch.tanh)],
+    "Sphere": [Sphere()],
+    "Clusters": [Clusters(k) for k in (2, 3, 4, 5, 10)],
+    "DimensionSelector": [
+        DimensionSelector(2.0),
+        DimensionSelector(2.0, floor=0.2, regularise="abs"),
+    ],
+}
+CASES = [g for cases in SHELF.values() for g in cases]
+
+
+def built(mapping, n_components=4):
+    torch.manual_seed(0)
+    return build(clone(mapping), n_components)
+
+
+def normal(n, d=4, seed=1):
+    return torch.randn(n, d, generator=torch.Generator().manual_seed(seed))
+
+
+def test_the_shelf_is_complete():
+    assert set(SHELF) == set(mappings.__all__) - {"Mapping"}
+
+
+@pytest.mark.parametrize("mapping", CASES, ids=repr)
+class TestLaws:
+    def test_rows_are_mapped_one_by_one(self, mapping):
+        g, y = built(mapping), normal(50)
+        order = torch.randperm(50, generator=torch.Generator().manual_seed(0))
+        torch.testing.assert_close(g(y)[order], g(y[order]))
+        torch.testing.assert_close(g(y)[:1], g(y[:1]))
+
+    def test_values_and_gradients_are_finite_even_at_the_origin(self, mapping):
+        g = built(mapping)
+        y = torch.cat([normal(20), torch.zeros(1, 4), 1e-8 * normal(5), 1e3 * normal(5)])
+        y.requires_grad_()
+        g(y).square().sum().backward()
+        assert g(y).isfinite().all()
+        assert y.grad.isfinite().all()
+
+    def test_clones_have_parameters_but_no_weights(self, mapping):
+        g = built(mapping)
+        again = clone(g)
+        assert repr(again) == repr(mapping)
+        assert not list(again.parameters())
+
+    def test_copies_and_pickles_map_alike(self, mapping):
+        g, y = built(mapping), normal(5)
+        assert torch.equal(copy.deepcopy(g)(y), g(y))
+        assert torch.equal(pickle.loads(pickle.dumps(g))(y), g(y))
+
+    def test_a_penalty_is_one_finite_number(self, mapping):
+        g, y = built(mapping), normal(30)
+        if hasattr(g, "penalty"):
+            penalty = g.penalty(y, g(y))
+            assert penalty.shape == ()
+            assert penalty.isfinite()
+
+    def test_regions_are_kept(self, mapping):
+        g, y = built(mapping), normal(500)
+        if hasattr(g, "regions"):
+            assert torch.equal(g.regions(g(y)), g.regions(y))
+
+
+def test_identity_is_the_identity():
+    y = normal(3)
+    assert torch.equal(Identity()(y), y)
+
+
+@pytest.mark.parametrize("d", [2, 3, 5])
+def test_sphere_has_radius_one_and_makes_the_prior_uniform(d):
+    z = Sphere()(normal(5000, d))
+    torch.testing.assert_close(z.norm(dim=1), torch.ones(5000), rtol=1e-4, atol=1e-4)
+    if d == 2:
+        angle = torch.atan2(z[:, 1], z[:, 0]).numpy()
+        assert stats.kstest(angle, stats.uniform(-np.pi, 2 * np.pi).cdf).pvalue > 1e-3
+    assert z.mean(dim=0).abs().max() < 0.05
+
+
+def test_sphere_fixes_the_origin():
+    assert torch.equal(Sphere()(torch.zeros(1, 3)), torch.zeros(1, 3))
+
+
+@pytest.mark.parametrize("k", [2, 3, 4, 5, 10])
+class TestClusters:
+    def test_sectors_have_equal_mass(self, k):
+        counts = torch.bincount(Clusters(k).regions(normal(20000, 2)), minlength=k)
+        assert stats.chisquare(counts.numpy()).pvalue > 1e-4
+
+    def test_formula(self, k):
+        """The closed form, computed in another way: by the two borders of each sector."""
+        y = normal(200, 3).double()
+        sector = Clusters(k).regions(y).double()
+        centre = 2 * np.pi * sector / k
+        distances = []
+        for side in (-1, 1):
+            border = centre + side * np.pi / k
+            along = torch.stack([border.cos(), border.sin()], 1)
+            distances.append((y[:, 0] * along[:, 1] - y[:, 1] * along[:, 0]).abs())
+        step = 5 * torch.minimum(*distances) ** 0.2
+        expected = y.clone()
+        expected[:, 0] += step * centre.cos()
+        expected[:, 1] += step * centre.sin()
+        torch.testing.assert_close(Clusters(k)(y), expected, rtol=1e-6, atol=1e-6)
+
+    def test_it_is_continuous_across_borders(self, k):
+        """The map is Hoelder continuous only: a step of e may move z by about 2 c e^p."""
+        border = np.pi / k
+        near = torch.tensor(
+            [[np.cos(border + e), np.sin(border + e)] for e in (-1e-9, 1e-9)], dtype=torch.float64
+        )
+        z = Clusters(k)(near)
+        assert (z[0] - z[1]).norm() < 2 * 5 * (1e-9) ** 0.2 + 1e-6
+
+    def test_it_is_injective(self, k):
+        """On one ray, which stays in its sector, the map is monotone."""
+        radius = torch.linspace(0.01, 3, 50)[:, None]
+        angle = torch.tensor(0.4 * np.pi / k)
+        z = Clusters(k)(radius * torch.stack([angle.cos(), angle.sin()]))
+        assert (z.norm(dim=1).diff() > 0).all()
+
+
+def test_two_clusters_leave_hardly_any_mass_between_them():
+    z = Clusters(2)(normal(200000, 1))
+    assert float((z.abs() < 1).float().mean()) < 1e-3
+    y = normal(100, 1)
+    torch.testing.assert_close(
+        Clusters(2, shift=2, power=0.5)(y), y + 2 * y.sign() * y.abs().sqrt()
+    )
+
+
+@pytest.mark.parametrize("n_clusters", [3, 10])
+def test_one_component_cannot_hold_more_than_two_clusters(n_clusters):
+    with pytest.raises(ValueError, match="needs n_components of at least 2, got 1"):
+        Clusters(n_clusters).build(1)
+
+
+@pytest.mark.parametrize(("name", "value"), [("n_clusters", 1), ("power", 0.0), ("power", 1.0)])
+def test_clusters_refuse_settings_without_a_meaning(name, value):
+    with pytest.raises(ValueError, match=name):
+        Clusters(**{name: value}).build(2)
+
+
+@pytest.mark.parametrize("regularise", ["gates", "abs"])
+class TestSelector:
+    def test_the_penalty_has_the_bounds_of_a_divergence(self, regularise):
+        g, y = built(DimensionSelector(1.0, regularise=regularise)), normal(64)
+        assert -np.log(4) - 1e-4 <= g.penalty(y, g(y)).item() <= 1e-4
+
+    def test_the_penalty_of_equal_rows_is_zero(self, regularise):
+        g = built(DimensionSelector(3.0, regularise=regularise))
+        y = normal(1).expand(10, 4)
+        assert abs(g.penalty(y, g(y)).item()) < 1e-5
+
+    def test_the_penalty_scales_with_gamma(self, regularise):
+        y = normal(64)
+        one, three = (built(DimensionSelector(c, regularise=regularise)) for c in (1.0, 3.0))
+        torch.testing.assert_close(3 * one.penalty(y, one(y)), three.penalty(y, three(y)))
+
+    def test_perfect_division_of_labour_reaches_the_lower_bound(self, regularise):
+        g = DimensionSelector(1.0, regularise=regularise)
+        rows = torch.eye(5)
+        g.gates = lambda y: rows
+        assert abs(g.penalty(rows, rows).item() + np.log(5)) < 1e-4
+
+
+@pytest.mark.parametrize("floor", [0.0, 0.2])
+def test_gates_lie_between_floor_and_one(floor):
+    gates = built(DimensionSelector(floor=floor)).gates(100 * normal(200))
+    assert float(gates.min()) >= floor
+    assert float(gates.max()) <= 1
+
+
+def test_selector_refuses_an_unknown_regulariser():
+    with pytest.raises(ValueError, match="regularise must be 'gates' or 'abs', got 'l1'"):
+        DimensionSelector(regularise="l1").build(3)

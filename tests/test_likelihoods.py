@@ -1,0 +1,109 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+
+from sklearn_intelvae import likelihoods
+from sklearn_intelvae.distributions import Distribution
+from sklearn_intelvae.likelihoods import Bernoulli, Gaussian, Laplace, Likelihood
+
+SHELF = {
+    name: value
+    for name, value in vars(likelihoods).items()
+    if isinstance(value, type) and issubclass(value, Likelihood) and not name.startswith("_")
+}
+CASES = [
+    Gaussian(),
+    Gaussian("per_feature"),
+    Gaussian(0.3),
+    Laplace(),
+    Laplace("per_feature", min_scale=0.1),
+    Laplace(2.0),
+    Bernoulli(),
+]
+
+
+def built(likelihood, X=None):
+    likelihood = clone(likelihood)
+    likelihood.build(3)
+    if X is not None:
+        likelihood.initialise(X)
+    return likelihood
+
+
+def test_every_likelihood_has_a_case():
+    assert {type(c) for c in CASES} == set(SHELF.values()) - {Likelihood}
+
+
+@pytest.mark.parametrize("likelihood", CASES, ids=repr)
+def test_densities_have_their_normalising_constants(likelihood):
+    """The density of one feature integrates, or sums, to one."""
+    part = clone(likelihood)
+    part.build(1)
+    h = torch.tensor([[0.4]])
+    if isinstance(likelihood, Bernoulli):
+        total = sum(float(part(h).log_prob(torch.tensor([[x]])).exp()) for x in (0.0, 1.0))
+    else:
+        x = torch.linspace(-60, 60, 400001)[:, None]
+        total = float(torch.trapezoid(part(h.expand(len(x), 1)).log_prob(x).exp(), x[:, 0]))
+    assert total == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize("likelihood", CASES, ids=repr)
+def test_the_mean_is_where_the_decoder_points(likelihood):
+    h = torch.tensor([[-1.0, 0.0, 2.0]])
+    p: Distribution = built(likelihood)(h)
+    expected = h.sigmoid() if isinstance(likelihood, Bernoulli) else h
+    torch.testing.assert_close(p.mean, expected)
+
+
+@pytest.mark.parametrize("kind", [Gaussian, Laplace])
+@pytest.mark.parametrize("scale", ["learned", "per_feature"])
+def test_a_learned_scale_starts_at_the_spread_of_the_data(kind, scale):
+    X = torch.randn(1000, 3, generator=torch.Generator().manual_seed(0)) * torch.tensor(
+        [1.0, 10.0, 100.0]
+    )
+    part = built(kind(scale), X)
+    expected = X.std(dim=0, correction=0) if scale == "per_feature" else X.std(correction=0)
+    torch.testing.assert_close(part.log_scale().exp(), expected, rtol=1e-4, atol=0)
+
+
+@pytest.mark.parametrize("scale", ["learned", "per_feature"])
+def test_a_learned_scale_stays_above_its_bound(scale):
+    X = torch.randn(100, 3, generator=torch.Generator().manual_seed(0))
+    part = built(Gaussian(scale, min_scale=0.05), X)
+    with torch.no_grad():
+        part.excess.fill_(-50)
+    spread = X.std(dim=0, correction=0) if scale == "per_feature" else X.std(correction=0)
+    torch.testing.assert_close(part.log_scale().exp(), 0.05 * spread)
+
+
+def test_a_constant_feature_does_not_break_the_scale():
+    X = torch.randn(100, 3, generator=torch.Generator().manual_seed(0))
+    X[:, 1] = 4
+    assert built(Gaussian("per_feature"), X).log_scale().isfinite().all()
+    assert built(Gaussian(), torch.full((10, 3), 4.0)).log_scale().isfinite().all()
+
+
+@pytest.mark.parametrize("scale", [0, -1.0, math.inf, math.nan, "free"])
+@pytest.mark.parametrize("kind", [Gaussian, Laplace])
+def test_scales_without_a_meaning_are_refused(kind, scale):
+    with pytest.raises(ValueError, match="scale must be"):
+        kind(scale).build(2)
+
+
+@pytest.mark.parametrize("bound", [0, 1, 2.0])
+def test_bounds_without_a_meaning_are_refused(bound):
+    with pytest.raises(ValueError, match="min_scale must lie between 0 and 1"):
+        Gaussian(min_scale=bound).build(2)
+
+
+@pytest.mark.parametrize("bad", [-0.1, 1.1])
+def test_bernoulli_refuses_values_outside_its_support(bad):
+    X = np.full((3, 2), 0.5)
+    Bernoulli().check(X)
+    X[1, 1] = bad
+    with pytest.raises(ValueError, match=r"needs X in \[0, 1\], but X ranges from"):
+        Bernoulli().check(X)

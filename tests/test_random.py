@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from torch import nn
+
+from sklearn_intelvae._random import OwnRandomness, draw_seed, generator_from, noise_of_rows
+
+
+def layers():
+    return [
+        nn.Linear(3, 4),
+        nn.Conv2d(1, 2, 3),
+        nn.ConvTranspose2d(1, 2, 3),
+        nn.Embedding(3, 2),
+        nn.LSTM(2, 2),
+        nn.MultiheadAttention(4, 2),
+        nn.Bilinear(2, 2, 2),
+    ]
+
+
+def test_layers_draw_from_the_given_generator_and_leave_the_global_one_alone():
+    before = torch.get_rng_state()
+    made = []
+    for _ in range(2):
+        with OwnRandomness(generator_from(5)):
+            made.append([p for layer in layers() for p in layer.parameters()])
+        torch.manual_seed(len(made))
+        before = torch.get_rng_state()
+    assert all(torch.equal(a, b) for a, b in zip(*made, strict=True))
+    with OwnRandomness(generator_from(5)):
+        layers()
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_own_randomness_draws_what_torch_would_draw():
+    torch.manual_seed(7)
+    expected = nn.Linear(5, 5).weight
+    with OwnRandomness(generator_from(7)):
+        assert torch.equal(nn.Linear(5, 5).weight, expected)
+
+
+def test_seeds_follow_random_state_and_none_does_not_touch_numpy():
+    assert draw_seed(3) == draw_seed(3) != draw_seed(4)
+    state = np.random.RandomState(0)
+    assert draw_seed(state) != draw_seed(state)
+    before = np.random.get_state()[1].copy()
+    assert draw_seed(None) != draw_seed(None)
+    assert (before == np.random.get_state()[1]).all()
+
+
+def test_noise_belongs_to_the_row(rng):
+    X = rng.random((50, 7)).astype(np.float32)
+    noise = noise_of_rows(X, 5, 3)
+    order = rng.permutation(50)
+    np.testing.assert_array_equal(noise_of_rows(X[order][:10], 5, 3), noise[:, order][:, :10])
+    assert noise.dtype == np.float32
+    assert noise.shape == (5, 50, 3)
+
+
+def test_noise_is_standard_normal_and_independent(rng):
+    X = rng.random((4000, 3)).astype(np.float32)
+    noise = noise_of_rows(X, 4, 2)
+    assert stats.kstest(noise.ravel(), "norm").pvalue > 1e-3
+    flat = noise.transpose(1, 0, 2).reshape(4000, 8)
+    off_diagonal = np.corrcoef(flat, rowvar=False)[~np.eye(8, dtype=bool)]
+    assert np.abs(off_diagonal).max() < 0.06
+    assert abs(np.corrcoef(flat[:-1, 0], flat[1:, 0])[0, 1]) < 0.06
+
+
+@pytest.mark.parametrize("change", [1e-6, -0.0])
+def test_noise_tells_rows_apart_but_not_signs_of_zero(change):
+    X = np.zeros((1, 3), np.float32)
+    other = X.copy()
+    other[0, 1] = change
+    same = np.array_equal(noise_of_rows(X, 2, 2), noise_of_rows(other, 2, 2))
+    assert same == (change == 0)
