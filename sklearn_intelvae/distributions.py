@@ -20,7 +20,9 @@ _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 class Distribution(Protocol):
     """What the rest of the package asks of a distribution."""
 
-    mean: Tensor
+    @property
+    def mean(self) -> Tensor:
+        """The mean of each row."""
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Return the log density of each row, shape (..., n)."""

@@ -46,6 +46,9 @@ class Likelihood(Part):
 class _LocationScale(Likelihood):
     """A likelihood whose mean is the decoder's output, with a fixed or learned scale."""
 
+    log_bound: Tensor
+    fixed_log_scale: Tensor
+
     def __init__(self, scale: float | str = "learned", min_scale: float = 0.01) -> None:
         super().__init__()
         self.scale = scale

@@ -107,8 +107,7 @@ def build_model(
 def _network(module: nn.Module, n_inputs: int, n_outputs: int) -> nn.Module:
     """Size a network; one that has a width of its own is followed by a linear layer."""
     if callable(getattr(module, "build", None)):
-        module.build(n_inputs, n_outputs)
-        return module
+        return build(module, n_inputs, n_outputs)
     width = output_width(module, n_inputs)
     if width == n_outputs:
         return module

@@ -124,7 +124,7 @@ def _network(estimator: Any, parameter: str) -> Any:
     if value == "auto":
         value = "mlp" if estimator.image_shape is None else "conv"
     settings: dict[str, Any] = {"activation": estimator.activation}
-    hidden = tuple(estimator.hidden_layer_sizes)
+    hidden = _inputs.layer_sizes("hidden_layer_sizes", estimator.hidden_layer_sizes)
     if value == "mlp":
         settings["hidden_layer_sizes"] = hidden if parameter == "encoder" else hidden[::-1]
     elif value == "conv":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,8 @@ import torch
 from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-_STEPS = 8000
-_EPOCHS = (20, 200)
 _BATCH = (32, 256)
+_STEPS_PER_ROW, _MOST_STEPS, _FEWEST_EPOCHS = 3, 8000, 20
 
 
 def validated(estimator: Any, X: Any, *, reset: bool = False, min_samples: int = 1) -> np.ndarray:
@@ -21,15 +21,16 @@ def validated(estimator: Any, X: Any, *, reset: bool = False, min_samples: int =
     A sum that is finite proves that X is; torch takes it several times faster than
     scikit-learn's check, which matters to a ``transform`` as short as the encoder alone.
     """
-    X = validate_data(
-        estimator,
-        _as_numpy(X),
-        dtype=np.float32,
-        order="C",
-        reset=reset,
-        ensure_min_samples=min_samples,
-        ensure_all_finite=False,
-    )
+    with np.errstate(over="ignore"):
+        X = validate_data(
+            estimator,
+            _as_numpy(X),
+            dtype=np.float32,
+            order="C",
+            reset=reset,
+            ensure_min_samples=min_samples,
+            ensure_all_finite=False,
+        )
     X = X if X.flags.writeable else X.copy()
     if not torch.from_numpy(X).sum().isfinite():
         assert_all_finite(X, estimator_name=type(estimator).__name__, input_name="X")
@@ -94,10 +95,25 @@ def resolve_batch_size(batch_size: int | str, n_samples: int) -> int:
 
 
 def resolve_max_iter(max_iter: int | str, n_samples: int, batch_size: int) -> int:
-    """Return the number of epochs: by default those of about 8000 steps, from 20 to 200."""
+    """Return the number of epochs.
+
+    By default those of three steps for each row, since more of them overfit a small table, but of
+    no more than 8000 steps, and no fewer than 20 epochs.
+    """
     if max_iter == "auto":
-        return int(np.clip(math.ceil(_STEPS * batch_size / n_samples), *_EPOCHS))
+        steps = min(_STEPS_PER_ROW * n_samples, _MOST_STEPS)
+        return max(math.ceil(steps * batch_size / n_samples), _FEWEST_EPOCHS)
     return int(max_iter)
+
+
+def layer_sizes(parameter: str, value: Any) -> tuple[int, ...]:
+    """Return the widths of hidden layers as a tuple of positive integers."""
+    sizes = tuple(value)
+    if not all(isinstance(size, Integral) and size > 0 for size in sizes):
+        raise ValueError(
+            f"{parameter} must hold positive integers, got {value!r}; use () for no hidden layer."
+        )
+    return tuple(map(int, sizes))
 
 
 def resolve_device(device: str) -> str:

@@ -55,7 +55,8 @@ default="identity"
     batch_size : int or "auto", default="auto"
         Rows in a batch; "auto" takes about a sixteenth of them, from 32 to 256.
     max_iter : int or "auto", default="auto"
-        Epochs; "auto" takes as many as make about 8000 steps, from 20 to 200.
+        Epochs; "auto" takes those of three steps for each row, or of 8000 steps if that is less,
+        and no fewer than 20.
     early_stopping : bool, default=False
         Whether to set rows aside, to stop when the loss on them no longer falls, and to return to
         the best weights. The loss is taken fully warmed up and with the same noise each time, and

@@ -138,7 +138,12 @@ class PersistenceMixin:
         if "objective" in objects:
             state["_objective"]["part"] = resolve("objective", objects["objective"])
         estimator = cls(**params)
-        estimator.__setstate__(vars(estimator) | state)
+        try:
+            estimator.__setstate__(vars(estimator) | state)
+        except RuntimeError as error:
+            raise ValueError(
+                f"the weights in {path} do not fit the objects given to load: {error}"
+            ) from error
         return estimator
 
 
@@ -256,6 +261,8 @@ def _unpack(value: Any, tensors: dict[str, np.ndarray]) -> Any:
         return value
     if "part" in value:
         params = {k: _unpack(v, tensors) for k, v in value["params"].items()}
+        if value["part"] not in PART_CLASSES:
+            raise ValueError(f"the file names a part {value['part']!r} that is not in the package.")
         return PART_CLASSES[value["part"]](**params)
     ((kind, content),) = value.items()
     if kind == "array":

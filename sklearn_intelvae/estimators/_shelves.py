@@ -27,10 +27,9 @@ SHELVES: dict[str, dict[str, type[Part]]] = {
     "decoder": {"mlp": networks.MLP, "conv": networks.ConvDecoder},
 }
 
+_SHELVED = [cls for shelf in SHELVES.values() for cls in shelf.values()]
 PART_CLASSES: dict[str, type[Part]] = {
-    cls.__name__: cls
-    for cls in (posteriors.DiagonalGaussian, mappings.Function)
-    + tuple(cls for shelf in SHELVES.values() for cls in shelf.values())
+    cls.__name__: cls for cls in (posteriors.DiagonalGaussian, mappings.Function, *_SHELVED)
 }
 
 

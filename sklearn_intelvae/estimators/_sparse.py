@@ -7,6 +7,7 @@ from numbers import Real
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_intelvae.estimators._base import BaseInteLVAE
+from sklearn_intelvae.estimators._inputs import layer_sizes
 from sklearn_intelvae.mappings import DimensionSelector
 
 
@@ -65,7 +66,8 @@ class SparseInteLVAE(BaseInteLVAE):
     batch_size : int or "auto", default="auto"
         Rows in a batch; "auto" takes about a sixteenth of them, from 32 to 256.
     max_iter : int or "auto", default="auto"
-        Epochs; "auto" takes as many as make about 8000 steps, from 20 to 200.
+        Epochs; "auto" takes those of three steps for each row, or of 8000 steps if that is less,
+        and no fewer than 20.
     early_stopping : bool, default=False
         Whether to set rows aside, to stop when the loss on them no longer falls, and to return to
         the best weights. The loss is taken fully warmed up and with the same noise each time, and
@@ -210,7 +212,7 @@ class SparseInteLVAE(BaseInteLVAE):
     def _mapping_part(self):
         return DimensionSelector(
             gamma=self.gamma,
-            hidden_layer_sizes=self.selector_layer_sizes,
+            hidden_layer_sizes=layer_sizes("selector_layer_sizes", self.selector_layer_sizes),
             floor=self.floor,
             regularise=self.regularise,
         )

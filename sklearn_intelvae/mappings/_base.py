@@ -14,7 +14,9 @@ class Mapping(Part):
 
     - ``build(n_components)``, which makes weights once the size of y is known, and may refuse it;
     - ``penalty(y, z)``, a number in nats that training adds to the loss;
-    - ``regions(y)``, an integer for each row, when g divides its domain into regions.
+    - ``regions(y)``, an integer for each row, when g divides its domain into regions;
+    - ``warm_up(fraction)``, which is told before each training step how far the KL term is warmed
+      up, from 0 to 1, and may soften g in training mode until it is.
 
     Any ``torch.nn.Module`` with the same methods serves as well; the base class adds
     scikit-learn's parameters, so that the mapping's settings can be cloned, printed and searched.

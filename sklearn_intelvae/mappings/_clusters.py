@@ -9,6 +9,8 @@ from torch import Tensor
 
 from sklearn_intelvae.mappings._base import Mapping
 
+_SHARPNESS = 10.0
+
 
 class Clusters(Mapping):
     r"""Cut the plane of the first two components into K sectors and push them apart.
@@ -31,10 +33,21 @@ class Clusters(Mapping):
     shift : float, default=5.0
         Size of the step, c.
     power : float, default=0.2
-        Exponent p of the distance, between 0 and 1.
+        Exponent p of the distance, between 0 and 1. A larger one, such as 0.5, parts the clusters
+        less sharply and is easier to train.
+    balance : float, default=5.0
+        Weight, in nats per row, of a penalty that asks that every sector be used as much as any
+        other: the KL divergence of the sectors' shares of a batch from the uniform distribution,
+        the shares taken from soft responsibilities. Without it a row that starts on the wrong
+        side of a border hardly ever crosses, and sectors may stay empty. Set it to 0 for groups of
+        very different sizes.
 
     Notes
     -----
+    While the KL term is warmed up the step grows with it, from nothing to ``shift``: rows sort
+    themselves into sectors while the borders are still low. Together with ``balance`` this is what
+    keeps every sector in use; either alone does not.
+
     The slope of :math:`d^p` is unbounded at a border. Gradients use the slope at a distance of
     :math:`10^{-3}` for anything nearer; values are exact.
 
@@ -56,11 +69,19 @@ class Clusters(Mapping):
     tensor([1, 0])
     """
 
-    def __init__(self, n_clusters: int = 2, shift: float = 5.0, power: float = 0.2) -> None:
+    def __init__(
+        self,
+        n_clusters: int = 2,
+        shift: float = 5.0,
+        power: float = 0.2,
+        balance: float = 5.0,
+    ) -> None:
         super().__init__()
         self.n_clusters = n_clusters
         self.shift = shift
         self.power = power
+        self.balance = balance
+        self.warmth = 1.0
 
     def build(self, n_components: int) -> None:
         """Refuse settings that the formula does not cover."""
@@ -81,14 +102,26 @@ class Clusters(Mapping):
         width = 2 * math.pi / self.n_clusters
         bisector = width * (angle / width).round().detach()
         distance = _norm(plane) * (0.5 * width - (angle - bisector).abs()).clamp(min=0).sin()
-        step = self.shift * _steep_power(distance, self.power)
+        shift = self.shift * self.warmth if self.training else self.shift
+        step = shift * _steep_power(distance, self.power)
         direction = torch.stack([bisector.cos(), bisector.sin()], dim=1)[:, : plane.shape[1]]
         return torch.cat([plane + step[:, None] * direction, rest], dim=1)
+
+    def warm_up(self, fraction: float) -> None:
+        """Take this fraction of the step, in training mode only."""
+        self.warmth = fraction
 
     def regions(self, y: Tensor) -> Tensor:
         """Return the sector, 0 to n_clusters - 1, of each row."""
         sector = (self._angle(y[:, :2]) * self.n_clusters / (2 * math.pi)).round().long()
         return sector % self.n_clusters
+
+    def penalty(self, y: Tensor, z: Tensor) -> Tensor:
+        """Return ``balance`` times KL(shares of the sectors || uniform), in nats."""
+        centres = torch.arange(self.n_clusters, device=y.device) * (2 * math.pi / self.n_clusters)
+        directions = torch.stack([centres.cos(), centres.sin()])[: y.shape[1]]
+        shares = (_SHARPNESS * y[:, :2] @ directions).softmax(dim=1).mean(dim=0)
+        return self.balance * (math.log(self.n_clusters) - torch.special.entr(shares).sum())
 
     @staticmethod
     def _angle(plane: Tensor) -> Tensor:

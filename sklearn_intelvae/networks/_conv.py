@@ -9,7 +9,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from sklearn_intelvae._part import Part
-from sklearn_intelvae.networks._mlp import ACTIVATIONS
+from sklearn_intelvae.networks._mlp import activation
 
 _KERNEL, _STRIDE, _PADDING = 4, 2, 1
 
@@ -66,12 +66,11 @@ class ConvEncoder(_ImageNetwork):
     def build(self, n_inputs: int, n_outputs: int) -> None:
         """Make the layers; ``n_inputs`` is the number of pixels and channels in a row."""
         sizes = self._sizes(n_inputs)
-        activation = ACTIVATIONS[self.activation]
         layers: list[nn.Module] = [nn.Unflatten(1, tuple(self.image_shape))]
         for widths in pairwise((self.image_shape[0], *self.channels)):
-            layers += [nn.Conv2d(*widths, _KERNEL, _STRIDE, _PADDING), activation()]
+            layers += [nn.Conv2d(*widths, _KERNEL, _STRIDE, _PADDING), activation(self.activation)]
         n_flat = self.channels[-1] * math.prod(sizes[-1])
-        layers += [nn.Flatten(), nn.Linear(n_flat, self.n_hidden), activation()]
+        layers += [nn.Flatten(), nn.Linear(n_flat, self.n_hidden), activation(self.activation)]
         self.layers = nn.Sequential(*layers, nn.Linear(self.n_hidden, n_outputs))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -97,15 +96,14 @@ class ConvDecoder(_ImageNetwork):
         """Make the layers; ``n_outputs`` is a multiple of the size of an image."""
         sizes = self._sizes(n_outputs)[::-1]
         n_channels = n_outputs // math.prod(sizes[-1])
-        activation = ACTIVATIONS[self.activation]
         first = (self.channels[-1], *sizes[0])
-        layers: list[nn.Module] = [nn.Linear(n_inputs, self.n_hidden), activation()]
-        layers += [nn.Linear(self.n_hidden, math.prod(first)), activation()]
+        layers: list[nn.Module] = [nn.Linear(n_inputs, self.n_hidden), activation(self.activation)]
+        layers += [nn.Linear(self.n_hidden, math.prod(first)), activation(self.activation)]
         layers += [nn.Unflatten(1, first)]
         for widths, size in zip(
             pairwise((*self.channels[::-1], n_channels)), pairwise(sizes), strict=True
         ):
-            layers += [_doubling(*widths, *size), activation()]
+            layers += [_doubling(*widths, *size), activation(self.activation)]
         self.layers = nn.Sequential(*layers[:-1], nn.Flatten())
 
     def forward(self, z: Tensor) -> Tensor:
@@ -117,5 +115,5 @@ def _doubling(
     n_in: int, n_out: int, size_in: Sequence[int], size_out: Sequence[int]
 ) -> nn.ConvTranspose2d:
     """Return the transposed convolution that undoes a halving, odd sides included."""
-    odd = tuple(b - 2 * a for a, b in zip(size_in, size_out, strict=True))
+    odd = (size_out[0] - 2 * size_in[0], size_out[1] - 2 * size_in[1])
     return nn.ConvTranspose2d(n_in, n_out, _KERNEL, _STRIDE, _PADDING, output_padding=odd)

@@ -22,6 +22,13 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 }
 
 
+def activation(name: str) -> nn.Module:
+    """Return the activation of that name."""
+    if name not in ACTIVATIONS:
+        raise ValueError(f"activation={name!r} is not known. Choose one of {sorted(ACTIVATIONS)}.")
+    return ACTIVATIONS[name]()
+
+
 class MLP(Part):
     """A multilayer perceptron: linear layers with an activation between them.
 
@@ -54,7 +61,7 @@ class MLP(Part):
         *hidden, last = pairwise((n_inputs, *self.hidden_layer_sizes, n_outputs))
         layers: list[nn.Module] = []
         for widths in hidden:
-            layers += [nn.Linear(*widths), ACTIVATIONS[self.activation]()]
+            layers += [nn.Linear(*widths), activation(self.activation)]
         self.layers = nn.Sequential(*layers, nn.Linear(*last))
 
     def forward(self, x: Tensor) -> Tensor:

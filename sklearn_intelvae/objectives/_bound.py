@@ -37,5 +37,5 @@ def importance_weighted_bound(model: Model, x: Tensor, noise: Tensor) -> Tensor:
 
 def _log_weight(model: Model, q, x: Tensor, y: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
     """Return log p(x, y) - log q(y | x) of each row at one particle."""
-    log_joint = model.decode(model.mapping(y)).log_prob(x) + model.prior.log_prob(y)
-    return log_joint - q.log_prob(y)
+    log_prior = model.prior.log_prob(y)  # type: ignore[operator]
+    return model.decode(model.mapping(y)).log_prob(x) + log_prior - q.log_prob(y)

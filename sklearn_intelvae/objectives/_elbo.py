@@ -42,6 +42,6 @@ class ELBO(Objective):
         terms = {"reconstruction": -p.log_prob(batch.x), "kl": model.kl(q, y)}
         loss = torch.add(terms["reconstruction"], terms["kl"], alpha=self.beta * batch.warmup)
         if hasattr(model.mapping, "penalty"):
-            terms["penalty"] = model.mapping.penalty(y, z)
+            terms["penalty"] = model.mapping.penalty(y, z)  # type: ignore[operator]
             loss = loss + terms["penalty"]
         return loss, terms

@@ -57,4 +57,4 @@ class Batches:
     def _sizes(self) -> list[int]:
         full, rest = divmod(len(self.rows), self.batch_size)
         sizes = [self.batch_size] * full + [rest] * (rest > 0)
-        return sizes[:-2] + [self.batch_size + 1] if rest == 1 and full else sizes
+        return [*sizes[:-2], self.batch_size + 1] if rest == 1 and full else sizes

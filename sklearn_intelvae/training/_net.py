@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -83,10 +84,8 @@ class PlayerNet(NeuralNet):
         self.n_epochs_ = n_epochs
         self._keep_weights()
         self.notify("on_train_begin", X=train, y=None)
-        try:
+        with suppress(StopTraining):
             self.fit_loop((train, valid), epochs=n_epochs)
-        except StopTraining:
-            pass
         self.notify("on_train_end", X=train, y=None)
         return self
 
@@ -161,7 +160,10 @@ class PlayerNet(NeuralNet):
     def _training_steps(self, batches: Batches) -> Iterator[tuple[int, Record]]:
         self._set_learning_rate()
         step = 1 / len(batches)
+        warming = [part for part in self.module_.modules() if hasattr(part, "warm_up")]
         for batch in batches:
+            for part in warming:
+                part.warm_up(self.warmup)
             self.notify("on_batch_begin", batch=batch, training=True)
             record = self.train_step(batch)
             self.epochs_done_ += step

@@ -130,7 +130,7 @@ def test_folder_comes_from_argument_then_variable_then_data_home(
 def test_one_home_may_hold_both_sets(contents, tmp_path):
     write(tmp_path / "home" / "mnist", contents)
     write(tmp_path / "home" / "fashion-mnist", contents)
-    write(tmp_path / "home", {stem: b"not this one" for stem in contents})
+    write(tmp_path / "home", dict.fromkeys(contents, b"not this one"))
     for fetch in (fetch_mnist, fetch_fashion_mnist):
         assert fetch(tmp_path / "home").data.shape == (20, 784)
 

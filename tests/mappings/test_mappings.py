@@ -184,10 +184,26 @@ class TestSelector:
 @pytest.mark.parametrize("floor", [0.0, 0.2])
 def test_gates_lie_between_floor_and_one(floor):
     gates = built(DimensionSelector(floor=floor)).gates(100 * normal(200))
-    assert float(gates.min()) >= floor
-    assert float(gates.max()) <= 1
+    assert gates.min().item() >= floor
+    assert gates.max().item() <= 1
 
 
 def test_selector_refuses_an_unknown_regulariser():
     with pytest.raises(ValueError, match="regularise must be 'gates' or 'abs', got 'l1'"):
         DimensionSelector(regularise="l1").build(3)
+
+
+def test_clusters_are_softened_in_training_only():
+    g, y = Clusters(4), normal(20, 2)
+    full = g(y)
+    g.warm_up(0.0)
+    assert torch.equal(g(y), y)
+    assert torch.equal(g.eval()(y), full)
+    assert torch.equal(clone(g)(y), full)
+
+
+def test_the_balance_penalty_is_zero_for_the_prior_and_largest_for_one_sector():
+    g = Clusters(5, balance=2.0)
+    assert 0 <= g.penalty(normal(20000, 2), None).item() < 0.01
+    lumped = torch.tensor([[3.0, 0.0]]).expand(10, 2)
+    assert g.penalty(lumped, None).item() == pytest.approx(2 * np.log(5), abs=1e-3)

@@ -1,0 +1,177 @@
+"""Bad input gets an error that names the parameter, the value and the remedy, and fits nothing."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from shelf import SMALL
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from torch import nn
+
+from sklearn_intelvae import DivergenceError, InteLVAE, SparseInteLVAE
+from sklearn_intelvae.likelihoods import Gaussian
+from sklearn_intelvae.mappings import Clusters, Mapping
+from sklearn_intelvae.networks import MLP
+from sklearn_intelvae.objectives import ELBO
+
+
+def refused(estimator, X, message, error=ValueError, **fit_params):
+    with pytest.raises(error, match=message):
+        estimator.fit(X, **fit_params)
+    assert not [name for name in vars(estimator) if name.endswith("_")]
+    with pytest.raises(NotFittedError):
+        estimator.transform(X)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda X: np.where(X[3, 2] == X, np.nan, X), "Input X contains NaN"),
+        (lambda X: np.where(X[3, 2] == X, np.inf, X), "Input X contains infinity"),
+        (lambda X: X.astype(np.float64) * 1e300, "too large for dtype"),
+        (lambda X: X.astype(str).astype(object) + "a", "could not convert string to float"),
+        (lambda X: X[:0], "Found array with 0 sample"),
+        (lambda X: X[:, :0], "0 feature"),
+        (lambda X: X[:1], "Found array with 1 sample.*minimum of 2"),
+        (lambda X: X[:, 0], "Expected 2D array, got 1D array"),
+        (lambda X: X + 1j, "Complex data not supported"),
+        (lambda X: pd.DataFrame({"a": ["x", "y", "z"]}), "could not convert string to float"),
+    ],
+)
+def test_tables_that_cannot_be_fitted(spoil, message, X):
+    estimator = InteLVAE(**SMALL)
+    with pytest.raises(ValueError, match=message):
+        estimator.fit(spoil(X))
+    assert not [name for name in vars(estimator) if name.endswith("_")]
+
+
+def test_a_table_of_another_width(X):
+    vae = InteLVAE(**SMALL).fit(X)
+    for method in (vae.transform, vae.score, vae.encode, vae.reconstruct):
+        with pytest.raises(ValueError, match="X has 4 features, but InteLVAE is expecting 6"):
+            method(X[:, :4])
+    with pytest.raises(ValueError, match="Z has 6 columns, but the codes of this InteLVAE have 2"):
+        vae.inverse_transform(X)
+    with pytest.raises(ValueError, match="X has 4 features"):
+        InteLVAE(**SMALL).fit(X, X_val=X[:, :4])
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "message"),
+    [
+        ("n_components", 0, "'n_components' parameter of InteLVAE must be an int in the range"),
+        ("n_components", 2.5, "'n_components'.*Got 2.5"),
+        ("mapping", "torus", r"mapping='torus' is not known.*clusters.*identity.*sparse.*sphere"),
+        ("likelihood", "poisson", r"likelihood='poisson' is not known.*bernoulli.*gaussian"),
+        ("prior", "vamp", r"prior='vamp' is not known. Choose one of \['normal'\]"),
+        ("objective", "gan", r"objective='gan' is not known.*elbo"),
+        ("encoder", "rnn", r"encoder='rnn' is not known.*conv.*mlp"),
+        ("decoder", "conv", "decoder='conv' needs image_shape"),
+        ("activation", "swish", "'activation' parameter of InteLVAE must be a str among"),
+        ("image_shape", (1, 5, 5), r"image_shape=\(1, 5, 5\) holds 25 numbers.*X hold 6"),
+        ("hidden_layer_sizes", (0,), r"hidden_layer_sizes.*\(0,\)"),
+        ("hidden_layer_sizes", (2.5,), r"hidden_layer_sizes.*\(2.5,\)"),
+        ("batch_size", 0, "'batch_size'"),
+        ("max_iter", "many", "'max_iter'"),
+        ("kl_warmup", 1.5, "'kl_warmup'"),
+        ("learning_rate_init", -1, "'learning_rate_init'"),
+        ("device", "tpu9000", "device='tpu9000' cannot be used here"),
+        ("beta", -1, "'beta'"),
+        ("random_state", "zero", "'random_state'"),
+    ],
+)
+def test_parameters_without_a_meaning(parameter, value, message, X):
+    refused(InteLVAE(**SMALL | {parameter: value}), X, message)
+
+
+def test_a_class_that_is_no_module_is_not_a_mapping(X):
+    refused(InteLVAE(prior=len, **SMALL), X, "prior must be one of", TypeError)
+
+
+@pytest.mark.parametrize(("parameter", "value"), [("gamma", -1), ("floor", 1.0)])
+def test_knobs_of_the_selector(parameter, value, X):
+    refused(SparseInteLVAE(**SMALL | {parameter: value}), X, f"'{parameter}'")
+
+
+def test_a_mapping_that_does_not_suit_the_latent(X):
+    refused(InteLVAE(1, mapping=Clusters(5), **SMALL), X, "needs n_components of at least 2")
+
+
+def test_beta_beside_an_objective_that_has_its_own(X):
+    refused(InteLVAE(objective=ELBO(4.0), beta=2.0, **SMALL), X, "set the weight on the objective")
+
+
+def test_bernoulli_outside_its_support(X):
+    estimator = InteLVAE(likelihood="bernoulli", **SMALL)
+    refused(estimator, X, r"likelihood='bernoulli' needs X in \[0, 1\].*MinMaxScaler")
+    unit = (X - X.min()) / np.ptp(X)
+    refused(estimator, unit, "needs X in", X_val=unit + 1)
+    with pytest.raises(ValueError, match="needs X in"):
+        estimator.fit(unit).score(X)
+
+
+def test_unscaled_data_that_overflow(X):
+    big = X.copy()
+    big[:, 0] *= 1e30
+    refused(
+        InteLVAE(**SMALL),
+        big,
+        "InteLVAE diverged.*epoch 1.*standard deviation of.*StandardScaler.*attribute 'estimator'",
+        DivergenceError,
+    )
+
+
+def test_a_huge_learning_rate(X):
+    refused(
+        InteLVAE(**SMALL | {"learning_rate_init": 1e20, "max_iter": 20}),
+        X,
+        r"diverged.*Try a smaller learning_rate_init \(now 1e\+20\)",
+        DivergenceError,
+    )
+
+
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [
+        (np.zeros(120), "holds only zeros|at least one non-zero"),
+        (np.full(120, -1.0), "Negative values in data passed to `sample_weight`"),
+        (np.full(120, np.nan), "contains NaN"),
+        (np.ones(7), "sample_weight.shape"),
+    ],
+)
+def test_weights_without_a_meaning(weight, message, X):
+    refused(InteLVAE(**SMALL), X, message, sample_weight=weight)
+
+
+def test_too_few_rows_to_set_any_aside(X):
+    refused(
+        InteLVAE(early_stopping=True, **SMALL),
+        X[:2],
+        "early_stopping=True sets aside 1 of 2 rows.*X_val",
+    )
+
+
+class Forgetful(Mapping):
+    def forward(self, y):
+        return None
+
+
+def test_a_mapping_that_returns_nothing(X):
+    refused(InteLVAE(mapping=Forgetful(), **SMALL), X, "Forgetful returned NoneType")
+
+
+def test_a_decoder_that_fails(X):
+    refused(InteLVAE(decoder=nn.Linear(7, 6), **SMALL), X, r"Linear failed on a batch of shape")
+
+
+def test_a_network_part_with_an_unknown_activation(X):
+    refused(InteLVAE(encoder=MLP((3,), "sin"), **SMALL), X, "activation='sin' is not known")
+
+
+def test_collapse_is_announced_with_advice(rng):
+    """Strong pressure on a latent that has nothing to say."""
+    X = rng.standard_normal((400, 3)).astype(np.float32)
+    vae = InteLVAE(2, beta=100.0, likelihood=Gaussian(10.0), max_iter=100, random_state=0)
+    with pytest.warns(ConvergenceWarning, match=r"collapsed to the prior.*kl_warmup"):
+        vae.fit(X)
+    assert len(vae.active_components_) == 0
+    assert vae.kl_per_component_.max() < 0.01

@@ -1,0 +1,230 @@
+"""Pickle, joblib, skops, and the format of our own."""
+
+import copy
+import json
+import pickle
+
+import joblib
+import numpy as np
+import pytest
+import skops.io
+import torch
+from safetensors import safe_open
+from safetensors.numpy import save_file
+from shelf import ESTIMATORS, SMALL, Ring
+from skorch.callbacks import EpochTimer
+
+from sklearn_intelvae import InteLVAE, SparseInteLVAE, __version__
+from sklearn_intelvae.likelihoods import Gaussian
+from sklearn_intelvae.mappings import Clusters
+
+every_estimator = pytest.mark.parametrize("estimator", ESTIMATORS.values(), ids=ESTIMATORS)
+OWN = {"InteLVAE of one's own": {"mapping": Ring()}}
+
+
+def by_pickle(estimator, path, **objects):
+    return pickle.loads(pickle.dumps(estimator))
+
+
+def by_joblib(estimator, path, **objects):
+    joblib.dump(estimator, path)
+    return joblib.load(path)
+
+
+def by_skops(estimator, path, **objects):
+    data = skops.io.dumps(estimator)
+    return skops.io.loads(data, trusted=skops.io.get_untrusted_types(data=data))
+
+
+def by_file(estimator, path, **objects):
+    estimator.save(path)
+    return type(estimator).load(path, **objects)
+
+
+WAYS = [by_pickle, by_joblib, by_skops, by_file]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_a_restored_model_is_the_model(way, name, X, tmp_path):
+    if way is by_skops and name == "InteLVAE Function":
+        pytest.skip("skops does not carry functions of torch")
+    objects = {"mapping": ESTIMATORS[name].mapping} if name.endswith("Function") else {}
+    vae = copy.deepcopy(ESTIMATORS[name]).fit(X)
+    again = way(vae, tmp_path / "model", **OWN.get(name, objects))
+    assert type(again) is type(vae)
+    assert repr(again) == repr(vae)
+    assert np.array_equal(again.transform(X), vae.transform(X))
+    assert np.array_equal(again.sample(5), vae.sample(5))
+    assert again.score(X) == vae.score(X)
+    assert again.history_ == vae.history_
+    again.partial_fit(X)
+    vae.partial_fit(X)
+    assert np.array_equal(again.transform(X), vae.transform(X))
+    assert again.n_iter_ == vae.n_iter_ == len(vae.loss_curve_)
+
+
+@pytest.mark.parametrize("way", WAYS[:3])
+def test_an_unfitted_estimator_travels_too(way, tmp_path):
+    again = way(InteLVAE(3, mapping=Clusters(4)), tmp_path / "model")
+    assert repr(again) == "InteLVAE(mapping=Clusters(n_clusters=4), n_components=3)"
+    assert not hasattr(again, "module_")
+
+
+def test_a_pickle_holds_weights_and_two_moments_and_little_else(X):
+    vae = InteLVAE(**SMALL | {"hidden_layer_sizes": (128, 128)}).fit(X)
+    weights = sum(p.numel() * 4 for p in vae.module_.parameters())
+    assert len(pickle.dumps(vae)) < 3 * weights + 30_000
+
+
+def test_column_names_and_output_settings_survive(X, tmp_path):
+    import pandas as pd
+
+    table = pd.DataFrame(X, columns=list("abcdef"))
+    vae = InteLVAE(**SMALL).set_output(transform="pandas").fit(table)
+    again = by_file(vae, tmp_path / "m")
+    assert list(again.feature_names_in_) == list("abcdef")
+    assert again.set_output(transform="pandas").transform(table).equals(vae.transform(table))
+
+
+def test_parameters_of_every_plain_kind_survive(X, tmp_path):
+    vae = InteLVAE(
+        2,
+        likelihood=Gaussian("per_feature", min_scale=0.05),
+        image_shape=None,
+        random_state=np.random.RandomState(5),
+        net_params={"optimizer__weight_decay": 0.1},
+        hidden_layer_sizes=[4, np.int64(3)],
+        max_iter=2,
+    ).fit(X)
+    again = by_file(vae, tmp_path / "m")
+    assert again.get_params()["likelihood__min_scale"] == 0.05
+    assert again.hidden_layer_sizes == [4, 3]
+    assert again.net_params == vae.net_params
+    assert again.random_state.randint(1000) == vae.random_state.randint(1000)
+
+
+def test_callbacks_are_left_out(X, tmp_path):
+    vae = InteLVAE(callbacks=[EpochTimer()], **SMALL).fit(X)
+    assert by_file(vae, tmp_path / "m").callbacks is None
+    assert len(by_file(vae, tmp_path / "m", callbacks=[EpochTimer()]).callbacks) == 1
+
+
+def test_an_object_of_ones_own_has_to_be_handed_over(X, tmp_path):
+    path = tmp_path / "m"
+    InteLVAE(mapping=Ring(), **SMALL).fit(X).save(path)
+    with pytest.raises(ValueError, match=r"mapping set to an object of class Ring.*mapping=\.\.\."):
+        InteLVAE.load(path)
+    with pytest.raises(ValueError, match="do not fit"):
+        InteLVAE.load(path, mapping=Ring(), decoder=torch.nn.Linear(2, 9))
+
+
+def test_the_file_is_safetensors_with_versions_and_no_code(X, tmp_path):
+    path = tmp_path / "model.safetensors"
+    InteLVAE(**SMALL).fit(X).save(path)
+    with safe_open(path, framework="np") as file:
+        metadata = file.metadata()
+    content = json.loads(metadata["content"])
+    assert content["versions"]["torch"] == str(torch.__version__)
+    assert content["versions"]["sklearn_intelvae"] == metadata["version"] == __version__
+    assert b"pickle" not in path.read_bytes()
+
+
+def test_saving_replaces_at_once_or_not_at_all(X, tmp_path, monkeypatch):
+    path = tmp_path / "m"
+    vae = InteLVAE(**SMALL).fit(X)
+    vae.save(path)
+    before = path.read_bytes()
+    from sklearn_intelvae.estimators import _persistence
+
+    monkeypatch.setattr(_persistence, "serialise", lambda *a: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        vae.save(path)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["m"]
+
+
+def rewritten(path, change):
+    """Write the file again with other metadata."""
+    with safe_open(path, framework="np") as file:
+        metadata = file.metadata()
+        tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
+    save_file(tensors, path, change(metadata))
+
+
+@pytest.fixture
+def path(X, tmp_path):
+    path = tmp_path / "model"
+    InteLVAE(**SMALL).fit(X).save(path)
+    return path
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.99])
+def test_a_truncated_file_is_refused(share, path):
+    data = path.read_bytes()
+    path.write_bytes(data[: int(share * len(data))])
+    with pytest.raises(ValueError, match="is damaged, or is no model file"):
+        InteLVAE.load(path)
+
+
+@pytest.mark.parametrize("position", [0.5, 0.999])
+def test_a_flipped_bit_is_noticed(position, path):
+    data = bytearray(path.read_bytes())
+    data[int(position * len(data))] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match="damaged"):
+        InteLVAE.load(path)
+
+
+def test_a_newer_file_is_refused_with_advice(path):
+    rewritten(path, lambda m: m | {"format": "sklearn_intelvae 99", "version": "9.0"})
+    with pytest.raises(ValueError, match=r"written by sklearn_intelvae 9\.0 in format 99.*Upgrade"):
+        InteLVAE.load(path)
+
+
+def test_a_foreign_file_is_refused(path):
+    save_file({"a": np.zeros(3)}, path)
+    with pytest.raises(ValueError, match="not a model file of sklearn_intelvae"):
+        InteLVAE.load(path)
+    path.write_bytes(pickle.dumps(InteLVAE()))
+    with pytest.raises(ValueError, match="damaged, or is no model file"):
+        InteLVAE.load(path)
+
+
+def test_a_file_of_another_class_is_refused(path):
+    with pytest.raises(ValueError, match=r"holds a InteLVAE; load it with InteLVAE\.load"):
+        SparseInteLVAE.load(path)
+
+
+def test_a_class_that_the_package_does_not_have_is_not_imported(path):
+    import hashlib
+
+    def change(metadata):
+        content = metadata["content"].replace('"part": "MLP"', '"part": "os.system"')
+        assert content != metadata["content"]
+        with safe_open(path, framework="np") as file:
+            digest = hashlib.sha256(content.encode())
+            for name in sorted(file.keys()):
+                digest.update(file.get_tensor(name).tobytes())
+        return metadata | {"content": content, "sha256": digest.hexdigest()}
+
+    rewritten(path, change)
+    with pytest.raises(ValueError, match=r"names a part 'os\.system'"):
+        InteLVAE.load(path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no model file"):
+        InteLVAE.load(tmp_path / "nowhere")
+
+
+def test_unfitted_estimators_have_nothing_to_save(tmp_path):
+    from sklearn.exceptions import NotFittedError
+
+    with pytest.raises(NotFittedError):
+        InteLVAE().save(tmp_path / "m")
+
+
+def test_unknown_objects_are_refused(path):
+    with pytest.raises(TypeError, match="has no parameters"):
+        InteLVAE.load(path, maping=Ring())
