@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sklearn_intelvae.mappings._base import Mapping
 from sklearn_intelvae.networks import MLP
+
+_OPEN = 3.0
 
 
 class DimensionSelector(Mapping):
@@ -66,6 +68,7 @@ class DimensionSelector(Mapping):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.floor = floor
         self.regularise = regularise
+        self.warmth = 1.0
 
     def build(self, n_components: int) -> None:
         """Make the selector's network."""
@@ -73,6 +76,7 @@ class DimensionSelector(Mapping):
             raise ValueError(f"regularise must be 'gates' or 'abs', got {self.regularise!r}.")
         self.network = MLP(self.hidden_layer_sizes)
         self.network.build(n_components, n_components)
+        nn.init.constant_(self.network.layers[-1].bias, _OPEN)
 
     def gates(self, y: Tensor) -> Tensor:
         """Return D(y), between ``floor`` and 1."""
@@ -82,11 +86,16 @@ class DimensionSelector(Mapping):
         """Return the gated y."""
         return y * self.gates(y)
 
+    def warm_up(self, fraction: float) -> None:
+        """Take this fraction of the penalty, in training mode only."""
+        self.warmth = fraction
+
     def penalty(self, y: Tensor, z: Tensor) -> Tensor:
         """Return gamma times the mean entropy minus the entropy of the mean, in nats."""
         use = self.gates(y) if self.regularise == "gates" else z.abs()
         shares = use / (use.sum(dim=1, keepdim=True) + 1e-8)
-        return self.gamma * (_entropy(shares).mean() - _entropy(shares.mean(dim=0)))
+        gamma = self.gamma * self.warmth if self.training else self.gamma
+        return gamma * (_entropy(shares).mean() - _entropy(shares.mean(dim=0)))
 
 
 def _entropy(shares: Tensor) -> Tensor:
