@@ -64,7 +64,8 @@ def hardware() -> str:
     return (
         f"{platform.machine()} {platform.system()}, {torch.get_num_threads()} torch threads, "
         f"Python {platform.python_version()}, sklearn_intelvae {sklearn_intelvae.__version__}, "
-        f"torch {torch.__version__}, scikit-learn {sklearn.__version__}, skorch {skorch.__version__}."
+        f"torch {torch.__version__}, scikit-learn {sklearn.__version__}, "
+        f"skorch {skorch.__version__}."
     )
 
 

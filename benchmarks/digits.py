@@ -21,7 +21,7 @@ from sklearn_intelvae.metrics import few_label_curve, hoyer_sparsity
 
 SEEDS = range(5)
 N_COMPONENTS = 20
-GAMMAS = {"bernoulli": (0, 1, 3, 10), "gaussian": (0, 3, 10, 20)}
+GAMMAS = {"bernoulli": (0, 1, 3), "gaussian": (0, 5, 15)}
 
 
 def sparsity(likelihood: str, model: str, seed: int) -> dict[str, float]:

@@ -36,7 +36,7 @@ from sklearn_intelvae.plotting import (
 )
 
 matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402
+import matplotlib.pyplot as plt
 
 N_LABELS = (20, 50, 100, 500)
 SEED = 0
@@ -96,7 +96,9 @@ def search(X: np.ndarray, y: np.ndarray, n_components: int, gammas: list[float])
 
 
 def _brief(params: dict) -> str:
-    return ", ".join(f"{k.removeprefix('latent__')}={v}" for k, v in params.items() if k != "latent")
+    return ", ".join(
+        f"{k.removeprefix('latent__')}={v}" for k, v in params.items() if k != "latent"
+    )
 
 
 def representations(n_components: int, gamma: float) -> dict:

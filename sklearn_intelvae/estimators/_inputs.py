@@ -21,7 +21,7 @@ def validated(estimator: Any, X: Any, *, reset: bool = False, min_samples: int =
     A sum that is finite proves that X is; torch takes it several times faster than
     scikit-learn's check, which matters to a ``transform`` as short as the encoder alone.
     """
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         X = validate_data(
             estimator,
             _as_numpy(X),
@@ -31,9 +31,9 @@ def validated(estimator: Any, X: Any, *, reset: bool = False, min_samples: int =
             ensure_min_samples=min_samples,
             ensure_all_finite=False,
         )
-    X = X if X.flags.writeable else X.copy()
-    if not torch.from_numpy(X).sum().isfinite():
-        assert_all_finite(X, estimator_name=type(estimator).__name__, input_name="X")
+        X = X if X.flags.writeable else X.copy()
+        if not torch.from_numpy(X).sum().isfinite():
+            assert_all_finite(X, estimator_name=type(estimator).__name__, input_name="X")
     return X
 
 

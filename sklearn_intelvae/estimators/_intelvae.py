@@ -34,7 +34,7 @@ default="identity"
         What is minimised; see :mod:`sklearn_intelvae.objectives`.
     beta : float, default=1.0
         Weight of the KL term, if ``objective`` is given by name.
-    kl_warmup : float, default=0.25
+    kl_warmup : float, default=0.5
         Fraction of ``max_iter`` over which the weight of the KL term grows from 0 to its full
         value. Without it, models with a learned scale may collapse: nothing of X reaches y.
     encoder, decoder : {"auto", "mlp", "conv"} or torch.nn.Module, default="auto"
@@ -146,7 +146,7 @@ default="identity"
         likelihood="gaussian",
         objective="elbo",
         beta=1.0,
-        kl_warmup=0.25,
+        kl_warmup=0.5,
         encoder="auto",
         decoder="auto",
         hidden_layer_sizes=(128, 128),

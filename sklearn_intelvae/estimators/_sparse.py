@@ -27,12 +27,13 @@ class SparseInteLVAE(BaseInteLVAE):
     ----------
     n_components : int, default=2
         Size of y and of z.
-    gamma : float, default=1.0
-        Weight of the sparsity penalty, in nats per row. 0 leaves the selector free; useful values
-        grow with the size of the reconstruction term, from about 1 to 30.
+    gamma : float, default=3.0
+        Weight of the sparsity penalty, in nats per row; 0 leaves the selector free. Useful values
+        grow with what there is to reconstruct, from about 1 to 30: raise it until the
+        log-likelihood begins to suffer.
     floor : float, default=0.0
         Smallest gate, from 0 to below 1. Above zero it bounds the sparsity that can be reached.
-    selector_layer_sizes : sequence of int, default=(10, 10)
+    selector_layer_sizes : sequence of int, default=(64,)
         Hidden layers of the selector.
     regularise : {"abs", "gates"}, default="abs"
         Whether the penalty looks at the magnitudes of z or at the gates.
@@ -45,7 +46,7 @@ class SparseInteLVAE(BaseInteLVAE):
         What is minimised; see :mod:`sklearn_intelvae.objectives`.
     beta : float, default=1.0
         Weight of the KL term, if ``objective`` is given by name.
-    kl_warmup : float, default=0.25
+    kl_warmup : float, default=0.5
         Fraction of ``max_iter`` over which the weight of the KL term grows from 0 to its full
         value. Without it, models with a learned scale may collapse: nothing of X reaches y.
     encoder, decoder : {"auto", "mlp", "conv"} or torch.nn.Module, default="auto"
@@ -148,15 +149,15 @@ class SparseInteLVAE(BaseInteLVAE):
         self,
         n_components=2,
         *,
-        gamma=1.0,
+        gamma=3.0,
         floor=0.0,
-        selector_layer_sizes=(10, 10),
-        regularise="gates",
+        selector_layer_sizes=(64,),
+        regularise="abs",
         prior="normal",
         likelihood="gaussian",
         objective="elbo",
         beta=1.0,
-        kl_warmup=0.25,
+        kl_warmup=0.5,
         encoder="auto",
         decoder="auto",
         hidden_layer_sizes=(128, 128),

@@ -35,7 +35,7 @@ class Clusters(Mapping):
     power : float, default=0.2
         Exponent p of the distance, between 0 and 1. A larger one, such as 0.5, parts the clusters
         less sharply and is easier to train.
-    balance : float, default=5.0
+    balance : float, default=20.0
         Weight, in nats per row, of a penalty that asks that every sector be used as much as any
         other: the KL divergence of the sectors' shares of a batch from the uniform distribution,
         the shares taken from soft responsibilities. Without it a row that starts on the wrong
@@ -74,7 +74,7 @@ class Clusters(Mapping):
         n_clusters: int = 2,
         shift: float = 5.0,
         power: float = 0.2,
-        balance: float = 5.0,
+        balance: float = 20.0,
     ) -> None:
         super().__init__()
         self.n_clusters = n_clusters
@@ -120,7 +120,7 @@ class Clusters(Mapping):
         """Return ``balance`` times KL(shares of the sectors || uniform), in nats."""
         centres = torch.arange(self.n_clusters, device=y.device) * (2 * math.pi / self.n_clusters)
         directions = torch.stack([centres.cos(), centres.sin()])[: y.shape[1]]
-        shares = (_SHARPNESS * y[:, :2] @ directions).softmax(dim=1).mean(dim=0)
+        shares = (_SHARPNESS * y[:, :2] @ directions).softmax(dim=1).mean(dim=0) + 1e-8
         return self.balance * (math.log(self.n_clusters) - torch.special.entr(shares).sum())
 
     @staticmethod

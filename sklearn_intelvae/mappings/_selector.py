@@ -29,16 +29,22 @@ class DimensionSelector(Mapping):
 
     Parameters
     ----------
-    gamma : float, default=1.0
+    gamma : float, default=3.0
         Weight of the penalty, against a reconstruction term in nats per row.
-    hidden_layer_sizes : sequence of int, default=(10, 10)
-        Hidden layers of the selector's network.
+    hidden_layer_sizes : sequence of int, default=(64,)
+        Hidden layers of the selector's network; the paper has (10, 10).
     floor : float, default=0.0
         Smallest gate f. A floor above zero keeps every dimension a little open and bounds the
         sparsity that can be reached.
-    regularise : {"gates", "abs"}, default="gates"
-        What the penalty looks at: the gates D(y), as the paper writes, or the magnitudes of
-        z = g(y), as the authors' code does. The second acts on what is seen in the end.
+    regularise : {"abs", "gates"}, default="abs"
+        What the penalty looks at: the magnitudes of z = g(y), as the authors' code does, or the
+        gates D(y), as the paper writes. The first acts on what is seen in the end.
+
+    Notes
+    -----
+    The gates start open, so that training starts from a plain VAE, and the penalty grows with the
+    KL term while that is warmed up. A penalty at full weight from the start closes components
+    before the decoder has learned to use them.
 
     References
     ----------
@@ -58,10 +64,10 @@ class DimensionSelector(Mapping):
 
     def __init__(
         self,
-        gamma: float = 1.0,
-        hidden_layer_sizes: Sequence[int] = (10, 10),
+        gamma: float = 3.0,
+        hidden_layer_sizes: Sequence[int] = (64,),
         floor: float = 0.0,
-        regularise: str = "gates",
+        regularise: str = "abs",
     ) -> None:
         super().__init__()
         self.gamma = gamma
