@@ -36,6 +36,7 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/digits.py
 	$(BIN)/python benchmarks/contract.py
+	$(BIN)/python benchmarks/determinism.py
 
 docs: $(DOCS_STAMP)
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html

@@ -18,7 +18,8 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_intelvae._part import Part
 from sklearn_intelvae._random import OwnRandomness, generator_from
 from sklearn_intelvae._version import __version__
-from sklearn_intelvae.estimators._shelves import PART_CLASSES, SHELVES, resolve
+from sklearn_intelvae.estimators._codec import Missing, pack, unpack
+from sklearn_intelvae.estimators._shelves import SHELVES, resolve
 from sklearn_intelvae.model import Model, Parts, build_model
 
 FORMAT = 1
@@ -79,9 +80,9 @@ class PersistenceMixin:
         names = sorted(self.get_params(deep=False))
         content = {
             "class": type(self).__name__,
-            "params": {name: _pack(state[name], f"params.{name}", tensors) for name in names},
+            "params": {name: pack(state[name], f"params.{name}", tensors) for name in names},
             "attributes": {
-                name: _pack(state[name], name, tensors) for name in _ATTRIBUTES if name in state
+                name: pack(state[name], name, tensors) for name in _ATTRIBUTES if name in state
             },
             "versions": _versions(),
         }
@@ -128,12 +129,12 @@ class PersistenceMixin:
             raise ValueError(
                 f"{path} holds a {content['class']}; load it with {content['class']}.load."
             )
-        params = {name: _unpack(value, tensors) for name, value in content["params"].items()}
+        params = {name: unpack(value, tensors) for name, value in content["params"].items()}
         unknown = set(objects) - set(params)
         if unknown:
             raise TypeError(f"{cls.__name__} has no parameters {sorted(unknown)}.")
         params = _with_objects(params, objects, path, cls.__name__)
-        state = {name: _unpack(value, tensors) for name, value in content["attributes"].items()}
+        state = {name: unpack(value, tensors) for name, value in content["attributes"].items()}
         state["_parts"] = _with_parts(state["_parts"], objects)
         if "objective" in objects:
             state["_objective"]["part"] = resolve("objective", objects["objective"])
@@ -145,13 +146,6 @@ class PersistenceMixin:
                 f"the weights in {path} do not fit the objects given to load: {error}"
             ) from error
         return estimator
-
-
-class _Missing:
-    """Marks an object that a file cannot carry."""
-
-    def __init__(self, description: str) -> None:
-        self.description = description
 
 
 def _weights(module: torch.nn.Module) -> dict[str, np.ndarray]:
@@ -226,70 +220,13 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     return json.loads(metadata["content"]), tensors
 
 
-def _pack(value: Any, name: str, tensors: dict[str, np.ndarray]) -> Any:
-    """Return ``value`` as JSON, with its arrays put into ``tensors``."""
-    if isinstance(value, bool | int | float | str | None):
-        return value
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray) and value.dtype != object:
-        tensors[name] = np.ascontiguousarray(value).reshape(value.shape)
-        return {"array": name}
-    if isinstance(value, np.ndarray):
-        return {"strings": value.tolist()}
-    if isinstance(value, Parts):
-        return {"parts": _pack(value._asdict(), name, tensors)}
-    if isinstance(value, list | tuple):
-        items = [_pack(item, f"{name}.{i}", tensors) for i, item in enumerate(value)]
-        return {"tuple": items} if isinstance(value, tuple) else items
-    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
-        return {"dict": {k: _pack(v, f"{name}.{k}", tensors) for k, v in value.items()}}
-    if isinstance(value, np.random.RandomState):
-        return {"random_state": _pack(value.get_state(legacy=False), name, tensors)}
-    if isinstance(value, Part) and PART_CLASSES.get(type(value).__name__) is type(value):
-        params = {k: _pack(v, f"{name}.{k}", tensors) for k, v in value.get_params(False).items()}
-        if not any("missing" in v for v in params.values() if isinstance(v, dict)):
-            return {"part": type(value).__name__, "params": params}
-    return {"missing": f"an object of class {type(value).__name__}"}
-
-
-def _unpack(value: Any, tensors: dict[str, np.ndarray]) -> Any:
-    """Undo :func:`_pack`."""
-    if isinstance(value, list):
-        return [_unpack(item, tensors) for item in value]
-    if not isinstance(value, dict):
-        return value
-    if "part" in value:
-        params = {k: _unpack(v, tensors) for k, v in value["params"].items()}
-        if value["part"] not in PART_CLASSES:
-            raise ValueError(f"the file names a part {value['part']!r} that is not in the package.")
-        return PART_CLASSES[value["part"]](**params)
-    ((kind, content),) = value.items()
-    if kind == "array":
-        return tensors[content]
-    if kind == "strings":
-        return np.array(content, dtype=object)
-    if kind == "missing":
-        return _Missing(content)
-    items = _unpack(content, tensors) if kind in ("parts", "random_state") else content
-    if kind == "parts":
-        return Parts(**items)
-    if kind == "random_state":
-        random_state = np.random.RandomState()
-        random_state.set_state(items)
-        return random_state
-    if kind == "tuple":
-        return tuple(_unpack(item, tensors) for item in content)
-    return {k: _unpack(v, tensors) for k, v in content.items()}
-
-
 def _with_objects(
     params: dict[str, Any], objects: dict[str, Any], path: Any, name: str
 ) -> dict[str, Any]:
     """Put the caller's objects where the file had to leave gaps."""
     params = params | objects
     for parameter, value in params.items():
-        if isinstance(value, _Missing) and parameter in SHELVES:
+        if isinstance(value, Missing) and parameter in SHELVES:
             raise ValueError(
                 f"{path} was saved with {parameter} set to {value.description}, which a file does "
                 f"not carry: {name}.load(path, {parameter}=...)."
@@ -303,7 +240,7 @@ def _has_gap(value: Any) -> bool:
         return any(map(_has_gap, value.values()))
     if isinstance(value, list | tuple):
         return any(map(_has_gap, value))
-    return isinstance(value, _Missing)
+    return isinstance(value, Missing)
 
 
 def _with_parts(parts: Parts, objects: dict[str, Any]) -> Parts:

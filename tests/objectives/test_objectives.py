@@ -1,6 +1,5 @@
 """Laws of every objective, and the bound against a model whose likelihood is known."""
 
-import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
@@ -150,4 +149,4 @@ def test_trainable_parts_only(generator):
     assert all(p.requires_grad for p in owned)
     assert len(owned) < len(list(fitted.parameters()))
     assert isinstance(fitted, nn.Module)
-    assert np.isfinite(float(ELBO().loss("model", fitted, batch())[0].mean()))
+    assert ELBO().loss("model", fitted, batch())[0].isfinite().all()

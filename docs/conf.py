@@ -1,0 +1,45 @@
+"""Settings for the pages; `make docs` builds them into docs/_build/html."""
+
+from sklearn_intelvae import __version__
+
+project = "sklearn_intelvae"
+author = "the authors of sklearn_intelvae"
+release = version = __version__
+
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+]
+exclude_patterns = ["_build"]
+templates_path = ["_templates"]
+
+autodoc_typehints = "none"
+autosummary_generate = True
+numpydoc_show_class_members = False
+numpydoc_class_members_toctree = False
+
+html_theme = "nature"
+html_title = f"sklearn_intelvae {release}"
+html_show_sourcelink = False
+html_copy_source = False
+
+# Plain mathematics in docstrings that reStructuredText takes for markup of its own.
+_LOOKALIKES = {
+    "(n_features_in_,)": "(`n_features_in_`,)",
+    "|x - mean|": r"\|x - mean\|",
+    "|x - decoder(z)|": r"\|x - decoder(z)\|",
+}
+
+
+def _escape_lookalikes(app, what, name, obj, options, lines):
+    for i, line in enumerate(lines):
+        for plain, escaped in _LOOKALIKES.items():
+            line = line.replace(plain, escaped)
+        lines[i] = line
+
+
+def setup(app):
+    app.connect("autodoc-process-docstring", _escape_lookalikes, priority=100)

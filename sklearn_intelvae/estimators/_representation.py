@@ -1,0 +1,211 @@
+"""What a fitted estimator does with its model: encode, decode, generate, score."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
+
+from sklearn_intelvae._random import draw_seed, generator_from, noise_of_rows
+from sklearn_intelvae.estimators import _inputs
+from sklearn_intelvae.objectives import importance_weighted_bound
+
+_CHUNK_NUMBERS = 2**21
+_CHUNK_ROWS = (256, 4096)
+
+
+def _has_regions(estimator: Any) -> bool:
+    return hasattr(estimator._mapping_part(), "regions")
+
+
+class RepresentationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+    """Methods that read ``module_`` and never change it.
+
+    ``transform`` is defined in the class that inherits TransformerMixin, since ``set_output`` only
+    wraps it there.
+    """
+
+    def encode(self, X):
+        """Return the posterior of the intermediary latent.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        mean, variance : ndarray of shape (n_samples, n_components)
+            Of q(y | X), the diagonal Gaussian before the mapping.
+        """
+        X = self._validated(X)
+        codes = self._in_chunks(lambda x: torch.cat(self._moments(x), dim=1), X)
+        mean, variance = np.split(codes, 2, axis=1)
+        return mean, variance
+
+    def _moments(self, x):
+        q = self.module_.encode(x)
+        return q.mean, q.variance
+
+    def transform(self, X):
+        """Return the representation g(mean of q(y | X)).
+
+        Deterministic, and the same for a row whatever rows come with it. For a nonlinear g this is
+        not the mean of z.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, n_latent), float32
+            ``n_latent`` is ``n_components`` unless the mapping changes the size.
+        """
+        return self._in_chunks(self._represent, self._validated(X))
+
+    def _represent(self, x):
+        return self.module_.represent(x)
+
+    def inverse_transform(self, Z):
+        """Return the mean of p(X | z).
+
+        Parameters
+        ----------
+        Z : array-like of shape (n_samples, n_latent)
+            Codes as ``transform`` returns them.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features), float32
+        """
+        check_is_fitted(self)
+        Z = _inputs.validated_codes(Z, self._n_features_out, type(self).__name__)
+        return self._in_chunks(lambda z: self.module_.decode(z).mean, Z)
+
+    def reconstruct(self, X):
+        """Return ``inverse_transform(transform(X))``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        X_reconstructed : ndarray of shape (n_samples, n_features), float32
+        """
+        return self._in_chunks(
+            lambda x: self.module_.decode(self._represent(x)).mean, self._validated(X)
+        )
+
+    @available_if(_has_regions)
+    def predict(self, X):
+        """Return the region of the mapping's domain that each row is encoded in.
+
+        Only for mappings that divide their domain, such as
+        :class:`~sklearn_intelvae.mappings.Clusters`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,), int64
+        """
+        regions = lambda x: self.module_.mapping.regions(self.module_.encode(x).mean)  # noqa: E731
+        return self._in_chunks(regions, self._validated(X))
+
+    def sample(self, n_samples=1, *, random_state=None, noise=False):
+        """Generate rows: y from the prior, z = g(y), X from p(X | z).
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+        random_state : int, RandomState instance or None, default=None
+            None stands for the estimator's own ``random_state``: if that is an integer, each call
+            returns the same rows.
+        noise : bool, default=False
+            Whether X is a draw from p(X | z), with the noise of the likelihood, rather than its
+            mean. Only with it are the rows draws from the density that ``score_samples`` bounds.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features), float32
+        """
+        check_is_fitted(self)
+        if not isinstance(n_samples, Integral) or n_samples < 1:
+            raise ValueError(f"n_samples must be an integer of at least 1, got {n_samples!r}.")
+        seed = draw_seed(self.random_state if random_state is None else random_state)
+        generator = generator_from(seed, self._device())
+
+        def generate(y: Tensor) -> Tensor:
+            p = self.module_.decode(self.module_.mapping(y))
+            return p.sample(generator) if noise else p.mean
+
+        with torch.inference_mode():
+            y = self.module_.prior.sample(int(n_samples), generator)
+        return self._in_chunks(generate, y.numpy(force=True))
+
+    def score_samples(self, X, *, n_particles=32):
+        """Return a lower bound on log p(x) of each row, in nats.
+
+        The importance-weighted bound, with all constants of the stated likelihood, and without
+        ``beta``, warm-up or penalties, so that models of the same X can be compared whatever they
+        were trained with; not across likelihoods of different kind, nor across scalings of X.
+        Deterministic: the noise is a fixed function of the row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        n_particles : int, default=32
+            Number of particles, K. The bound rises towards log p(x) with K; time is
+            proportional to it.
+
+        Returns
+        -------
+        log_likelihood : ndarray of shape (n_samples,), float32
+        """
+        X = self._validated(X)
+        _inputs.check_support(self.module_.likelihood, X)
+
+        def bound(x: Tensor) -> Tensor:
+            noise = noise_of_rows(x.numpy(force=True), n_particles, self._n_intermediary)
+            return importance_weighted_bound(self.module_, x, torch.from_numpy(noise).to(x.device))
+
+        return self._in_chunks(bound, X)
+
+    def score(self, X, y=None):
+        """Return the mean of ``score_samples(X)``: nats per row, higher is better.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : Ignored
+
+        Returns
+        -------
+        score : float
+        """
+        return float(self.score_samples(X).mean(dtype=np.float64))
+
+    def _validated(self, X):
+        check_is_fitted(self)
+        return _inputs.validated(self, X)
+
+    def _in_chunks(self, function: Callable[[Tensor], Tensor], X: np.ndarray) -> np.ndarray:
+        """Apply ``function`` to some thousand rows at a time, without gradients."""
+        size = int(np.clip(_CHUNK_NUMBERS // X.shape[1], *_CHUNK_ROWS))
+        device = self._device()
+        with torch.inference_mode():
+            chunks = [function(x.to(device)) for x in torch.from_numpy(X).split(size)]
+            return (chunks[0] if len(chunks) == 1 else torch.cat(chunks)).numpy(force=True)
+
+    def _device(self) -> torch.device:
+        return next(self.module_.parameters()).device
