@@ -25,21 +25,3 @@ html_theme = "nature"
 html_title = f"sklearn_intelvae {release}"
 html_show_sourcelink = False
 html_copy_source = False
-
-# Plain mathematics in docstrings that reStructuredText takes for markup of its own.
-_LOOKALIKES = {
-    "(n_features_in_,)": "(`n_features_in_`,)",
-    "|x - mean|": r"\|x - mean\|",
-    "|x - decoder(z)|": r"\|x - decoder(z)\|",
-}
-
-
-def _escape_lookalikes(app, what, name, obj, options, lines):
-    for i, line in enumerate(lines):
-        for plain, escaped in _LOOKALIKES.items():
-            line = line.replace(plain, escaped)
-        lines[i] = line
-
-
-def setup(app):
-    app.connect("autodoc-process-docstring", _escape_lookalikes, priority=100)

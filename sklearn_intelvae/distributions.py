@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+__all__ = ["Bernoulli", "Distribution", "Laplace", "Normal"]
+
 _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 
 
@@ -70,7 +72,7 @@ class Normal:
 
 @dataclass(frozen=True)
 class Laplace:
-    """Independent Laplace distributions with density exp(-|x - mean| / scale) / (2 scale)."""
+    """Independent Laplace distributions with density ``exp(-|x - mean| / scale) / (2 scale)``."""
 
     mean: Tensor
     log_scale: Tensor

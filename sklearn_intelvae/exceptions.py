@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+__all__ = ["DivergenceError"]
+
 
 class DivergenceError(ArithmeticError):
     """The loss, or a weight, stopped being finite during training.

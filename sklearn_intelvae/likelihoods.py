@@ -13,6 +13,8 @@ from sklearn_intelvae import distributions
 from sklearn_intelvae._part import Part
 from sklearn_intelvae.distributions import Distribution
 
+__all__ = ["Bernoulli", "Gaussian", "Laplace", "Likelihood"]
+
 _PACE = 10.0
 """Adam moves a weight by about the learning rate at most. The log of the scale may have to fall by
 several units within a few thousand steps, so it moves this many times faster than a weight."""
@@ -116,7 +118,7 @@ class Gaussian(_LocationScale):
 
 
 class Laplace(_LocationScale):
-    r"""p(x | z) with density exp(-|x - decoder(z)| / s) / (2 s), for real numbers with outliers.
+    """p(x | z) with density ``exp(-|x - decoder(z)| / s) / (2 s)``, for data with outliers.
 
     Parameters
     ----------

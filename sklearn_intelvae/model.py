@@ -8,8 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_intelvae._part import build, fresh, output_width
-from sklearn_intelvae._random import OwnRandomness
+from sklearn_intelvae._random import OwnRandomness, generator_from
 from sklearn_intelvae.distributions import Distribution, Normal
+
+__all__ = ["Model", "Parts", "Pass", "build_model"]
 
 
 class Parts(NamedTuple):
@@ -39,11 +41,15 @@ class Model(nn.Module):
 
         X -> encoder -> q(y | X) -> y -> g -> z -> decoder -> p(X | z)
 
-    Made by :func:`build_model`.
+    Made by :func:`build_model`. ``n_features``, ``n_components`` and ``n_latent`` are the numbers
+    of columns of X, y and z.
     """
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, n_features: int, n_components: int, n_latent: int) -> None:
         super().__init__()
+        self.n_features = n_features
+        self.n_components = n_components
+        self.n_latent = n_latent
         self.encoder: nn.Module = parts.encoder
         self.posterior: nn.Module = parts.posterior
         self.mapping: nn.Module = parts.mapping
@@ -101,7 +107,48 @@ def build_model(
         n_latent = output_width(parts.mapping, n_components)
         n_outputs = getattr(parts.likelihood, "outputs_per_feature", 1) * n_features
         decoder = _network(parts.decoder, n_latent, n_outputs)
-    return Model(parts._replace(encoder=encoder, decoder=decoder))
+    _check_prior(parts.prior, n_components)
+    _check_likelihood(parts.likelihood, n_outputs, n_features)
+    parts = parts._replace(encoder=encoder, decoder=decoder)
+    return Model(parts, n_features, n_components, n_latent)
+
+
+def _check_prior(prior: Any, n_components: int) -> None:
+    """Try the two methods of a prior on a few rows."""
+    name = type(prior).__name__
+    for method in ("log_prob", "sample"):
+        if not callable(getattr(prior, method, None)):
+            raise TypeError(
+                f"prior {name} needs log_prob(y) and sample(n_samples, generator); it has no "
+                f"{method}."
+            )
+    y = prior.sample(3, generator_from(0))
+    if tuple(y.shape) != (3, n_components) or tuple(prior.log_prob(y).shape) != (3,):
+        raise ValueError(
+            f"prior {name} must draw y of shape (n_samples, {n_components}) and return log_prob of "
+            f"shape (n_samples,); for 3 rows it gave {tuple(y.shape)} and "
+            f"{tuple(prior.log_prob(y).shape)}."
+        )
+
+
+def _check_likelihood(likelihood: Any, n_outputs: int, n_features: int) -> None:
+    """Try the distribution that a likelihood returns on a few rows."""
+    name = type(likelihood).__name__
+    with torch.no_grad():
+        p = likelihood(torch.zeros(3, n_outputs))
+        for attribute in ("mean", "log_prob", "sample"):
+            if not hasattr(p, attribute) or isinstance(p, torch.distributions.Distribution):
+                raise TypeError(
+                    f"likelihood {name} must return an object with mean, log_prob(x) and "
+                    f"sample(generator), got {type(p).__name__}. torch's distributions draw from "
+                    "the global generator and will not do; see sklearn_intelvae.distributions."
+                )
+        if tuple(p.mean.shape) != (3, n_features):
+            raise ValueError(
+                f"likelihood {name} has a mean of shape {tuple(p.mean.shape)} for 3 rows of "
+                f"{n_features} features; set its outputs_per_feature to the numbers that it needs "
+                "for each feature."
+            )
 
 
 def _network(module: nn.Module, n_inputs: int, n_outputs: int) -> nn.Module:

@@ -7,6 +7,8 @@ from torch import Tensor
 from sklearn_intelvae._part import Part
 from sklearn_intelvae.distributions import Normal
 
+__all__ = ["DiagonalGaussian"]
+
 
 class DiagonalGaussian(Part):
     """q(y | x) = N(mean(x), diag(variance(x))), the posterior of Kingma and Welling (2014).

@@ -8,11 +8,15 @@ from torch import Tensor
 from sklearn_intelvae import distributions
 from sklearn_intelvae._part import Part
 
+__all__ = ["Normal", "Prior"]
+
 
 class Prior(Part):
     """Base class of priors; a subclass gives ``log_prob`` and ``sample``.
 
-    ``kl`` is estimated at the sampled y unless a subclass knows it in closed form.
+    A subclass that knows them in closed form gives ``kl(q)``, of each row, which is otherwise
+    estimated at the sampled y, and ``kl_per_component(q)``, if the prior's components are
+    independent.
     """
 
     def build(self, n_components: int) -> None:
@@ -53,4 +57,8 @@ class Normal(Prior):
 
     def kl(self, q: distributions.Normal) -> Tensor:
         """Return KL(q || N(0, I)) of each row in closed form."""
-        return q.kl_from_standard().sum(-1)
+        return self.kl_per_component(q).sum(-1)
+
+    def kl_per_component(self, q: distributions.Normal) -> Tensor:
+        """Return KL(q_j || N(0, 1)) of each row and component, shape (n, n_components)."""
+        return q.kl_from_standard()

@@ -22,4 +22,4 @@ def fit_task_callbacks(
     if not hasattr(estimator, "_init_callback_context"):
         return []
     context = estimator._init_callback_context(max_subtasks=n_epochs)
-    return [("sklearn", FitTaskCallback(context, estimator, X, attributes))]
+    return [("sklearn", FitTaskCallback(context, estimator, X, X, attributes))]

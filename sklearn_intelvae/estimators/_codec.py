@@ -42,7 +42,10 @@ def pack(value: Any, name: str, tensors: dict[str, np.ndarray]) -> Any:
         params = {k: pack(v, f"{name}.{k}", tensors) for k, v in value.get_params(False).items()}
         if not any("missing" in v for v in params.values() if isinstance(v, dict)):
             return {"part": type(value).__name__, "params": params}
-    return {"missing": f"an object of class {type(value).__name__}"}
+    if isinstance(value, type) and PART_CLASSES.get(value.__name__) is value:
+        return {"class": value.__name__}
+    kind = f"the class {value.__name__}" if isinstance(value, type) else None
+    return {"missing": kind or f"an object of class {type(value).__name__}"}
 
 
 def unpack(value: Any, tensors: dict[str, np.ndarray]) -> Any:
@@ -61,6 +64,8 @@ def unpack(value: Any, tensors: dict[str, np.ndarray]) -> Any:
         return tensors[content]
     if kind == "strings":
         return np.array(content, dtype=object)
+    if kind == "class":
+        return PART_CLASSES[content]
     if kind == "missing":
         return Missing(content)
     items = unpack(content, tensors) if kind in ("parts", "random_state") else content

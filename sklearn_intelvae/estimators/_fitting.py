@@ -92,6 +92,7 @@ def _words(
     if resume:
         model, objective = estimator.module_, estimator._objective
         parts = estimator._parts
+        _refuse_other_parts(estimator, parts)
         _inputs.check_support(parts.likelihood, X, X_val)
         return parts, copy.deepcopy(model), copy.deepcopy(objective)
     parts = Parts(*map(fresh, _resolved(estimator)))
@@ -101,9 +102,27 @@ def _words(
     if hasattr(model.likelihood, "initialise"):
         model.likelihood.initialise(torch.from_numpy(X))
     objective = fresh(_resolved_objective(estimator))
+    if not isinstance(objective, Objective):
+        raise TypeError(
+            f"objective={estimator.objective!r} must derive from "
+            "sklearn_intelvae.objectives.Objective, or be one of the names that it may have."
+        )
     with OwnRandomness(generator):
         objective.build(model)
     return parts, model, objective
+
+
+def _refuse_other_parts(estimator: Any, parts: Parts) -> None:
+    """Refuse to go on training a model that the parameters no longer describe."""
+    described = Parts(*map(fresh, _resolved(estimator)))
+    changed = [n for n in Parts._fields if repr(getattr(described, n)) != repr(getattr(parts, n))]
+    if estimator.n_components != estimator._n_intermediary:
+        changed.append("n_components")
+    if changed:
+        raise ValueError(
+            f"training cannot go on with another {', '.join(changed)} than the fitted model has: "
+            "set it back, or fit anew with warm_start=False."
+        )
 
 
 def _resolved(estimator: Any) -> Parts:
@@ -125,14 +144,17 @@ def _network(estimator: Any, parameter: str) -> Any:
         value = "mlp" if estimator.image_shape is None else "conv"
     settings: dict[str, Any] = {"activation": estimator.activation}
     hidden = _inputs.layer_sizes("hidden_layer_sizes", estimator.hidden_layer_sizes)
+    shape = estimator.image_shape
+    if shape is not None and len(_inputs.layer_sizes("image_shape", shape)) != 3:
+        raise ValueError(f"image_shape must be (channels, height, width), got {shape!r}.")
     if value == "mlp":
         settings["hidden_layer_sizes"] = hidden if parameter == "encoder" else hidden[::-1]
     elif value == "conv":
-        if estimator.image_shape is None:
+        if shape is None:
             raise ValueError(
                 f"{parameter}='conv' needs image_shape=(channels, height, width), got None."
             )
-        settings["image_shape"] = tuple(estimator.image_shape)
+        settings["image_shape"] = tuple(shape)
         settings["n_hidden"] = hidden[-1] if hidden else 128
     return resolve(parameter, value, **settings)
 
@@ -175,7 +197,7 @@ def _rows(
 
 def _callbacks(estimator: Any, valid: Rows | None) -> list[Any]:
     """Return the user's callbacks, and early stopping if asked for."""
-    callbacks = list(estimator.callbacks or [])
+    callbacks = _inputs.checked_callbacks(estimator.callbacks)
     if estimator.early_stopping and valid is not None:
         stopping = WarmedUpEarlyStopping(
             patience=estimator.n_iter_no_change,
@@ -232,8 +254,8 @@ def _use_of_components(model: Model, X: np.ndarray) -> dict[str, Any]:
     rows = torch.from_numpy(X[:: -(-len(X) // _DIAGNOSTIC_ROWS)])
     with torch.inference_mode():
         q = model.encode(rows.to(next(model.parameters()).device))
-        if hasattr(model.prior, "kl"):
-            kl = q.kl_from_standard().mean(dim=0)
+        if hasattr(model.prior, "kl_per_component"):
+            kl = model.prior.kl_per_component(q).mean(dim=0)
         else:
             spread = q.mean.var(dim=0, correction=0) + q.variance.mean(dim=0)
             kl = 0.5 * spread.log() - q.log_scale.mean(dim=0)

@@ -129,6 +129,18 @@ def resolve_device(device: str) -> str:
     return device
 
 
+def checked_callbacks(callbacks: Any) -> list[Any]:
+    """Return the user's skorch callbacks as a list."""
+    for entry in callbacks or []:
+        callback = entry[1] if isinstance(entry, tuple) else entry
+        if not hasattr(callback, "on_epoch_end"):
+            raise TypeError(
+                f"callbacks holds {callback!r}, which is no skorch callback. Derive it from "
+                "skorch.callbacks.Callback; scikit-learn's callbacks go to set_callbacks."
+            )
+    return list(callbacks or [])
+
+
 _NET_PARAMETERS_OF_OURS = {
     "batch_size": "batch_size",
     "callbacks": "callbacks",

@@ -25,6 +25,11 @@ def _has_regions(estimator: Any) -> bool:
     return hasattr(estimator._mapping_part(), "regions")
 
 
+def _check_count(name: str, value: Any) -> None:
+    if not isinstance(value, Integral) or value < 1:
+        raise ValueError(f"{name} must be an integer of at least 1, got {value!r}.")
+
+
 class RepresentationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """Methods that read ``module_`` and never change it.
 
@@ -56,8 +61,8 @@ class RepresentationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     def transform(self, X):
         """Return the representation g(mean of q(y | X)).
 
-        Deterministic, and the same for a row whatever rows come with it. For a nonlinear g this is
-        not the mean of z.
+        Deterministic, and up to rounding the same for a row whatever rows come with it. For a
+        nonlinear g this is not the mean of z.
 
         Parameters
         ----------
@@ -140,8 +145,7 @@ class RepresentationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         X : ndarray of shape (n_samples, n_features), float32
         """
         check_is_fitted(self)
-        if not isinstance(n_samples, Integral) or n_samples < 1:
-            raise ValueError(f"n_samples must be an integer of at least 1, got {n_samples!r}.")
+        _check_count("n_samples", n_samples)
         seed = draw_seed(self.random_state if random_state is None else random_state)
         generator = generator_from(seed, self._device())
 
@@ -173,6 +177,7 @@ class RepresentationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         log_likelihood : ndarray of shape (n_samples,), float32
         """
         X = self._validated(X)
+        _check_count("n_particles", n_particles)
         _inputs.check_support(self.module_.likelihood, X)
 
         def bound(x: Tensor) -> Tensor:

@@ -107,13 +107,14 @@ class SparseInteLVAE(BaseInteLVAE):
     validation_scores_ : list of float
         Minus the loss on the rows set aside at each epoch; empty without such rows.
     kl_per_component_ : ndarray of shape (n_components,)
-        Mean KL divergence of q(y_j | X) from the prior, in nats, on at most 2048 training rows.
-        Near zero for a component that says nothing about X.
+        What each component of y says about X, in nats, on at most 2048 training rows; near zero
+        for one that has collapsed. It is the mean KL divergence of q(y_j | X) from the prior, or,
+        for a prior without ``kl_per_component``, from the Gaussian with the moments of all q.
     active_components_ : ndarray of int
         Indices of the components whose posterior mean has a variance over X above 0.01.
     n_features_in_ : int
         Number of features of X.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, if X has string names.
 
     See Also

@@ -82,7 +82,8 @@ class DimensionSelector(Mapping):
             raise ValueError(f"regularise must be 'gates' or 'abs', got {self.regularise!r}.")
         self.network = MLP(self.hidden_layer_sizes)
         self.network.build(n_components, n_components)
-        nn.init.constant_(self.network.layers[-1].bias, _OPEN)
+        last = self.network.layers[-1]
+        nn.init.constant_(last.bias, _OPEN)  # type: ignore[arg-type]
 
     def gates(self, y: Tensor) -> Tensor:
         """Return D(y), between ``floor`` and 1."""

@@ -20,6 +20,7 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
     "tanh": nn.Tanh,
     "logistic": nn.Sigmoid,
 }
+"""The activations, by the names that estimators know them by."""
 
 
 def activation(name: str) -> nn.Module:

@@ -27,24 +27,30 @@ class FitTaskCallback(Callback):
         The context of the running ``fit``.
     estimator : estimator
         The estimator whose ``fit`` runs.
-    X : ndarray
-        What it is fitted on.
+    X, y : ndarray
+        What it is fitted on. An autoencoder's target is X itself, so that ``y`` may be X.
     attributes : callable
         Maps the net to the fitted attributes that a usable estimator would have now; called only
         if a callback wants to see one.
     """
 
     def __init__(
-        self, context: Any, estimator: Any, X: Any, attributes: Callable[[Any], dict[str, Any]]
+        self,
+        context: Any,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        attributes: Callable[[Any], dict[str, Any]],
     ) -> None:
         self.context = context
         self.estimator = estimator
         self.X = X
+        self.y = y
         self.attributes = attributes
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         """Open the task."""
-        self.context.call_on_fit_task_begin(estimator=self.estimator, X=self.X)
+        self.context.call_on_fit_task_begin(estimator=self.estimator, X=self.X, y=self.y)
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
         """Close the task."""
@@ -53,7 +59,7 @@ class FitTaskCallback(Callback):
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         """Open a subtask."""
         self.task_ = self.context.subcontext("epoch").call_on_fit_task_begin(
-            estimator=self.estimator, X=self.X
+            estimator=self.estimator, X=self.X, y=self.y
         )
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
@@ -65,5 +71,6 @@ class FitTaskCallback(Callback):
         return task.call_on_fit_task_end(
             estimator=self.estimator,
             X=self.X,
+            y=self.y,
             reconstruction_attributes=lambda: self.attributes(net),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from skorch import NeuralNet
 from skorch.callbacks import EpochTimer, PrintLog
 from skorch.utils import TeeGenerator
 from torch import Tensor
+from torch.nn.modules.dropout import _DropoutNd
 
 from sklearn_intelvae._random import generator_from
 from sklearn_intelvae.exceptions import DivergenceError
@@ -64,6 +65,7 @@ class PlayerNet(NeuralNet):
     def initialize_optimizer(self, triggered_directly: bool | None = None) -> PlayerNet:
         """Make one optimizer for each player, and start the clock and the generator."""
         self.players_ = self.criterion_.players(self.module_)
+        self._check_players()
         for player, parameters in self.players_.items():
             own = set(map(id, parameters))
             named = [(n, p) for n, p in self.get_all_learnable_params() if id(p) in own]
@@ -72,6 +74,17 @@ class PlayerNet(NeuralNet):
         self.epochs_done_ = 0.0
         self.generator_ = generator_from(self.seed, self.device)
         return self
+
+    def _check_players(self) -> None:
+        owned = [id(p) for parameters in self.players_.values() for p in parameters]
+        trainable = {id(p) for _, p in self.get_all_learnable_params() if p.requires_grad}
+        if len(owned) != len(set(owned)) or set(owned) != trainable:
+            raise ValueError(
+                f"the players of {type(self.criterion_).__name__} must own every trainable "
+                "parameter of the model and of the objective, each once: they own "
+                f"{len(owned)}, of which {len(set(owned))} differ, and {len(trainable)} can be "
+                "trained. Correct its players method."
+            )
 
     def train(self, train: Rows, valid: Rows | None, n_epochs: int) -> PlayerNet:
         """Run ``n_epochs`` epochs, or fewer if a callback stops them.
@@ -84,18 +97,28 @@ class PlayerNet(NeuralNet):
         self.n_epochs_ = n_epochs
         self._keep_weights()
         self.notify("on_train_begin", X=train, y=None)
-        with suppress(StopTraining):
+        with suppress(StopTraining), self._dropout_of_our_own():
             self.fit_loop((train, valid), epochs=n_epochs)
         self.notify("on_train_end", X=train, y=None)
         return self
 
+    @contextmanager
+    def _dropout_of_our_own(self) -> Iterator[None]:
+        """Seed torch's global generator while dropout, which knows no other, draws from it."""
+        if not any(isinstance(m, _DropoutNd) for m in self.module_.modules()):
+            yield
+            return
+        with torch.random.fork_rng(devices=[] if self.device == "cpu" else None):
+            torch.manual_seed(self.generator_.initial_seed() + round(self.epochs_done_))
+            yield
+
     def state(self) -> dict[str, Any]:
         """Return, as arrays and numbers, what :meth:`restore` needs to go on training."""
         optimizers = {
-            player: [
-                {name: value.numpy(force=True) for name, value in slots.items()}
-                for slots in self._optimizer(player).state_dict()["state"].values()
-            ]
+            player: {
+                str(index): {name: value.numpy(force=True) for name, value in slots.items()}
+                for index, slots in self._optimizer(player).state_dict()["state"].items()
+            }
             for player in self.players_
         }
         generator = self.generator_.get_state().numpy()
@@ -111,8 +134,8 @@ class PlayerNet(NeuralNet):
         for player, slots_of_parameters in state["optimizers"].items():
             optimizer = self._optimizer(player)
             slots = {
-                i: {name: torch.as_tensor(value).clone() for name, value in slots.items()}
-                for i, slots in enumerate(slots_of_parameters)
+                int(index): {name: torch.as_tensor(value).clone() for name, value in slots.items()}
+                for index, slots in slots_of_parameters.items()
             }
             groups = optimizer.state_dict()["param_groups"]
             optimizer.load_state_dict({"state": slots, "param_groups": groups})
@@ -187,6 +210,11 @@ class PlayerNet(NeuralNet):
         record: Record = {}
         for player, parameters in self.players_.items():
             loss, terms = self.criterion_.loss(player, self.module_, data)
+            if loss.shape != x.shape[:1]:
+                raise ValueError(
+                    f"{type(self.criterion_).__name__}.loss returned shape {tuple(loss.shape)} for "
+                    f"{len(x)} rows; it must return the loss of each row."
+                )
             total = _weighted_mean(loss, weight)
             for parameter in parameters:
                 parameter.grad = None
@@ -229,16 +257,20 @@ class PlayerNet(NeuralNet):
         if math.isfinite(self.history[-1, "train_loss"]) and self._weights_are_finite():
             self._keep_weights()
             return
-        self.module_.load_state_dict(self._finite_weights)
+        for part, weights in self._finite_weights:
+            part.load_state_dict(weights)
         epoch = self.history[-1, "epoch"]
         raise DivergenceError(f"the loss or a weight became non-finite in epoch {epoch}", epoch)
 
     def _weights_are_finite(self) -> bool:
-        norms = torch._foreach_norm([p.detach() for p in self.module_.parameters()])
+        norms = torch._foreach_norm([p.detach() for _, p in self.get_all_learnable_params()])
         return bool(torch.isfinite(torch.stack(norms)).all())
 
     def _keep_weights(self) -> None:
-        self._finite_weights = {k: v.clone() for k, v in self.module_.state_dict().items()}
+        self._finite_weights = [
+            (part, {name: value.clone() for name, value in part.state_dict().items()})
+            for part in (self.module_, self.criterion_)
+        ]
 
 
 def _weighted_mean(loss: Tensor, weight: Tensor | None) -> Tensor:

@@ -3,11 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from shelf import SMALL
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from torch import nn
 
 from sklearn_intelvae import DivergenceError, InteLVAE, SparseInteLVAE
+from sklearn_intelvae.distributions import Normal
 from sklearn_intelvae.likelihoods import Gaussian
 from sklearn_intelvae.mappings import Clusters, Mapping
 from sklearn_intelvae.networks import MLP
@@ -175,3 +177,55 @@ def test_collapse_is_announced_with_advice(rng):
         vae.fit(X)
     assert len(vae.active_components_) == 0
     assert vae.kl_per_component_.max() < 0.01
+
+
+class Half(nn.Module):
+    """A prior that can be sampled only."""
+
+    def sample(self, n_samples, generator):
+        return torch.zeros(n_samples, 2)
+
+
+class Foreign(nn.Module):
+    def forward(self, h):
+        return torch.distributions.Normal(h, 1.0)
+
+
+class Narrow(nn.Module):
+    def forward(self, h):
+        return Normal(h[:, :2], torch.zeros(()))
+
+
+@pytest.mark.parametrize(
+    ("parameter", "part", "message", "error"),
+    [
+        ("prior", Half(), "prior Half needs log_prob", TypeError),
+        ("likelihood", Foreign(), "torch's distributions draw from the global", TypeError),
+        ("likelihood", Narrow(), r"Narrow has a mean of shape \(3, 2\) for 3 rows", ValueError),
+        ("objective", nn.Identity(), "must derive from", TypeError),
+        ("image_shape", (8, 8), r"image_shape must be \(channels, height, width\)", ValueError),
+        ("callbacks", [3], "callbacks holds 3, which is no skorch callback", TypeError),
+    ],
+)
+def test_parts_of_ones_own_that_lack_something(parameter, part, message, error, X):
+    refused(InteLVAE(**SMALL | {parameter: part}), X, message, error)
+
+
+@pytest.mark.parametrize(
+    "change", [{"n_components": 5}, {"likelihood": "laplace"}, {"mapping": Clusters(3)}]
+)
+def test_training_does_not_go_on_with_another_model(change, X):
+    vae = InteLVAE(warm_start=True, **SMALL).fit(X)
+    Z = vae.transform(X)
+    vae.set_params(**change)
+    for fit in (vae.fit, vae.partial_fit):
+        with pytest.raises(ValueError, match=f"cannot go on with another {next(iter(change))}"):
+            fit(X)
+    assert np.array_equal(Z, vae.transform(X))
+
+
+@pytest.mark.parametrize("n_particles", [0, -1, 1.5])
+def test_numbers_of_particles_without_a_meaning(n_particles, X):
+    vae = InteLVAE(**SMALL).fit(X)
+    with pytest.raises(ValueError, match="n_particles must be an integer of at least 1"):
+        vae.score_samples(X, n_particles=n_particles)

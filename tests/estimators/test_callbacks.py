@@ -15,6 +15,10 @@ from sklearn_intelvae import InteLVAE, SparseInteLVAE
 callback = pytest.importorskip("sklearn.callback")
 
 
+def nats(estimator, X, y):
+    return {"nats": estimator.score(X)}
+
+
 class Recorder:
     """A callback that notes what it is told, and may ask to stop."""
 
@@ -74,14 +78,16 @@ def test_progress_bars_nest_in_pipeline_and_grid_search(X, capsys):
 
 
 def test_the_scoring_monitor_has_a_row_for_each_epoch(X):
-    monitor = callback.ScoringMonitor(scoring=lambda e, X, y: {"nats": e.score(X)})
-    InteLVAE(**SMALL).set_callbacks(monitor).fit(X)
-    logs = monitor.get_logs()
-    assert logs
+    monitor = callback.ScoringMonitor(scoring=nats)
+    vae = InteLVAE(**SMALL).set_callbacks(monitor).fit(X)
+    scores = monitor.get_logs().data_as_pandas["nats"]
+    assert len(scores) == 4
+    assert scores.iloc[-1] == vae.score(X)
+    assert scores.nunique() == 3
 
 
 def test_estimators_with_callbacks_can_be_pickled(X):
-    vae = InteLVAE(**SMALL).set_callbacks(callback.ScoringMonitor(scoring=None)).fit(X)
+    vae = InteLVAE(**SMALL).set_callbacks(callback.ScoringMonitor(scoring=nats)).fit(X)
     assert np.array_equal(pickle.loads(pickle.dumps(vae)).transform(X), vae.transform(X))
 
 

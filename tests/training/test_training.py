@@ -365,3 +365,64 @@ def test_parts_that_warm_up_are_told_before_each_step(X):
     Warming.told.clear()
     InteLVAE(2, mapping=Warming(), max_iter=4, kl_warmup=0.5, batch_size=60, **SMALL).fit(X)
     assert Warming.told == [0, 0.25, 0.5, 0.75, 1, 1, 1, 1]
+
+
+class Idle(nn.Module):
+    """A mapping whose first weight never gets a gradient."""
+
+    def __init__(self):
+        super().__init__()
+        self.unused = nn.Parameter(torch.ones(7))
+        self.scale = nn.Parameter(torch.ones(()))
+
+    def forward(self, y):
+        return self.scale * y
+
+
+def test_a_weight_without_a_gradient_does_not_shift_the_optimizers_state(X):
+    settings = SMALL | dict(mapping=Idle(), learning_rate="constant", kl_warmup=0.0)
+    whole = InteLVAE(2, max_iter=3, **settings).fit(X)
+    pieces = InteLVAE(2, max_iter=2, **settings).fit(X).partial_fit(X)
+    assert np.array_equal(whole.transform(X), pieces.transform(X))
+
+
+def test_dropout_is_repeatable_and_leaves_the_global_generator_alone(X):
+    encoder = nn.Sequential(nn.Linear(6, 16), nn.Dropout(0.5), nn.ReLU())
+    before = torch.get_rng_state()
+    first = InteLVAE(2, encoder=encoder, max_iter=2, random_state=0).fit(X).transform(X)
+    assert torch.equal(before, torch.get_rng_state())
+    torch.rand(3)
+    again = InteLVAE(2, encoder=encoder, max_iter=2, random_state=0).fit(X).transform(X)
+    assert np.array_equal(first, again)
+
+
+class Lax(Objective):
+    """Forgets the decoder, or returns a mean."""
+
+    def __init__(self, fault):
+        super().__init__()
+        self.fault = fault
+
+    def players(self, model):
+        everything = list(model.parameters())
+        return {
+            "forgets": {"model": everything[:-1]},
+            "doubles": {"a": everything, "b": everything[:1]},
+            "averages": {"model": everything},
+        }[self.fault]
+
+    def loss(self, player, model, batch):
+        return -model(batch.x, batch.generator).p.log_prob(batch.x).mean(), {}
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("forgets", "players of Lax must own every trainable parameter"),
+        ("doubles", "players of Lax must own every trainable parameter"),
+        ("averages", "Lax.loss returned shape .* must return the loss of each row"),
+    ],
+)
+def test_objectives_with_a_fault_are_named(fault, message, X):
+    with pytest.raises(ValueError, match=message):
+        InteLVAE(2, objective=Lax(fault), max_iter=1, **SMALL).fit(X)
