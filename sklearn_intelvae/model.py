@@ -80,7 +80,7 @@ class Model(nn.Module):
 
     def represent(self, x: Tensor) -> Tensor:
         """Return z = g(mean of q(y | x)), without randomness."""
-        return self.mapping(self.encode(x).mean)
+        return self.mapping(self.posterior.mean(self.encoder(x)))  # type: ignore[operator]
 
 
 def build_model(

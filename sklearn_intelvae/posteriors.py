@@ -30,3 +30,7 @@ class DiagonalGaussian(Part):
         """Map (n, 2 n_components) to the distributions of n rows."""
         mean, log_variance = h.chunk(2, dim=-1)
         return Normal(mean, 0.5 * log_variance)
+
+    def mean(self, h: Tensor) -> Tensor:
+        """Return the means alone, all that a representation needs."""
+        return h.chunk(2, dim=-1)[0]

@@ -6,6 +6,7 @@ from abc import ABCMeta, abstractmethod
 from numbers import Integral, Real
 from typing import Any
 
+import torch
 from sklearn.base import (
     BaseEstimator,
     _fit_context,
@@ -171,8 +172,11 @@ class BaseInteLVAE(
         before = dict(vars(self))
         try:
             X = _inputs.validated(self, X, reset=not resume, min_samples=2)
+            _inputs.refuse_nonfinite(torch.from_numpy(X), self)
             weight = _inputs.validated_weight(sample_weight, X)
-            X_val = None if X_val is None else _inputs.validated(self, X_val)
+            if X_val is not None:
+                X_val = _inputs.validated(self, X_val)
+                _inputs.refuse_nonfinite(torch.from_numpy(X_val), self)
             attributes = fitted_attributes(self, X, weight, X_val, resume, one_epoch)
         except BaseException:
             for name in ("n_features_in_", "feature_names_in_"):

@@ -86,13 +86,12 @@ class PersistenceMixin:
             },
             "versions": _versions(),
         }
-        text = json.dumps(content)
         metadata = {
             "format": f"sklearn_intelvae {FORMAT}",
             "version": __version__,
-            "content": text,
-            "sha256": _checksum(text, tensors),
+            "content": json.dumps(content),
         }
+        metadata["sha256"] = _checksum(metadata, tensors)
         path = Path(path)
         partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
         try:
@@ -187,8 +186,11 @@ def _versions() -> dict[str, str]:
     }
 
 
-def _checksum(text: str, tensors: dict[str, np.ndarray]) -> str:
-    digest = hashlib.sha256(text.encode())
+def _checksum(metadata: dict[str, str], tensors: dict[str, np.ndarray]) -> str:
+    """Return the SHA-256 digest of all that the file holds but the digest itself."""
+    header = {name: value for name, value in metadata.items() if name != "sha256"}
+    shapes = {name: [str(t.dtype), list(t.shape)] for name, t in tensors.items()}
+    digest = hashlib.sha256(json.dumps([header, shapes], sort_keys=True).encode())
     for name in sorted(tensors):
         digest.update(np.ascontiguousarray(tensors[name]).tobytes())
     return digest.hexdigest()
@@ -215,7 +217,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         raise ValueError(
             f"{path} is damaged, or is no model file: {error}. Copy or save it again."
         ) from error
-    if _checksum(metadata.get("content", ""), tensors) != metadata.get("sha256"):
+    if _checksum(metadata, tensors) != metadata.get("sha256"):
         raise ValueError(f"{path} is damaged: its checksum does not match. Copy or save it again.")
     return json.loads(metadata["content"]), tensors
 

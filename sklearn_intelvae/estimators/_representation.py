@@ -208,9 +208,16 @@ class RepresentationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         """Apply ``function`` to some thousand rows at a time, without gradients."""
         size = int(np.clip(_CHUNK_NUMBERS // X.shape[1], *_CHUNK_ROWS))
         device = self._device()
+        outputs = None
         with torch.inference_mode():
-            chunks = [function(x.to(device)) for x in torch.from_numpy(X).split(size)]
-            return (chunks[0] if len(chunks) == 1 else torch.cat(chunks)).numpy(force=True)
+            for start in range(0, len(X), size):
+                rows = torch.from_numpy(X[start : start + size])
+                _inputs.refuse_nonfinite(rows, self)
+                output = function(rows.to(device))
+                if outputs is None:
+                    outputs = torch.empty((len(X), *output.shape[1:]), dtype=output.dtype)
+                outputs[start : start + size] = output
+        return outputs.numpy()
 
     def _device(self) -> torch.device:
         return next(self.module_.parameters()).device

@@ -167,13 +167,14 @@ def test_a_truncated_file_is_refused(share, path):
         InteLVAE.load(path)
 
 
-@pytest.mark.parametrize("position", [0.5, 0.999])
-def test_a_flipped_bit_is_noticed(position, path):
-    data = bytearray(path.read_bytes())
-    data[int(position * len(data))] ^= 1
-    path.write_bytes(data)
-    with pytest.raises(ValueError, match="damaged"):
-        InteLVAE.load(path)
+def test_a_flipped_bit_is_noticed_wherever_it_is(path):
+    data = path.read_bytes()
+    for position in range(0, len(data), max(1, len(data) // 500)):
+        flipped = bytearray(data)
+        flipped[position] ^= 1
+        path.write_bytes(flipped)
+        with pytest.raises(ValueError, match="damaged|not a model file|Upgrade"):
+            InteLVAE.load(path)
 
 
 def test_a_newer_file_is_refused_with_advice(path):
@@ -197,16 +198,15 @@ def test_a_file_of_another_class_is_refused(path):
 
 
 def test_a_class_that_the_package_does_not_have_is_not_imported(path):
-    import hashlib
+    from sklearn_intelvae.estimators._persistence import _checksum
 
     def change(metadata):
         content = metadata["content"].replace('"part": "MLP"', '"part": "os.system"')
         assert content != metadata["content"]
         with safe_open(path, framework="np") as file:
-            digest = hashlib.sha256(content.encode())
-            for name in sorted(file.keys()):
-                digest.update(file.get_tensor(name).tobytes())
-        return metadata | {"content": content, "sha256": digest.hexdigest()}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        changed = metadata | {"content": content}
+        return changed | {"sha256": _checksum(changed, tensors)}
 
     rewritten(path, change)
     with pytest.raises(ValueError, match=r"names a part 'os\.system'"):
