@@ -46,17 +46,22 @@ def mean_and_spread(rows: pd.DataFrame, by: list[str], digits: int = 3) -> pd.Da
     grouped = rows.groupby(by, sort=False)[values]
     mean, spread = grouped.mean(), grouped.std(ddof=0)
     cells = {c: mean[c].map(f"{{:.{digits}f}}".format) for c in values}
-    return pd.DataFrame(
-        {c: cells[c] + " ± " + spread[c].map(f"{{:.{digits}f}}".format) for c in values}
-    )
+    table = {c: cells[c] + " ± " + spread[c].map(f"{{:.{digits}f}}".format) for c in values}
+    return pd.DataFrame(table).reset_index()
 
 
 def write(name: str, title: str, *tables: pd.DataFrame, note: str = "") -> None:
     """Print the tables and write them, with the hardware, to ``results/name.md``."""
-    text = "\n\n".join([f"# {title}", *(table.to_markdown() for table in tables), note, hardware()])
+    printed = [table.to_markdown(index=not table.index.equals(range_of(table))) for table in tables]
+    text = "\n\n".join([f"# {title}", *printed, note, hardware()])
     print("\n" + text)
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.md").write_text(text + "\n", encoding="utf8")
+
+
+def range_of(table: pd.DataFrame) -> pd.RangeIndex:
+    """Return the index of a table whose rows have no names."""
+    return pd.RangeIndex(len(table))
 
 
 def hardware() -> str:

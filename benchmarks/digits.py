@@ -86,12 +86,12 @@ def main() -> None:
     grouped = resumed(
         "digits_clusters", [{"method": m, "seed": s} for m in groups for s in SEEDS], clusters
     )
-    smallest = grouped.groupby("method", sort=False)["smallest_share"].min()
+    smallest = grouped.groupby("method", sort=False)["smallest_share"].min().round(3)
     write(
         "digits",
         "Digits: 1797 images of 8 x 8 pixels, mean ± standard deviation over 5 seeds",
         mean_and_spread(rows, ["likelihood", "model"]),
-        mean_and_spread(grouped, ["method"]).assign(smallest_of_all_seeds=smallest.round(3)),
+        mean_and_spread(grouped, ["method"]).assign(smallest_of_all_seeds=smallest.values),
         note=(
             f"{N_COMPONENTS} components, default settings, 30 % held out; log-likelihood in nats "
             "a row, importance-weighted with 32 particles; accuracy of a linear probe and of the "

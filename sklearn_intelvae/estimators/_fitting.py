@@ -44,17 +44,15 @@ def fitted_attributes(
     batch_size = _inputs.resolve_batch_size(estimator.batch_size, len(train))
     horizon = _inputs.resolve_max_iter(estimator.max_iter, len(train), batch_size)
     n_epochs = 1 if one_epoch else horizon
-    batches = len(train) / batch_size
 
     def attributes(net: PlayerNet) -> dict[str, Any]:
         return _attributes(estimator, net, parts, X, resume)
 
-    def snapshot(net: PlayerNet) -> dict[str, Any]:
-        return copy.deepcopy(attributes(net) | {"_training_state": None})
-
     callbacks = _callbacks(estimator, valid)
     if not one_epoch:
-        callbacks += fit_task_callbacks(estimator, X, n_epochs, snapshot)
+        callbacks += fit_task_callbacks(
+            estimator, X, n_epochs, lambda net: copy.deepcopy(attributes(net))
+        )
     net = PlayerNet(
         model,
         objective,
@@ -73,16 +71,22 @@ def fitted_attributes(
     except DivergenceError as error:
         raise _explained(error, estimator, attributes(net), X) from error
     result = attributes(net)
-    if net.epochs_done_ * batches >= _STEPS_TO_LEARN and not len(result["active_components_"]):
-        warnings.warn(_COLLAPSED.format(type(estimator).__name__), ConvergenceWarning, stacklevel=4)
+    steps = net.epochs_done_ * len(train) / batch_size
+    _warn_of_collapse(estimator, result["active_components_"], steps)
     return result
 
 
-_COLLAPSED = (
-    "Every component of the latent of this {} has collapsed to the prior: the representation says "
-    "nothing about X. Try more epochs (max_iter), a longer kl_warmup, a smaller beta, or "
-    "likelihood=Gaussian(scale=...) with a scale well below the spread of the features."
-)
+def _warn_of_collapse(estimator: Any, active: np.ndarray, steps: float) -> None:
+    """Warn if the latent is empty although there was time to fill it."""
+    if steps >= _STEPS_TO_LEARN and not len(active):
+        warnings.warn(
+            f"Every component of the latent of this {type(estimator).__name__} has collapsed to "
+            "the prior: the representation says nothing about X. Try more epochs (max_iter), a "
+            "longer kl_warmup, a smaller beta, or likelihood=Gaussian(scale=...) with a scale well "
+            "below the spread of the features.",
+            ConvergenceWarning,
+            stacklevel=5,
+        )
 
 
 def _words(
@@ -197,7 +201,7 @@ def _rows(
 
 def _callbacks(estimator: Any, valid: Rows | None) -> list[Any]:
     """Return the user's callbacks, and early stopping if asked for."""
-    callbacks = _inputs.checked_callbacks(estimator.callbacks)
+    callbacks = _inputs.checked_callbacks(estimator.callbacks, valid is not None)
     if estimator.early_stopping and valid is not None:
         stopping = WarmedUpEarlyStopping(
             patience=estimator.n_iter_no_change,

@@ -137,7 +137,7 @@ def resolve_device(device: str) -> str:
     return device
 
 
-def checked_callbacks(callbacks: Any) -> list[Any]:
+def checked_callbacks(callbacks: Any, validates: bool) -> list[Any]:
     """Return the user's skorch callbacks as a list."""
     for entry in callbacks or []:
         callback = entry[1] if isinstance(entry, tuple) else entry
@@ -145,6 +145,11 @@ def checked_callbacks(callbacks: Any) -> list[Any]:
             raise TypeError(
                 f"callbacks holds {callback!r}, which is no skorch callback. Derive it from "
                 "skorch.callbacks.Callback; scikit-learn's callbacks go to set_callbacks."
+            )
+        if getattr(callback, "monitor", None) == "valid_loss" and not validates:
+            raise ValueError(
+                f"callbacks holds {type(callback).__name__}, which watches the loss on rows set "
+                "aside, but there are none: pass X_val to fit, or set early_stopping=True."
             )
     return list(callbacks or [])
 

@@ -426,3 +426,16 @@ class Lax(Objective):
 def test_objectives_with_a_fault_are_named(fault, message, X):
     with pytest.raises(ValueError, match=message):
         InteLVAE(2, objective=Lax(fault), max_iter=1, **SMALL).fit(X)
+
+
+def test_skorchs_early_stopping_needs_rows_to_watch(X):
+    vae = InteLVAE(2, max_iter=9, callbacks=[EarlyStopping(patience=1, threshold=1e6)], **SMALL)
+    with pytest.raises(ValueError, match=r"EarlyStopping, which watches.*pass X_val to fit"):
+        vae.fit(X)
+    assert vae.fit(X, X_val=X).n_iter_ < 9
+
+
+def test_nothing_is_written_to_the_working_directory(X, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    InteLVAE(2, max_iter=2, early_stopping=True, **SMALL).fit(X)
+    assert not list(tmp_path.iterdir())
