@@ -10,6 +10,7 @@ from torch import Tensor
 from sklearn_intelvae.mappings._base import Mapping
 
 _SHARPNESS = 10.0
+_PRESSURE_RATE, _MOST_PRESSURE = 0.05, 1000.0
 
 
 class Clusters(Mapping):
@@ -39,14 +40,15 @@ class Clusters(Mapping):
         Weight, in nats per row, of a penalty that asks that every sector be used as much as any
         other: the KL divergence of the sectors' shares of a batch from the uniform distribution,
         the shares taken from soft responsibilities. Without it a row that starts on the wrong
-        side of a border hardly ever crosses, and sectors may stay empty. Set it to 0 for groups of
-        very different sizes.
+        side of a border hardly ever crosses, and sectors may stay empty. The weight rises, up to
+        a thousandfold, while a sector is as good as empty, since what is too little for a wide X
+        is plenty for a narrow one. Set it to 0 for groups of very different sizes.
 
     Notes
     -----
-    While the KL term is warmed up the step grows with it, from nothing to ``shift``: rows sort
-    themselves into sectors while the borders are still low. Together with ``balance`` this is what
-    keeps every sector in use; either alone does not.
+    The step grows from nothing to ``shift`` in the second half of the KL term's warm-up: rows first
+    gather around the origin, then sort themselves into sectors while the borders are still low.
+    Together with ``balance`` this is what keeps every sector in use; either alone does not.
 
     The slope of :math:`d^p` is unbounded at a border. Gradients use the slope at a distance of
     :math:`10^{-3}` for anything nearer; values are exact.
@@ -68,6 +70,8 @@ class Clusters(Mapping):
     >>> g.regions(y)
     tensor([1, 0])
     """
+
+    pressure: Tensor
 
     def __init__(
         self,
@@ -94,6 +98,7 @@ class Clusters(Mapping):
                 f"mapping={self!r} cuts a plane into sectors and needs n_components of at least "
                 f"2, got {n_components}. One component can be cut into two clusters only."
             )
+        self.register_buffer("pressure", torch.ones(()))
 
     def forward(self, y: Tensor) -> Tensor:
         """Return the shifted points."""
@@ -108,8 +113,8 @@ class Clusters(Mapping):
         return torch.cat([plane + step[:, None] * direction, rest], dim=1)
 
     def warm_up(self, fraction: float) -> None:
-        """Take this fraction of the step, in training mode only."""
-        self.warmth = fraction
+        """Take no step for the first half of the warm-up, then a growing one; in training only."""
+        self.warmth = max(0.0, 2 * fraction - 1)
 
     def regions(self, y: Tensor) -> Tensor:
         """Return the sector, 0 to n_clusters - 1, of each row."""
@@ -117,11 +122,17 @@ class Clusters(Mapping):
         return sector % self.n_clusters
 
     def penalty(self, y: Tensor, z: Tensor) -> Tensor:
-        """Return ``balance`` times KL(shares of the sectors || uniform), in nats."""
+        """Return the weighted KL(shares of the sectors || uniform), in nats."""
         centres = torch.arange(self.n_clusters, device=y.device) * (2 * math.pi / self.n_clusters)
         directions = torch.stack([centres.cos(), centres.sin()])[: y.shape[1]]
         shares = (_SHARPNESS * y[:, :2] @ directions).softmax(dim=1).mean(dim=0) + 1e-8
-        return self.balance * (math.log(self.n_clusters) - torch.special.entr(shares).sum())
+        excess = math.log(self.n_clusters) - torch.special.entr(shares).sum()
+        if not self.training:
+            return self.balance * excess
+        tolerance = 0.5 * math.log1p(1 / (self.n_clusters - 1)) + self.n_clusters / (2 * len(y))
+        growth = (_PRESSURE_RATE * (excess.detach() - tolerance)).exp()
+        self.pressure.mul_(growth).clamp_(1, _MOST_PRESSURE)
+        return self.balance * self.pressure * excess
 
     @staticmethod
     def _angle(plane: Tensor) -> Tensor:

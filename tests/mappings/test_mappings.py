@@ -199,14 +199,30 @@ def test_selector_refuses_an_unknown_regulariser():
 def test_clusters_are_softened_in_training_only():
     g, y = Clusters(4), normal(20, 2)
     full = g(y)
-    g.warm_up(0.0)
-    assert torch.equal(g(y), y)
+    for fraction in (0.0, 0.5):
+        g.warm_up(fraction)
+        assert torch.equal(g(y), y)
+    g.warm_up(0.75)
+    assert not torch.equal(g(y), y)
     assert torch.equal(g.eval()(y), full)
     assert torch.equal(clone(g)(y), full)
 
 
 def test_the_balance_penalty_is_zero_for_the_prior_and_largest_for_one_sector():
-    g = Clusters(5, balance=2.0)
+    g = built(Clusters(5, balance=2.0), 2)
     assert 0 <= g.penalty(normal(20000, 2), None).item() < 0.01
     lumped = torch.tensor([[3.0, 0.0]]).expand(10, 2)
-    assert g.penalty(lumped, None).item() == pytest.approx(2 * np.log(5), abs=1e-3)
+    assert g.eval().penalty(lumped, None).item() == pytest.approx(2 * np.log(5), abs=1e-3)
+
+
+def test_the_weight_of_balance_rises_while_a_sector_is_empty_and_falls_back():
+    g = built(Clusters(5, balance=2.0), 2)
+    lumped, spread = torch.tensor([[3.0, 0.0]]).expand(100, 2), normal(100, 2)
+    for _ in range(20):
+        g.penalty(lumped, None)
+    high = g.pressure.item()
+    assert high > 2
+    for _ in range(300):
+        g.penalty(spread, None)
+    assert 1 <= g.pressure.item() < high
+    assert built(g, 2).pressure.item() == 1
