@@ -229,3 +229,16 @@ def test_numbers_of_particles_without_a_meaning(n_particles, X):
     vae = InteLVAE(**SMALL).fit(X)
     with pytest.raises(ValueError, match="n_particles must be an integer of at least 1"):
         vae.score_samples(X, n_particles=n_particles)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("method", ["transform", "encode", "reconstruct", "score_samples", "score"])
+def test_numbers_that_are_not_finite_are_refused_after_the_fit_too(method, bad, X):
+    """In any chunk, even where a ReLU would swallow an infinity."""
+    vae = InteLVAE(**SMALL).fit(X)
+    spoiled = np.tile(X, (80, 1))
+    spoiled[-1, 2] = bad
+    with pytest.raises(ValueError, match="Input X contains"):
+        getattr(vae, method)(spoiled)
+    with pytest.raises(ValueError, match="contains"):
+        vae.inverse_transform([[0.0, bad]])

@@ -117,3 +117,13 @@ def test_a_laplace_likelihood_shrugs_off_outliers():
         for name in ("gaussian", "laplace")
     }
     assert errors["laplace"] < errors["gaussian"]
+
+
+def test_a_learned_scale_keeps_pace():
+    """Data that lie on a line up to a hundredth: the scale has to fall by two orders."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((1000, 1)) @ np.ones((1, 4)) + 0.01 * rng.standard_normal((1000, 4))
+    vae = InteLVAE(1, random_state=0).fit(X)
+    assert np.std(vae.reconstruct(X) - X) < 0.05
+    noise = vae.sample(2000, noise=True) - vae.sample(2000)
+    assert noise.std() < 0.05

@@ -365,3 +365,57 @@ def test_predict_is_there_only_for_mappings_with_regions(X):
     labels = vae.predict(X)
     assert labels.shape == (len(X),)
     assert set(labels) <= {0, 1, 2, 3}
+
+
+class Plain(nn.Module):
+    """The standard normal, by log_prob and sample alone."""
+
+    def log_prob(self, y):
+        return torch.distributions.Normal(0, 1).log_prob(y).sum(-1)
+
+    def sample(self, n_samples, generator):
+        return torch.randn(n_samples, 2, generator=generator)
+
+
+def test_what_components_say_agrees_with_the_posterior(X):
+    """The attributes against their formulas, from what encode returns."""
+    vae = InteLVAE(2, **SMALL | {"max_iter": 30}).fit(X)
+    h = vae.module_.encoder(torch.from_numpy(X)).detach().numpy()
+    mean, variance = vae.encode(X)
+    np.testing.assert_allclose(mean, h[:, :2], rtol=1e-5)
+    np.testing.assert_allclose(variance, np.exp(h[:, 2:]), rtol=1e-5)
+    kl = 0.5 * (mean**2 + variance - 1 - np.log(variance)).mean(axis=0)
+    np.testing.assert_allclose(vae.kl_per_component_, kl, rtol=1e-4)
+    assert list(vae.active_components_) == list(np.flatnonzero(mean.var(axis=0) > 0.01))
+
+    vae = InteLVAE(2, prior=Plain(), **SMALL).fit(X)
+    mean, variance = vae.encode(X)
+    moments = mean.var(axis=0) + variance.mean(axis=0)
+    told = 0.5 * (np.log(moments) - np.log(variance).mean(axis=0))
+    np.testing.assert_allclose(vae.kl_per_component_, told, rtol=1e-4)
+
+
+def test_only_ratios_of_weights_matter(X):
+    weight = np.random.default_rng(0).random(len(X))
+    one, two = (InteLVAE(**SMALL).fit(X, sample_weight=c * weight) for c in (1, 2))
+    assert np.array_equal(one.transform(X), two.transform(X))
+    assert one.loss_curve_ != InteLVAE(**SMALL).fit(X).loss_curve_
+
+
+def test_the_decoder_mirrors_the_encoder(X):
+    vae = InteLVAE(2, **SMALL | {"hidden_layer_sizes": (9, 5)}).fit(X)
+    shapes = [layer.weight.shape for layer in vae.module_.decoder.layers[::2]]
+    assert shapes == [(5, 2), (9, 5), (6, 9)]
+
+
+@pytest.mark.parametrize(
+    ("n", "batch_size", "epochs"),
+    [(10, 10, 30), (500, 32, 96), (1797, 128, 384), (5000, 256, 410), (10**5, 256, 21)],
+)
+def test_automatic_sizes(n, batch_size, epochs):
+    from sklearn_intelvae.estimators import _inputs
+
+    assert _inputs.resolve_batch_size("auto", n) == batch_size
+    assert _inputs.resolve_max_iter("auto", n, batch_size) == epochs
+    assert _inputs.resolve_batch_size(7, n) == 7
+    assert _inputs.resolve_max_iter(7, n, batch_size) == 7

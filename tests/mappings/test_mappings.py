@@ -226,3 +226,13 @@ def test_the_weight_of_balance_rises_while_a_sector_is_empty_and_falls_back():
         g.penalty(spread, None)
     assert 1 <= g.pressure.item() < high
     assert built(g, 2).pressure.item() == 1
+
+
+def test_the_selector_starts_open_and_its_penalty_starts_at_nothing():
+    g, y = built(DimensionSelector(5.0)), normal(50)
+    assert g.gates(y).min().item() > 0.85
+    full = g.eval().penalty(y, g(y)).item()
+    g.train().warm_up(0.0)
+    assert g.penalty(y, g(y)).item() == 0
+    g.warm_up(0.5)
+    assert g.penalty(y, g(y)).item() == pytest.approx(full / 2)

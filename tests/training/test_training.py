@@ -6,7 +6,7 @@ import torch
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 from torch import nn
 
-from sklearn_intelvae import InteLVAE
+from sklearn_intelvae import InteLVAE, SparseInteLVAE
 from sklearn_intelvae._random import draw_seed, generator_from
 from sklearn_intelvae.exceptions import DivergenceError
 from sklearn_intelvae.objectives import ELBO, Batch, Objective
@@ -196,8 +196,9 @@ def test_the_split_is_shuffled():
 
     held = Held()
     InteLVAE(1, early_stopping=True, max_iter=2, callbacks=[held], **SMALL).fit(X)
-    assert len(held.train) == 180
-    assert set(held.train.tolist()) == {0.0, 1.0, 2.0, 3.0, 4.0}
+    per_class = torch.bincount(held.train.long())
+    assert per_class.sum() == 180
+    assert per_class.max() < 40, "rows of every class are held out"
 
 
 def test_a_keyboard_interrupt_of_the_user_is_not_swallowed(X):
@@ -439,3 +440,39 @@ def test_nothing_is_written_to_the_working_directory(X, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     InteLVAE(2, max_iter=2, early_stopping=True, **SMALL).fit(X)
     assert not list(tmp_path.iterdir())
+
+
+def test_validation_is_done_in_evaluation_mode_with_the_rows_weights(X):
+    modes = []
+
+    class Watched(ELBO):
+        def validation_loss(self, model, batch):
+            modes.append(model.training)
+            return super().validation_loss(model, batch)
+
+    settings = SMALL | dict(early_stopping=True, max_iter=1, learning_rate_init=1e-12)
+    weight = np.where(np.arange(len(X)) % 2, 5.0, 0.1)
+    plain = InteLVAE(2, objective=Watched(), **settings).fit(X)
+    weighted = InteLVAE(2, objective=Watched(), **settings).fit(X, sample_weight=weight)
+    assert set(modes) == {False}
+    assert plain.validation_scores_ != weighted.validation_scores_
+
+
+def test_partial_fit_keeps_the_initial_rate(X):
+    rates = []
+
+    class See(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            rates.append(net.optimizer_.param_groups[0]["lr"])
+
+    vae = InteLVAE(2, max_iter=4, callbacks=[See()], **SMALL).fit(X)
+    vae.partial_fit(X).partial_fit(X)
+    assert rates[-2:] == [1e-3, 1e-3] != rates[2:4]
+
+
+def test_the_history_adds_up(X):
+    settings = SMALL | dict(max_iter=2, kl_warmup=0.0, beta=3.0)
+    row = SparseInteLVAE(3, gamma=2.0, **settings).fit(X).history_[-1]
+    total = row["reconstruction"] + 3 * row["kl"] + row["penalty"]
+    assert row["train_loss"] == pytest.approx(total, rel=1e-5)
+    assert row["kl"] > 0
