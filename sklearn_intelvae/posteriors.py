@@ -10,10 +10,15 @@ from sklearn_intelvae.distributions import Normal
 __all__ = ["DiagonalGaussian"]
 
 
+_LOG_VARIANCE = (-12.0, 4.0)
+
+
 class DiagonalGaussian(Part):
     """q(y | x) = N(mean(x), diag(variance(x))), the posterior of Kingma and Welling (2014).
 
-    The encoder's output is cut in halves: the mean and the log-variance.
+    The encoder's output is cut in halves: the mean and the log-variance, which is kept between -12
+    and 4. A posterior much wider than the prior is never better, but a row far from all others may
+    ask for one, and its sampled y would then swamp the loss.
 
     Examples
     --------
@@ -29,7 +34,7 @@ class DiagonalGaussian(Part):
     def forward(self, h: Tensor) -> Normal:
         """Map (n, 2 n_components) to the distributions of n rows."""
         mean, log_variance = h.chunk(2, dim=-1)
-        return Normal(mean, 0.5 * log_variance)
+        return Normal(mean, 0.5 * log_variance.clamp(*_LOG_VARIANCE))
 
     def mean(self, h: Tensor) -> Tensor:
         """Return the means alone, all that a representation needs."""

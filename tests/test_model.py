@@ -154,3 +154,8 @@ def test_the_normal_prior_is_standard(generator):
 def test_representing_does_not_sample():
     fitted, x = model(mapping=Clusters(3)), torch.rand(4, 5)
     assert torch.equal(fitted.represent(x), fitted.represent(x))
+
+
+def test_a_posterior_is_never_absurdly_wide_or_narrow():
+    q = DiagonalGaussian()(torch.tensor([[0.0, 1000.0], [0.0, -1000.0], [0.0, 1.0]]))
+    torch.testing.assert_close(q.variance.log(), torch.tensor([[4.0], [-12.0], [1.0]]))

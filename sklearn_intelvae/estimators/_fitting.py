@@ -216,6 +216,11 @@ def _callbacks(estimator: Any, valid: Rows | None) -> list[Any]:
 def _settings(estimator: Any) -> dict[str, Any]:
     """Return the settings of the net that do not depend on the data."""
     net_params = _inputs.checked_net_params(estimator.net_params)
+    if net_params.get("optimizer") is torch.optim.LBFGS:
+        raise ValueError(
+            "net_params['optimizer'] cannot be LBFGS: noise differs between its evaluations of one "
+            "loss. Use an optimizer for stochastic gradients, such as torch.optim.Adam."
+        )
     if "optimizer" not in net_params:
         net_params = {"optimizer": torch.optim.Adam, "optimizer__fused": True} | net_params
     return {

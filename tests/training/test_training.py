@@ -476,3 +476,15 @@ def test_the_history_adds_up(X):
     total = row["reconstruction"] + 3 * row["kl"] + row["penalty"]
     assert row["train_loss"] == pytest.approx(total, rel=1e-5)
     assert row["kl"] > 0
+
+
+def test_an_optimizer_that_needs_a_closure_is_refused(X):
+    with pytest.raises(ValueError, match="cannot be LBFGS"):
+        InteLVAE(2, net_params={"optimizer": torch.optim.LBFGS}, **SMALL).fit(X)
+
+
+def test_far_outliers_do_not_swamp_the_training(rng):
+    X = rng.standard_normal((400, 5)).astype(np.float32)
+    X[:3] = 60
+    vae = InteLVAE(2, max_iter=60, random_state=0).fit(X)
+    assert max(vae.loss_curve_) < 100
