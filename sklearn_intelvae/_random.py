@@ -25,6 +25,8 @@ _RANDOM_FUNCTIONS = _INITIALISERS | {
     torch.poisson,
     torch.Tensor.bernoulli,
     torch.Tensor.bernoulli_,
+    torch.Tensor.cauchy_,
+    torch.Tensor.geometric_,
     torch.Tensor.exponential_,
     torch.Tensor.log_normal_,
     torch.Tensor.multinomial,
@@ -32,6 +34,9 @@ _RANDOM_FUNCTIONS = _INITIALISERS | {
     torch.Tensor.random_,
     torch.Tensor.uniform_,
 }
+
+
+_LIKE = {torch.rand_like: torch.rand, torch.randn_like: torch.randn}
 
 
 class OwnRandomness(TorchFunctionMode):
@@ -48,6 +53,9 @@ class OwnRandomness(TorchFunctionMode):
 
     def __torch_function__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
         kwargs = dict(kwargs or {})
+        if func in _LIKE:
+            like = {"dtype": args[0].dtype, "device": args[0].device} | kwargs
+            return _LIKE[func](args[0].shape, generator=self.generator, **like)
         if func in _RANDOM_FUNCTIONS and kwargs.get("generator") is None:
             kwargs["generator"] = self.generator
         return func(*args, **kwargs)

@@ -146,14 +146,15 @@ class BaseInteLVAE(
             copy with the last finite weights.
         """
         resume = self.warm_start and self.__sklearn_is_fitted__()
-        return self._train(X, sample_weight, X_val, resume=resume)
+        return self._train(X, y, sample_weight, X_val, resume=resume)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None, *, sample_weight=None):
         """Go on training for one epoch, or start.
 
-        The optimizer goes on where it left off, at the constant rate ``learning_rate_init``. The
-        warm-up of the KL term counts the epochs of all calls.
+        The optimizer goes on where it left off, at the rate ``learning_rate_init``. The warm-up of
+        the KL term counts the steps of all calls, and takes ``kl_warmup`` of a thousand steps, or
+        of ``max_iter`` epochs if that is a number. Weights are averaged within the call.
 
         Parameters
         ----------
@@ -166,9 +167,9 @@ class BaseInteLVAE(
         self : object
         """
         resume = self.__sklearn_is_fitted__()
-        return self._train(X, sample_weight, None, resume=resume, one_epoch=True)
+        return self._train(X, y, sample_weight, None, resume=resume, one_epoch=True)
 
-    def _train(self, X, sample_weight, X_val, *, resume, one_epoch=False):
+    def _train(self, X, y, sample_weight, X_val, *, resume, one_epoch=False):
         before = dict(vars(self))
         try:
             X = _inputs.validated(self, X, reset=not resume, min_samples=2)
@@ -176,8 +177,8 @@ class BaseInteLVAE(
             weight = _inputs.validated_weight(sample_weight, X)
             if X_val is not None:
                 X_val = _inputs.validated(self, X_val)
-                _inputs.refuse_nonfinite(torch.from_numpy(X_val), self)
-            attributes = fitted_attributes(self, X, weight, X_val, resume, one_epoch)
+                _inputs.refuse_nonfinite(torch.from_numpy(X_val), self, "X_val")
+            attributes = fitted_attributes(self, X, weight, X_val, y, resume, one_epoch)
         except BaseException:
             for name in ("n_features_in_", "feature_names_in_"):
                 vars(self).pop(name, None)

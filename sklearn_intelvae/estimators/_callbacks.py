@@ -16,10 +16,10 @@ except ImportError:
 
 
 def fit_task_callbacks(
-    estimator: Any, X: Any, n_epochs: int, attributes: Callable[[Any], dict[str, Any]]
+    estimator: Any, X: Any, y: Any, n_epochs: int, attributes: Callable[[Any], dict[str, Any]]
 ) -> list[tuple[str, FitTaskCallback]]:
     """Return the skorch callback that reports to scikit-learn's, if there is any to report to."""
     if not hasattr(estimator, "_init_callback_context"):
         return []
     context = estimator._init_callback_context(max_subtasks=n_epochs)
-    return [("sklearn", FitTaskCallback(context, estimator, X, X, attributes))]
+    return [("sklearn", FitTaskCallback(context, estimator, X, X if y is None else y, attributes))]

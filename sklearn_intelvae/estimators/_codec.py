@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 
 from sklearn_intelvae._part import Part
 from sklearn_intelvae.estimators._shelves import PART_CLASSES
@@ -31,6 +32,8 @@ def pack(value: Any, name: str, tensors: dict[str, np.ndarray]) -> Any:
         return {"strings": value.tolist()}
     if isinstance(value, Parts):
         return {"parts": pack(value._asdict(), name, tensors)}
+    if isinstance(value, range):
+        value = tuple(value)
     if isinstance(value, list | tuple):
         items = [pack(item, f"{name}.{i}", tensors) for i, item in enumerate(value)]
         return {"tuple": items} if isinstance(value, tuple) else items
@@ -42,6 +45,8 @@ def pack(value: Any, name: str, tensors: dict[str, np.ndarray]) -> Any:
         params = {k: pack(v, f"{name}.{k}", tensors) for k, v in value.get_params(False).items()}
         if not any("missing" in v for v in params.values() if isinstance(v, dict)):
             return {"part": type(value).__name__, "params": params}
+    if isinstance(value, type) and getattr(torch.optim, value.__name__, None) is value:
+        return {"optimizer": value.__name__}
     if isinstance(value, type) and PART_CLASSES.get(value.__name__) is value:
         return {"class": value.__name__}
     kind = f"the class {value.__name__}" if isinstance(value, type) else None
@@ -64,6 +69,8 @@ def unpack(value: Any, tensors: dict[str, np.ndarray]) -> Any:
         return tensors[content]
     if kind == "strings":
         return np.array(content, dtype=object)
+    if kind == "optimizer":
+        return vars(torch.optim)[content]
     if kind == "class":
         return PART_CLASSES[content]
     if kind == "missing":

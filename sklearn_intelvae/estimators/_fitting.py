@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
 
-from sklearn_intelvae._part import fresh
+from sklearn_intelvae._part import Part, fresh
 from sklearn_intelvae._random import OwnRandomness, draw_seed, generator_from
 from sklearn_intelvae.estimators import _inputs
 from sklearn_intelvae.estimators._callbacks import fit_task_callbacks
@@ -19,7 +19,7 @@ from sklearn_intelvae.exceptions import DivergenceError
 from sklearn_intelvae.model import Model, Parts, build_model
 from sklearn_intelvae.objectives import Objective
 from sklearn_intelvae.posteriors import DiagonalGaussian
-from sklearn_intelvae.training import PlayerNet, Rows, WarmedUpEarlyStopping
+from sklearn_intelvae.training import Batches, PlayerNet, Rows, WarmedUpEarlyStopping
 
 _DIAGNOSTIC_ROWS = 2048
 _ACTIVE_VARIANCE = 0.01
@@ -31,6 +31,7 @@ def fitted_attributes(
     X: np.ndarray,
     weight: np.ndarray | None,
     X_val: np.ndarray | None,
+    y: Any,
     resume: bool,
     one_epoch: bool,
 ) -> dict[str, Any]:
@@ -44,6 +45,9 @@ def fitted_attributes(
     batch_size = _inputs.resolve_batch_size(estimator.batch_size, len(train))
     horizon = _inputs.resolve_max_iter(estimator.max_iter, len(train), batch_size)
     n_epochs = 1 if one_epoch else horizon
+    steps = horizon * len(Batches(train, batch_size))
+    if one_epoch and estimator.max_iter == "auto":
+        steps = _STEPS_TO_LEARN
 
     def attributes(net: PlayerNet) -> dict[str, Any]:
         return _attributes(estimator, net, parts, X, resume)
@@ -51,15 +55,15 @@ def fitted_attributes(
     callbacks = _callbacks(estimator, valid)
     if not one_epoch:
         callbacks += fit_task_callbacks(
-            estimator, X, n_epochs, lambda net: copy.deepcopy(attributes(net))
+            estimator, X, y, n_epochs, lambda net: copy.deepcopy(attributes(net))
         )
     net = PlayerNet(
         model,
         objective,
         **_settings(estimator),
         seed=seed,
-        schedule="constant" if one_epoch else estimator.learning_rate,
-        warmup_epochs=estimator.kl_warmup * horizon,
+        schedule=estimator.learning_rate,
+        warmup_steps=estimator.kl_warmup * steps,
         batch_size=batch_size,
         callbacks=callbacks,
         device=device,
@@ -69,14 +73,13 @@ def fitted_attributes(
     try:
         net.train(train, valid, n_epochs)
     except DivergenceError as error:
-        raise _explained(error, estimator, attributes(net), X) from error
+        raise _explained(estimator, attributes(net), X) from error
     result = attributes(net)
-    steps = net.epochs_done_ * len(train) / batch_size
-    _warn_of_collapse(estimator, result["active_components_"], steps)
+    _warn_of_collapse(estimator, result["active_components_"], net.steps_done_)
     return result
 
 
-def _warn_of_collapse(estimator: Any, active: np.ndarray, steps: float) -> None:
+def _warn_of_collapse(estimator: Any, active: np.ndarray, steps: int) -> None:
     """Warn if the latent is empty although there was time to fill it."""
     if steps >= _STEPS_TO_LEARN and not len(active):
         warnings.warn(
@@ -85,7 +88,7 @@ def _warn_of_collapse(estimator: Any, active: np.ndarray, steps: float) -> None:
             "longer kl_warmup, a smaller beta, or likelihood=Gaussian(scale=...) with a scale well "
             "below the spread of the features.",
             ConvergenceWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
 
 
@@ -94,39 +97,82 @@ def _words(
 ) -> tuple[Parts, Model, Objective]:
     """Return unbuilt parts, a model and an objective: new ones, or copies of the fitted ones."""
     if resume:
-        model, objective = estimator.module_, estimator._objective
-        parts = estimator._parts
-        _refuse_other_parts(estimator, parts)
-        _inputs.check_support(parts.likelihood, X, X_val)
-        return parts, copy.deepcopy(model), copy.deepcopy(objective)
-    parts = Parts(*map(fresh, _resolved(estimator)))
-    _inputs.check_support(parts.likelihood, X, X_val)
+        _refuse_another_model(estimator)
+        _inputs.check_support(estimator._parts.likelihood, X, X_val)
+        model, objective = copy.deepcopy((estimator.module_, estimator._objective))
+        return estimator._parts, model, objective
     generator = generator_from(seed)
-    model = build_model(parts, X.shape[1], estimator.n_components, generator)
-    if hasattr(model.likelihood, "initialise"):
-        model.likelihood.initialise(torch.from_numpy(X))
-    objective = fresh(_resolved_objective(estimator))
+    with OwnRandomness(generator):
+        parts = Parts(*map(fresh, _resolved(estimator)))
+        objective = fresh(_resolved_objective(estimator))
     if not isinstance(objective, Objective):
         raise TypeError(
             f"objective={estimator.objective!r} must derive from "
             "sklearn_intelvae.objectives.Objective, or be one of the names that it may have."
         )
+    _inputs.check_support(parts.likelihood, X, X_val)
+    model = build_model(parts, X.shape[1], estimator.n_components, generator)
+    if hasattr(model.likelihood, "initialise"):
+        model.likelihood.initialise(torch.from_numpy(X))
     with OwnRandomness(generator):
         objective.build(model)
     return parts, model, objective
 
 
-def _refuse_other_parts(estimator: Any, parts: Parts) -> None:
+_OF_TRAINING = {
+    "kl_warmup",
+    "learning_rate",
+    "learning_rate_init",
+    "batch_size",
+    "max_iter",
+    "early_stopping",
+    "validation_fraction",
+    "n_iter_no_change",
+    "tol",
+    "warm_start",
+    "callbacks",
+    "net_params",
+    "device",
+    "random_state",
+    "verbose",
+}
+
+
+def _description(estimator: Any) -> dict[str, Any]:
+    """Return the parameters that say what the model and the objective are, as they are now."""
+    params = estimator.get_params(deep=False)
+    return {name: described(v) for name, v in params.items() if name not in _OF_TRAINING}
+
+
+def described(value: Any) -> Any:
+    """Return a part as its class and hyper-parameters, and anything else as it is."""
+    if not isinstance(value, Part):
+        return value
+    params = value.get_params(deep=False)
+    return {"part": type(value).__name__} | {name: described(v) for name, v in params.items()}
+
+
+def _refuse_another_model(estimator: Any) -> None:
     """Refuse to go on training a model that the parameters no longer describe."""
-    described = Parts(*map(fresh, _resolved(estimator)))
-    changed = [n for n in Parts._fields if repr(getattr(described, n)) != repr(getattr(parts, n))]
-    if estimator.n_components != estimator._n_intermediary:
-        changed.append("n_components")
+    now, then = _description(estimator), estimator._described
+    changed = [name for name in now if not _same(now[name], then[name])]
     if changed:
         raise ValueError(
             f"training cannot go on with another {', '.join(changed)} than the fitted model has: "
             "set it back, or fit anew with warm_start=False."
         )
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Whether two descriptions mean the same; objects of one's own do only if identical."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(_same(a[name], b[name]) for name in a)
+    if a is b:
+        return True
+    try:
+        return np.shape(a) == np.shape(b) and bool(np.all(np.asarray(a == b)))
+    except (TypeError, ValueError):
+        return False
 
 
 def _resolved(estimator: Any) -> Parts:
@@ -148,9 +194,7 @@ def _network(estimator: Any, parameter: str) -> Any:
         value = "mlp" if estimator.image_shape is None else "conv"
     settings: dict[str, Any] = {"activation": estimator.activation}
     hidden = _inputs.layer_sizes("hidden_layer_sizes", estimator.hidden_layer_sizes)
-    shape = estimator.image_shape
-    if shape is not None and len(_inputs.layer_sizes("image_shape", shape)) != 3:
-        raise ValueError(f"image_shape must be (channels, height, width), got {shape!r}.")
+    shape = _inputs.checked_image_shape(estimator.image_shape)
     if value == "mlp":
         settings["hidden_layer_sizes"] = hidden if parameter == "encoder" else hidden[::-1]
     elif value == "conv":
@@ -158,7 +202,7 @@ def _network(estimator: Any, parameter: str) -> Any:
             raise ValueError(
                 f"{parameter}='conv' needs image_shape=(channels, height, width), got None."
             )
-        settings["image_shape"] = tuple(shape)
+        settings["image_shape"] = shape
         settings["n_hidden"] = hidden[-1] if hidden else 128
     return resolve(parameter, value, **settings)
 
@@ -201,7 +245,9 @@ def _rows(
 
 def _callbacks(estimator: Any, valid: Rows | None) -> list[Any]:
     """Return the user's callbacks, and early stopping if asked for."""
-    callbacks = _inputs.checked_callbacks(estimator.callbacks, valid is not None)
+    callbacks = _inputs.checked_callbacks(
+        estimator.callbacks, valid is not None, estimator.learning_rate
+    )
     if estimator.early_stopping and valid is not None:
         stopping = WarmedUpEarlyStopping(
             patience=estimator.n_iter_no_change,
@@ -220,6 +266,11 @@ def _settings(estimator: Any) -> dict[str, Any]:
         raise ValueError(
             "net_params['optimizer'] cannot be LBFGS: noise differs between its evaluations of one "
             "loss. Use an optimizer for stochastic gradients, such as torch.optim.Adam."
+        )
+    if not callable(net_params.get("optimizer", torch.optim.Adam)):
+        raise TypeError(
+            f"net_params['optimizer'] must be an optimizer's class, such as torch.optim.SGD, got "
+            f"{net_params['optimizer']!r}."
         )
     if "optimizer" not in net_params:
         net_params = {"optimizer": torch.optim.Adam, "optimizer__fused": True} | net_params
@@ -249,6 +300,7 @@ def _attributes(
         **_use_of_components(module, X),
         "_objective": net.criterion_,
         "_parts": parts,
+        "_described": _description(estimator),
         "_training_state": net.state(),
     }
 
@@ -278,10 +330,9 @@ def _use_of_components(model: Model, X: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _explained(
-    error: DivergenceError, estimator: Any, attributes: dict[str, Any], X: np.ndarray
-) -> DivergenceError:
+def _explained(estimator: Any, attributes: dict[str, Any], X: np.ndarray) -> DivergenceError:
     """Return the error with advice and with an estimator that holds the last finite weights."""
+    epoch = attributes["n_iter_"] + 1
     survivor = copy.copy(estimator)
     vars(survivor).update(attributes)
     spread = float(X.std(dtype=np.float64))
@@ -292,10 +343,11 @@ def _explained(
         else ""
     )
     return DivergenceError(
-        f"{type(estimator).__name__} diverged: {error}. {scale}Try a smaller learning_rate_init "
+        f"{type(estimator).__name__} diverged: the loss or a weight became non-finite in epoch "
+        f"{epoch}. {scale}Try a smaller learning_rate_init "
         f"(now {estimator.learning_rate_init}), a larger scale or min_scale of the likelihood, or "
         "gradient clipping (callbacks=[skorch.callbacks.GradientNormClipping(1.0)]). The last "
         "finite weights are kept in this error's attribute 'estimator'.",
-        error.epoch,
+        epoch,
         survivor,
     )

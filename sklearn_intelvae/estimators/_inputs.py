@@ -33,7 +33,7 @@ def validated(estimator: Any, X: Any, *, reset: bool = False, min_samples: int =
     return X if X.flags.writeable else X.copy()
 
 
-def refuse_nonfinite(X: torch.Tensor, estimator: Any) -> None:
+def refuse_nonfinite(X: torch.Tensor, estimator: Any, input_name: str = "X") -> None:
     """Raise ValueError, in scikit-learn's words, if a number is not finite.
 
     A sum that is finite proves that all is; torch takes it several times faster than
@@ -42,7 +42,7 @@ def refuse_nonfinite(X: torch.Tensor, estimator: Any) -> None:
     if not X.sum().isfinite():
         with np.errstate(invalid="ignore"):
             name = type(estimator).__name__
-            assert_all_finite(X.numpy(force=True), estimator_name=name, input_name="X")
+            assert_all_finite(X.numpy(force=True), estimator_name=name, input_name=input_name)
 
 
 def validated_codes(Z: Any, n_latent: int, name: str) -> np.ndarray:
@@ -63,7 +63,8 @@ def validated_weight(sample_weight: Any, X: np.ndarray) -> np.ndarray | None:
     weight = _check_sample_weight(sample_weight, X, dtype=np.float32, ensure_non_negative=True)
     if not weight.any():
         raise ValueError("sample_weight holds only zeros: nothing is left to fit on.")
-    return None if np.ptp(weight) == 0 else weight / weight.mean()
+    weight = weight.astype(np.float64)
+    return None if np.ptp(weight) == 0 else (weight / weight.mean()).astype(np.float32)
 
 
 def check_support(likelihood: Any, *tables: np.ndarray | None) -> None:
@@ -124,6 +125,20 @@ def layer_sizes(parameter: str, value: Any) -> tuple[int, ...]:
     return tuple(map(int, sizes))
 
 
+def checked_image_shape(image_shape: Any) -> tuple[int, int, int] | None:
+    """Return the shape of an image as three integers, or None for a table."""
+    if image_shape is None:
+        return None
+    shape = tuple(image_shape)
+    if len(shape) != 3 or not all(isinstance(n, Integral) and n > 0 for n in shape):
+        raise ValueError(
+            f"image_shape must be (channels, height, width), three positive integers, got "
+            f"{image_shape!r}."
+        )
+    channels, height, width = map(int, shape)
+    return channels, height, width
+
+
 def resolve_device(device: str) -> str:
     """Return the device's name; "auto" is a GPU where torch finds one."""
     if device == "auto":
@@ -137,7 +152,7 @@ def resolve_device(device: str) -> str:
     return device
 
 
-def checked_callbacks(callbacks: Any, validates: bool) -> list[Any]:
+def checked_callbacks(callbacks: Any, validates: bool, schedule: str) -> list[Any]:
     """Return the user's skorch callbacks as a list."""
     for entry in callbacks or []:
         callback = entry[1] if isinstance(entry, tuple) else entry
@@ -145,6 +160,11 @@ def checked_callbacks(callbacks: Any, validates: bool) -> list[Any]:
             raise TypeError(
                 f"callbacks holds {callback!r}, which is no skorch callback. Derive it from "
                 "skorch.callbacks.Callback; scikit-learn's callbacks go to set_callbacks."
+            )
+        if hasattr(callback, "policy") and schedule != "constant":
+            raise ValueError(
+                f"callbacks holds {type(callback).__name__}, but learning_rate={schedule!r} sets "
+                "the rate itself; set learning_rate='constant' to leave it to the callback."
             )
         if getattr(callback, "monitor", None) == "valid_loss" and not validates:
             raise ValueError(
@@ -161,6 +181,9 @@ _NET_PARAMETERS_OF_OURS = {
     "device": "device",
     "lr": "learning_rate_init",
     "max_epochs": "max_iter",
+    "schedule": "learning_rate",
+    "seed": "random_state",
+    "warmup_steps": "kl_warmup",
     "module": "mapping, encoder, decoder, likelihood and prior",
     "train_split": "early_stopping, validation_fraction, or X_val in fit",
     "verbose": "verbose",

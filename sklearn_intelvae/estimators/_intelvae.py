@@ -29,7 +29,8 @@ default="identity"
         Distribution p(y) of the intermediary latent; see :mod:`sklearn_intelvae.priors`.
     likelihood : {"gaussian", "bernoulli", "laplace"} or torch.nn.Module, default="gaussian"
         Distribution p(X | z); see :mod:`sklearn_intelvae.likelihoods`. "gaussian" and "laplace"
-        learn one scale for all features. "bernoulli" needs X in [0, 1].
+        learn one scale for all features; ``Gaussian("per_feature")`` learns one for each, which
+        often suits a table better. "bernoulli" needs X in [0, 1].
     objective : {"elbo"} or torch.nn.Module, default="elbo"
         What is minimised; see :mod:`sklearn_intelvae.objectives`.
     beta : float, default=1.0

@@ -19,7 +19,8 @@ from sklearn_intelvae._part import Part
 from sklearn_intelvae._random import OwnRandomness, generator_from
 from sklearn_intelvae._version import __version__
 from sklearn_intelvae.estimators._codec import Missing, pack, unpack
-from sklearn_intelvae.estimators._shelves import SHELVES, resolve
+from sklearn_intelvae.estimators._fitting import described
+from sklearn_intelvae.estimators._shelves import resolve
 from sklearn_intelvae.model import Model, Parts, build_model
 
 FORMAT = 1
@@ -37,6 +38,7 @@ _ATTRIBUTES = (
     "_training_state",
     "_parts",
     "_objective",
+    "_described",
     "module_",
 )
 
@@ -135,6 +137,9 @@ class PersistenceMixin:
         params = _with_objects(params, objects, path, cls.__name__)
         state = {name: unpack(value, tensors) for name, value in content["attributes"].items()}
         state["_parts"] = _with_parts(state["_parts"], objects)
+        state["_described"] |= {
+            name: described(value) for name, value in objects.items() if name in state["_described"]
+        }
         if "objective" in objects:
             state["_objective"]["part"] = resolve("objective", objects["objective"])
         estimator = cls(**params)
@@ -228,21 +233,20 @@ def _with_objects(
     """Put the caller's objects where the file had to leave gaps."""
     params = params | objects
     for parameter, value in params.items():
-        if isinstance(value, Missing) and parameter in SHELVES:
+        if parameter != "callbacks" and (gap := _gap(value)):
             raise ValueError(
-                f"{path} was saved with {parameter} set to {value.description}, which a file does "
+                f"{path} was saved with {parameter} set to {gap.description}, which a file does "
                 f"not carry: {name}.load(path, {parameter}=...)."
             )
-    return {k: None if _has_gap(v) else v for k, v in params.items()}
+    return {k: None if _gap(v) else v for k, v in params.items()}
 
 
-def _has_gap(value: Any) -> bool:
-    """Whether an object is missing from ``value``; callbacks and net_params can do without."""
-    if isinstance(value, dict):
-        return any(map(_has_gap, value.values()))
-    if isinstance(value, list | tuple):
-        return any(map(_has_gap, value))
-    return isinstance(value, Missing)
+def _gap(value: Any) -> Missing | None:
+    """Return the first object that is missing from ``value``, if there is one."""
+    if isinstance(value, dict | list | tuple):
+        items = value.values() if isinstance(value, dict) else value
+        return next(filter(None, map(_gap, items)), None)
+    return value if isinstance(value, Missing) else None
 
 
 def _with_parts(parts: Parts, objects: dict[str, Any]) -> Parts:

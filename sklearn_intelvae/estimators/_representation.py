@@ -22,7 +22,8 @@ _CHUNK_ROWS = (256, 4096)
 
 
 def _has_regions(estimator: Any) -> bool:
-    return hasattr(estimator._mapping_part(), "regions")
+    fitted = getattr(estimator, "module_", None)
+    return hasattr(fitted.mapping if fitted else estimator._mapping_part(), "regions")
 
 
 def _check_count(name: str, value: Any) -> None:
@@ -78,20 +79,20 @@ class RepresentationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     def _represent(self, x):
         return self.module_.represent(x)
 
-    def inverse_transform(self, Z):
+    def inverse_transform(self, X):
         """Return the mean of p(X | z).
 
         Parameters
         ----------
-        Z : array-like of shape (n_samples, n_latent)
+        X : array-like of shape (n_samples, n_latent)
             Codes as ``transform`` returns them.
 
         Returns
         -------
-        X : ndarray of shape (n_samples, n_features), float32
+        X_original : ndarray of shape (n_samples, n_features), float32
         """
         check_is_fitted(self)
-        Z = _inputs.validated_codes(Z, self._n_features_out, type(self).__name__)
+        Z = _inputs.validated_codes(X, self._n_features_out, type(self).__name__)
         return self._in_chunks(lambda z: self.module_.decode(z).mean, Z)
 
     def reconstruct(self, X):
@@ -124,8 +125,10 @@ class RepresentationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         -------
         labels : ndarray of shape (n_samples,), int64
         """
-        regions = lambda x: self.module_.mapping.regions(self.module_.encode(x).mean)  # noqa: E731
-        return self._in_chunks(regions, self._validated(X))
+        return self._in_chunks(self._region, self._validated(X))
+
+    def _region(self, x):
+        return self.module_.mapping.regions(self.module_.encode(x).mean)
 
     def sample(self, n_samples=1, *, random_state=None, noise=False):
         """Generate rows: y from the prior, z = g(y), X from p(X | z).
@@ -184,7 +187,7 @@ class RepresentationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             noise = noise_of_rows(x.numpy(force=True), n_particles, self._n_intermediary)
             return importance_weighted_bound(self.module_, x, torch.from_numpy(noise).to(x.device))
 
-        return self._in_chunks(bound, X)
+        return self._in_chunks(bound, X, n_particles * self._n_intermediary)
 
     def score(self, X, y=None):
         """Return the mean of ``score_samples(X)``: nats per row, higher is better.
@@ -204,9 +207,11 @@ class RepresentationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         check_is_fitted(self)
         return _inputs.validated(self, X)
 
-    def _in_chunks(self, function: Callable[[Tensor], Tensor], X: np.ndarray) -> np.ndarray:
+    def _in_chunks(
+        self, function: Callable[[Tensor], Tensor], X: np.ndarray, width: int = 1
+    ) -> np.ndarray:
         """Apply ``function`` to some thousand rows at a time, without gradients."""
-        size = int(np.clip(_CHUNK_NUMBERS // X.shape[1], *_CHUNK_ROWS))
+        size = int(np.clip(_CHUNK_NUMBERS // max(X.shape[1], width), *_CHUNK_ROWS))
         device = self._device()
         outputs = None
         with torch.inference_mode():

@@ -86,6 +86,7 @@ class Clusters(Mapping):
         self.power = power
         self.balance = balance
         self.warmth = 1.0
+        self.want: Tensor | None = None
 
     def build(self, n_components: int) -> None:
         """Refuse settings that the formula does not cover."""
@@ -115,6 +116,8 @@ class Clusters(Mapping):
     def warm_up(self, fraction: float) -> None:
         """Take no step for the first half of the warm-up, then a growing one; in training only."""
         self.warmth = max(0.0, 2 * fraction - 1)
+        if self.want is not None:
+            self.pressure.mul_((_PRESSURE_RATE * self.want).exp()).clamp_(1, _MOST_PRESSURE)
 
     def regions(self, y: Tensor) -> Tensor:
         """Return the sector, 0 to n_clusters - 1, of each row."""
@@ -130,8 +133,7 @@ class Clusters(Mapping):
         if not self.training:
             return self.balance * excess
         tolerance = 0.5 * math.log1p(1 / (self.n_clusters - 1)) + self.n_clusters / (2 * len(y))
-        growth = (_PRESSURE_RATE * (excess.detach() - tolerance)).exp()
-        self.pressure.mul_(growth).clamp_(1, _MOST_PRESSURE)
+        self.want = excess.detach() - tolerance
         return self.balance * self.pressure * excess
 
     @staticmethod

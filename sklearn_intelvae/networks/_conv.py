@@ -30,10 +30,10 @@ class _ImageNetwork(Part):
         self.n_hidden = n_hidden
         self.activation = activation
 
-    def _sizes(self, n_features: int) -> list[tuple[int, ...]]:
+    def _sizes(self, n_features: int, times_allowed: bool) -> list[tuple[int, ...]]:
         """Return the sides of the image before and after each halving."""
         n_pixels = math.prod(self.image_shape)
-        if n_features % n_pixels:
+        if n_features % n_pixels or (not times_allowed and n_features != n_pixels):
             raise ValueError(
                 f"image_shape={tuple(self.image_shape)} holds {n_pixels} numbers, but the rows of "
                 f"X hold {n_features}. Set image_shape=(channels, height, width) to the shape of "
@@ -43,7 +43,8 @@ class _ImageNetwork(Part):
         if min(sizes[-1]) < 1:
             raise ValueError(
                 f"channels={tuple(self.channels)} halves images of shape {tuple(self.image_shape)} "
-                f"{len(self.channels)} times, which leaves nothing of them; give fewer channels."
+                f"{len(self.channels)} times, which leaves nothing of them; give fewer channels, "
+                "as in encoder=ConvEncoder(image_shape, channels=(16,)), and so for the decoder."
             )
         return sizes
 
@@ -65,7 +66,7 @@ class ConvEncoder(_ImageNetwork):
 
     def build(self, n_inputs: int, n_outputs: int) -> None:
         """Make the layers; ``n_inputs`` is the number of pixels and channels in a row."""
-        sizes = self._sizes(n_inputs)
+        sizes = self._sizes(n_inputs, times_allowed=False)
         layers: list[nn.Module] = [nn.Unflatten(1, tuple(self.image_shape))]
         for widths in pairwise((self.image_shape[0], *self.channels)):
             layers += [nn.Conv2d(*widths, _KERNEL, _STRIDE, _PADDING), activation(self.activation)]
@@ -94,7 +95,7 @@ class ConvDecoder(_ImageNetwork):
 
     def build(self, n_inputs: int, n_outputs: int) -> None:
         """Make the layers; ``n_outputs`` is a multiple of the size of an image."""
-        sizes = self._sizes(n_outputs)[::-1]
+        sizes = self._sizes(n_outputs, times_allowed=True)[::-1]
         n_channels = n_outputs // math.prod(sizes[-1])
         first = (self.channels[-1], *sizes[0])
         layers: list[nn.Module] = [nn.Linear(n_inputs, self.n_hidden), activation(self.activation)]

@@ -45,8 +45,8 @@ class Objective(Part):
         loss : Tensor of shape (n,)
             Nats of each row, before sample weights.
         terms : dict of Tensor
-            Each of shape (n,) or (), in nats, without the weights that they have in the loss:
-            reconstruction, kl, penalty, total_correlation.
+            Each of shape (n,) or (), in nats: reconstruction, kl, total_correlation without the
+            weights that they have in the loss, penalty with the weight that its mapping gives it.
         """
         raise NotImplementedError
 

@@ -40,8 +40,8 @@ class PlayerNet(NeuralNet):
         Seeds the order of the rows and the noise.
     schedule : {"constant", "cosine"}
         The learning rate over the epochs of one call of :meth:`train`.
-    warmup_epochs : float
-        Epochs over which the weight of the KL term grows from 0 to 1.
+    warmup_steps : float
+        Steps over which the weight of the KL term grows from 0 to 1.
     """
 
     def __init__(
@@ -49,12 +49,12 @@ class PlayerNet(NeuralNet):
         *args: Any,
         seed: int = 0,
         schedule: str = "constant",
-        warmup_epochs: float = 0.0,
+        warmup_steps: float = 0.0,
         **kwargs: Any,
     ) -> None:
         self.seed = seed
         self.schedule = schedule
-        self.warmup_epochs = warmup_epochs
+        self.warmup_steps = warmup_steps
         super().__init__(*args, **kwargs)
 
     @property
@@ -71,7 +71,7 @@ class PlayerNet(NeuralNet):
             named = [(n, p) for n, p in self.get_all_learnable_params() if id(p) in own]
             args, kwargs = self.get_params_for_optimizer("optimizer", named)
             setattr(self, self._optimizer_name(player), self.optimizer(*args, **kwargs))
-        self.epochs_done_ = 0.0
+        self.steps_done_ = 0
         self.generator_ = generator_from(self.seed, self.device)
         return self
 
@@ -109,7 +109,7 @@ class PlayerNet(NeuralNet):
             yield
             return
         with torch.random.fork_rng(devices=[] if self.device == "cpu" else None):
-            torch.manual_seed(self.generator_.initial_seed() + round(self.epochs_done_))
+            torch.manual_seed(self.generator_.initial_seed() + self.steps_done_)
             yield
 
     def state(self) -> dict[str, Any]:
@@ -126,7 +126,7 @@ class PlayerNet(NeuralNet):
             "optimizers": optimizers,
             "generator": generator,
             "device": torch.device(self.device).type,
-            "epochs_done": self.epochs_done_,
+            "steps_done": self.steps_done_,
         }
 
     def restore(self, state: dict[str, Any]) -> PlayerNet:
@@ -141,7 +141,7 @@ class PlayerNet(NeuralNet):
             optimizer.load_state_dict({"state": slots, "param_groups": groups})
         if state["device"] == torch.device(self.device).type:
             self.generator_.set_state(torch.as_tensor(state["generator"]))
-        self.epochs_done_ = state["epochs_done"]
+        self.steps_done_ = state["steps_done"]
         return self
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
@@ -164,7 +164,7 @@ class PlayerNet(NeuralNet):
     @property
     def warmup(self) -> float:
         """How far the KL term is warmed up, from 0 to 1."""
-        return min(1.0, self.epochs_done_ / self.warmup_epochs) if self.warmup_epochs else 1.0
+        return min(1.0, self.steps_done_ / self.warmup_steps) if self.warmup_steps else 1.0
 
     def run_single_epoch(
         self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any
@@ -182,14 +182,13 @@ class PlayerNet(NeuralNet):
 
     def _training_steps(self, batches: Batches) -> Iterator[tuple[int, Record]]:
         self._set_learning_rate()
-        step = 1 / len(batches)
         warming = [part for part in self.module_.modules() if hasattr(part, "warm_up")]
         for batch in batches:
             for part in warming:
                 part.warm_up(self.warmup)
             self.notify("on_batch_begin", batch=batch, training=True)
             record = self.train_step(batch)
-            self.epochs_done_ += step
+            self.steps_done_ += 1
             if self.callbacks:
                 self.history.record_batch("train_loss", record["train_loss"].item())
             self.notify("on_batch_end", batch=batch, training=True, loss=record["train_loss"])
@@ -259,7 +258,11 @@ class PlayerNet(NeuralNet):
             return
         for part, weights in self._finite_weights:
             part.load_state_dict(weights)
+        steps_done, generator = self.steps_done_, self.generator_
+        self.initialize_optimizer()
+        self.steps_done_, self.generator_ = steps_done, generator
         epoch = self.history[-1, "epoch"]
+        del self.history[-1]
         raise DivergenceError(f"the loss or a weight became non-finite in epoch {epoch}", epoch)
 
     def _weights_are_finite(self) -> bool:

@@ -69,6 +69,8 @@ def test_a_table_of_another_width(X):
         ("encoder", "rnn", r"encoder='rnn' is not known.*conv.*mlp"),
         ("decoder", "conv", "decoder='conv' needs image_shape"),
         ("activation", "swish", "'activation' parameter of InteLVAE must be a str among"),
+        ("image_shape", (1, 2, 2), "give fewer channels|holds 4 numbers"),
+        ("image_shape", (1, 1.0, 6), "three positive integers"),
         ("image_shape", (1, 5, 5), r"image_shape=\(1, 5, 5\) holds 25 numbers.*X hold 6"),
         ("hidden_layer_sizes", (0,), r"hidden_layer_sizes.*\(0,\)"),
         ("hidden_layer_sizes", (2.5,), r"hidden_layer_sizes.*\(2.5,\)"),
@@ -203,6 +205,7 @@ class Narrow(nn.Module):
         ("likelihood", Foreign(), "torch's distributions draw from the global", TypeError),
         ("likelihood", Narrow(), r"Narrow has a mean of shape \(3, 2\) for 3 rows", ValueError),
         ("objective", nn.Identity(), "must derive from", TypeError),
+        ("net_params", {"optimizer": "adam"}, "must be an optimizer's class", TypeError),
         ("image_shape", (8, 8), r"image_shape must be \(channels, height, width\)", ValueError),
         ("callbacks", [3], "callbacks holds 3, which is no skorch callback", TypeError),
     ],
@@ -212,7 +215,8 @@ def test_parts_of_ones_own_that_lack_something(parameter, part, message, error, 
 
 
 @pytest.mark.parametrize(
-    "change", [{"n_components": 5}, {"likelihood": "laplace"}, {"mapping": Clusters(3)}]
+    "change",
+    [{"n_components": 5}, {"likelihood": "laplace"}, {"mapping": Clusters(3)}, {"beta": 2.0}],
 )
 def test_training_does_not_go_on_with_another_model(change, X):
     vae = InteLVAE(warm_start=True, **SMALL).fit(X)

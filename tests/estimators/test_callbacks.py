@@ -99,7 +99,7 @@ def test_without_scikit_learns_callbacks_all_else_works(X, monkeypatch):
     try:
         older = importlib.reload(_callbacks)
         assert not hasattr(older.CallbackSupportMixin, "set_callbacks")
-        assert older.fit_task_callbacks(older.CallbackSupportMixin(), X, 3, dict) == []
+        assert older.fit_task_callbacks(older.CallbackSupportMixin(), X, None, 3, dict) == []
     finally:
         monkeypatch.undo()
         importlib.reload(_callbacks)

@@ -228,3 +228,29 @@ def test_unfitted_estimators_have_nothing_to_save(tmp_path):
 def test_unknown_objects_are_refused(path):
     with pytest.raises(TypeError, match="has no parameters"):
         InteLVAE.load(path, maping=Ring())
+
+
+def test_an_optimizer_of_torchs_survives_and_another_has_to_be_handed_over(X, tmp_path):
+    params = {"optimizer": torch.optim.SGD, "optimizer__momentum": 0.9}
+    vae = InteLVAE(net_params=params, **SMALL).fit(X)
+    again = by_file(vae, tmp_path / "m")
+    assert again.net_params == params
+    assert np.array_equal(again.partial_fit(X).transform(X), vae.partial_fit(X).transform(X))
+
+    class Mine(torch.optim.SGD):
+        pass
+
+    params["optimizer"] = Mine
+    InteLVAE(net_params=params, **SMALL).fit(X).save(tmp_path / "m")
+    with pytest.raises(ValueError, match="net_params set to the class Mine"):
+        InteLVAE.load(tmp_path / "m")
+    assert InteLVAE.load(tmp_path / "m", net_params=params).partial_fit(X).n_iter_ == 4
+
+
+@pytest.mark.parametrize("way", WAYS[:2])
+def test_objects_of_ones_own_are_still_the_same_after_a_journey(way, X, tmp_path):
+    vae = InteLVAE(mapping=Ring(), **SMALL).fit(X)
+    assert way(vae, tmp_path / "m").partial_fit(X).n_iter_ == 4
+    vae.mapping = Ring()
+    with pytest.raises(ValueError, match="cannot go on with another mapping"):
+        vae.partial_fit(X)

@@ -16,6 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from skorch.callbacks import Callback
 from torch import nn
 
 from sklearn_intelvae import InteLVAE, SparseInteLVAE
@@ -87,7 +88,7 @@ def test_a_row_has_one_code_and_one_score_whatever_rows_come_with_it(estimator, 
 def test_chunks_are_invisible(X, monkeypatch):
     from sklearn_intelvae.estimators import _representation
 
-    vae = ESTIMATORS["InteLVAE"].fit(X)
+    vae = clone(ESTIMATORS["InteLVAE"]).fit(X)
     whole = vae.transform(X), vae.score_samples(X), vae.sample(50)
     monkeypatch.setattr(_representation, "_CHUNK_ROWS", (1, 7))
     for a, b in zip(whole, (vae.transform(X), vae.score_samples(X), vae.sample(50)), strict=True):
@@ -338,6 +339,7 @@ def test_class_sorted_rows_with_early_stopping():
     vae = InteLVAE(2, early_stopping=True, **SMALL).fit(X)
     per_class = [vae.score(X[np.sort(y) == c]) for c in range(10)]
     assert np.ptp(per_class) < 60
+    assert len(vae.validation_scores_) == vae.n_iter_
 
 
 def test_fitted_attributes_are_few_plain_and_printable(X):
@@ -419,3 +421,29 @@ def test_automatic_sizes(n, batch_size, epochs):
     assert _inputs.resolve_max_iter("auto", n, batch_size) == epochs
     assert _inputs.resolve_batch_size(7, n) == 7
     assert _inputs.resolve_max_iter(7, n, batch_size) == 7
+
+
+def test_each_parameter_reaches_its_part():
+    """Parameters that no error would miss."""
+    X = np.random.default_rng(0).random((60, 64)).astype(np.float32)
+    settings = SMALL | dict(max_iter=1, activation="tanh", hidden_layer_sizes=(7,))
+    conv = InteLVAE(image_shape=(1, 8, 8), **settings).fit(X).module_.encoder
+    assert conv.n_hidden == 7
+    assert any(isinstance(layer, nn.Tanh) for layer in conv.layers)
+
+    sparse = SparseInteLVAE(
+        gamma=2.5, floor=0.3, selector_layer_sizes=(6, 4), regularise="gates", **settings
+    ).fit(X)
+    selector = sparse.module_.mapping
+    assert (selector.gamma, selector.floor, selector.regularise) == (2.5, 0.3, "gates")
+    assert [m.out_features for m in selector.network.layers[::2]] == [6, 4, 2]
+    assert isinstance(sparse.module_.encoder.layers[1], nn.Tanh)
+
+    held = []
+
+    class See(Callback):
+        def on_train_begin(self, net, X, **kwargs):
+            held.append(len(X))
+
+    InteLVAE(early_stopping=True, validation_fraction=0.4, callbacks=[See()], **settings).fit(X)
+    assert held == [36]

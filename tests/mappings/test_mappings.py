@@ -220,10 +220,12 @@ def test_the_weight_of_balance_rises_while_a_sector_is_empty_and_falls_back():
     lumped, spread = torch.tensor([[3.0, 0.0]]).expand(100, 2), normal(100, 2)
     for _ in range(20):
         g.penalty(lumped, None)
+        g.warm_up(1.0)
     high = g.pressure.item()
     assert high > 2
     for _ in range(300):
         g.penalty(spread, None)
+        g.warm_up(1.0)
     assert 1 <= g.pressure.item() < high
     assert built(g, 2).pressure.item() == 1
 

@@ -488,3 +488,62 @@ def test_far_outliers_do_not_swamp_the_training(rng):
     X[:3] = 60
     vae = InteLVAE(2, max_iter=60, random_state=0).fit(X)
     assert max(vae.loss_curve_) < 100
+
+
+def test_training_can_go_on_after_a_divergence(X):
+    vae = InteLVAE(2, max_iter=5, **SMALL | {"learning_rate_init": 1e20})
+    with pytest.raises(DivergenceError) as caught:
+        vae.fit(X)
+    survivor = caught.value.estimator
+    assert survivor.n_iter_ == len(survivor.loss_curve_) == caught.value.epoch - 1
+    assert np.isfinite(survivor.loss_curve_).all()
+    survivor.set_params(learning_rate_init=1e-3).partial_fit(X)
+    assert np.isfinite(survivor.loss_curve_[-1])
+
+
+class Late(Objective):
+    """Fails in the third epoch of four batches."""
+
+    def loss(self, player, model, batch):
+        q, y, _, p = model(batch.x, batch.generator)
+        self.calls = getattr(self, "calls", 0) + 1
+        loss = -p.log_prob(batch.x) + model.kl(q, y)
+        return (loss * float("nan") if self.calls > 8 else loss), {}
+
+
+def test_the_survivor_has_the_weights_of_the_last_good_epoch(X):
+    settings = SMALL | dict(batch_size=30, learning_rate="constant", kl_warmup=0.0)
+    with pytest.raises(DivergenceError) as caught:
+        InteLVAE(2, objective=Late(), max_iter=9, **settings).fit(X)
+    two = InteLVAE(2, max_iter=2, **settings).fit(X)
+    assert np.array_equal(caught.value.estimator.transform(X), two.transform(X))
+
+
+def test_a_scheduler_beside_the_cosine_is_refused(X):
+    scheduler = LRScheduler(torch.optim.lr_scheduler.ExponentialLR, gamma=0.5)
+    with pytest.raises(ValueError, match="set learning_rate='constant'"):
+        InteLVAE(2, callbacks=[scheduler], **SMALL).fit(X)
+
+
+class Trunk(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(6, 8), nn.ReLU())
+        self.shift = nn.Parameter(torch.randn_like(torch.zeros(8)))
+
+    def forward(self, x):
+        return self.layers(x) + self.shift
+
+
+def test_a_class_is_instantiated_with_our_own_randomness(X):
+    before = torch.get_rng_state()
+    one, two = (InteLVAE(2, encoder=Trunk, max_iter=1, random_state=0).fit(X) for _ in range(2))
+    assert torch.equal(before, torch.get_rng_state())
+    assert np.array_equal(one.transform(X), two.transform(X))
+
+
+def test_weights_of_any_size_will_do(X):
+    weight = np.ones(len(X))
+    weight[0] = 2
+    one, huge = (InteLVAE(2, **SMALL).fit(X, sample_weight=c * weight) for c in (1, 2.0**123))
+    assert np.array_equal(one.transform(X), huge.transform(X))
