@@ -64,6 +64,7 @@ def fitted_attributes(
         seed=seed,
         schedule=estimator.learning_rate,
         warmup_steps=estimator.kl_warmup * steps,
+        batch_events=bool(estimator.callbacks),
         batch_size=batch_size,
         callbacks=callbacks,
         device=device,

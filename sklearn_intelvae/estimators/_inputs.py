@@ -181,6 +181,7 @@ _NET_PARAMETERS_OF_OURS = {
     "device": "device",
     "lr": "learning_rate_init",
     "max_epochs": "max_iter",
+    "batch_events": "callbacks",
     "schedule": "learning_rate",
     "seed": "random_state",
     "warmup_steps": "kl_warmup",

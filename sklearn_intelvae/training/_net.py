@@ -42,6 +42,8 @@ class PlayerNet(NeuralNet):
         The learning rate over the epochs of one call of :meth:`train`.
     warmup_steps : float
         Steps over which the weight of the KL term grows from 0 to 1.
+    batch_events : bool
+        Whether to tell the callbacks about batches, and to record each batch's loss for them.
     """
 
     def __init__(
@@ -50,11 +52,13 @@ class PlayerNet(NeuralNet):
         seed: int = 0,
         schedule: str = "constant",
         warmup_steps: float = 0.0,
+        batch_events: bool = True,
         **kwargs: Any,
     ) -> None:
         self.seed = seed
         self.schedule = schedule
         self.warmup_steps = warmup_steps
+        self.batch_events = batch_events
         super().__init__(*args, **kwargs)
 
     @property
@@ -153,6 +157,10 @@ class PlayerNet(NeuralNet):
                 raise StopTraining from error
             raise
 
+    def _notify_of_batch(self, method_name: str, **cb_kwargs: Any) -> None:
+        if self.batch_events:
+            self.notify(method_name, **cb_kwargs)
+
     def get_split_datasets(self, X: Any, y: Any = None, **fit_params: Any) -> Any:
         """Return the rows to train on and the rows to validate on, which come split."""
         return X
@@ -179,6 +187,9 @@ class PlayerNet(NeuralNet):
             self.history.record(name, _mean([record[name] for record in records], sizes))
         if training:
             self._refuse_divergence()
+        else:
+            *earlier, latest = self.history[:, "valid_loss"]
+            self.history.record("valid_loss_best", latest < min(earlier, default=math.inf))
 
     def _training_steps(self, batches: Batches) -> Iterator[tuple[int, Record]]:
         self._set_learning_rate()
@@ -186,20 +197,22 @@ class PlayerNet(NeuralNet):
         for batch in batches:
             for part in warming:
                 part.warm_up(self.warmup)
-            self.notify("on_batch_begin", batch=batch, training=True)
+            self._notify_of_batch("on_batch_begin", batch=batch, training=True)
             record = self.train_step(batch)
             self.steps_done_ += 1
-            if self.callbacks:
+            if self.batch_events:
                 self.history.record_batch("train_loss", record["train_loss"].item())
-            self.notify("on_batch_end", batch=batch, training=True, loss=record["train_loss"])
+            loss = record["train_loss"]
+            self._notify_of_batch("on_batch_end", batch=batch, training=True, loss=loss)
             yield len(batch[0]), record
 
     def _validation_steps(self, batches: Batches) -> Iterator[tuple[int, Record]]:
         generator = generator_from(self.seed + 1, self.device)
         for batch in batches:
-            self.notify("on_batch_begin", batch=batch, training=False)
+            self._notify_of_batch("on_batch_begin", batch=batch, training=False)
             record = self.validation_step(batch, generator=generator)
-            self.notify("on_batch_end", batch=batch, training=False, loss=record["valid_loss"])
+            loss = record["valid_loss"]
+            self._notify_of_batch("on_batch_end", batch=batch, training=False, loss=loss)
             yield len(batch[0]), record
 
     def train_step(self, batch: Any, **fit_params: Any) -> Record:
@@ -218,7 +231,7 @@ class PlayerNet(NeuralNet):
             for parameter in parameters:
                 parameter.grad = None
             total.backward(inputs=parameters)
-            self.notify(
+            self._notify_of_batch(
                 "on_grad_computed",
                 named_parameters=TeeGenerator(self.get_all_learnable_params()),
                 batch=batch,

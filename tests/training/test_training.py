@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from skorch.callbacks import Callback, EarlyStopping, LRScheduler
+from skorch.callbacks import (
+    Callback,
+    Checkpoint,
+    EarlyStopping,
+    GradientNormClipping,
+    LRScheduler,
+)
 from torch import nn
 
 from sklearn_intelvae import InteLVAE, SparseInteLVAE
@@ -547,3 +553,12 @@ def test_weights_of_any_size_will_do(X):
     weight[0] = 2
     one, huge = (InteLVAE(2, **SMALL).fit(X, sample_weight=c * weight) for c in (1, 2.0**123))
     assert np.array_equal(one.transform(X), huge.transform(X))
+
+
+def test_skorchs_checkpoint_and_clipping_work(X, tmp_path):
+    checkpoint = Checkpoint(dirname=tmp_path, load_best=True)
+    callbacks = [checkpoint, GradientNormClipping(1.0)]
+    vae = InteLVAE(2, max_iter=4, callbacks=callbacks, **SMALL).fit(X, X_val=X)
+    best = int(np.argmax(vae.validation_scores_))
+    assert [row["valid_loss_best"] for row in vae.history_][best]
+    assert (tmp_path / "params.pt").exists()
