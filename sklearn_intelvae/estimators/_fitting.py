@@ -10,15 +10,19 @@ import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
 
-from sklearn_intelvae._part import Part, fresh
+from sklearn_intelvae._part import fresh
 from sklearn_intelvae._random import OwnRandomness, draw_seed, generator_from
 from sklearn_intelvae.estimators import _inputs
 from sklearn_intelvae.estimators._callbacks import fit_task_callbacks
-from sklearn_intelvae.estimators._shelves import resolve
+from sklearn_intelvae.estimators._description import (
+    description,
+    refuse_another_model,
+    resolved_objective,
+    resolved_parts,
+)
 from sklearn_intelvae.exceptions import DivergenceError
 from sklearn_intelvae.model import Model, Parts, build_model
 from sklearn_intelvae.objectives import Objective
-from sklearn_intelvae.posteriors import DiagonalGaussian
 from sklearn_intelvae.training import Batches, PlayerNet, Rows, WarmedUpEarlyStopping
 
 _DIAGNOSTIC_ROWS = 2048
@@ -45,18 +49,18 @@ def fitted_attributes(
     batch_size = _inputs.resolve_batch_size(estimator.batch_size, len(train))
     horizon = _inputs.resolve_max_iter(estimator.max_iter, len(train), batch_size)
     n_epochs = 1 if one_epoch else horizon
-    steps = horizon * len(Batches(train, batch_size))
-    if one_epoch and estimator.max_iter == "auto":
-        steps = _STEPS_TO_LEARN
+    open_ended = one_epoch and estimator.max_iter == "auto"
+    steps = _STEPS_TO_LEARN if open_ended else horizon * len(Batches(train, batch_size))
 
     def attributes(net: PlayerNet) -> dict[str, Any]:
         return _attributes(estimator, net, parts, X, resume)
 
+    def snapshot(net: PlayerNet) -> dict[str, Any]:
+        return copy.deepcopy(attributes(net))
+
     callbacks = _callbacks(estimator, valid)
     if not one_epoch:
-        callbacks += fit_task_callbacks(
-            estimator, X, y, n_epochs, lambda net: copy.deepcopy(attributes(net))
-        )
+        callbacks += fit_task_callbacks(estimator, X, y, n_epochs, snapshot)
     net = PlayerNet(
         model,
         objective,
@@ -98,14 +102,14 @@ def _words(
 ) -> tuple[Parts, Model, Objective]:
     """Return unbuilt parts, a model and an objective: new ones, or copies of the fitted ones."""
     if resume:
-        _refuse_another_model(estimator)
+        refuse_another_model(estimator)
         _inputs.check_support(estimator._parts.likelihood, X, X_val)
         model, objective = copy.deepcopy((estimator.module_, estimator._objective))
         return estimator._parts, model, objective
     generator = generator_from(seed)
     with OwnRandomness(generator):
-        parts = Parts(*map(fresh, _resolved(estimator)))
-        objective = fresh(_resolved_objective(estimator))
+        parts = Parts(*map(fresh, resolved_parts(estimator)))
+        objective = fresh(resolved_objective(estimator))
     if not isinstance(objective, Objective):
         raise TypeError(
             f"objective={estimator.objective!r} must derive from "
@@ -118,106 +122,6 @@ def _words(
     with OwnRandomness(generator):
         objective.build(model)
     return parts, model, objective
-
-
-_OF_TRAINING = {
-    "kl_warmup",
-    "learning_rate",
-    "learning_rate_init",
-    "batch_size",
-    "max_iter",
-    "early_stopping",
-    "validation_fraction",
-    "n_iter_no_change",
-    "tol",
-    "warm_start",
-    "callbacks",
-    "net_params",
-    "device",
-    "random_state",
-    "verbose",
-}
-
-
-def _description(estimator: Any) -> dict[str, Any]:
-    """Return the parameters that say what the model and the objective are, as they are now."""
-    params = estimator.get_params(deep=False)
-    return {name: described(v) for name, v in params.items() if name not in _OF_TRAINING}
-
-
-def described(value: Any) -> Any:
-    """Return a part as its class and hyper-parameters, and anything else as it is."""
-    if not isinstance(value, Part):
-        return value
-    params = value.get_params(deep=False)
-    return {"part": type(value).__name__} | {name: described(v) for name, v in params.items()}
-
-
-def _refuse_another_model(estimator: Any) -> None:
-    """Refuse to go on training a model that the parameters no longer describe."""
-    now, then = _description(estimator), estimator._described
-    changed = [name for name in now if not _same(now[name], then[name])]
-    if changed:
-        raise ValueError(
-            f"training cannot go on with another {', '.join(changed)} than the fitted model has: "
-            "set it back, or fit anew with warm_start=False."
-        )
-
-
-def _same(a: Any, b: Any) -> bool:
-    """Whether two descriptions mean the same; objects of one's own do only if identical."""
-    if isinstance(a, dict) and isinstance(b, dict):
-        return a.keys() == b.keys() and all(_same(a[name], b[name]) for name in a)
-    if a is b:
-        return True
-    try:
-        return np.shape(a) == np.shape(b) and bool(np.all(np.asarray(a == b)))
-    except (TypeError, ValueError):
-        return False
-
-
-def _resolved(estimator: Any) -> Parts:
-    """Return the parts that the parameters describe."""
-    return Parts(
-        encoder=_network(estimator, "encoder"),
-        posterior=DiagonalGaussian(),
-        mapping=estimator._mapping_part(),
-        decoder=_network(estimator, "decoder"),
-        likelihood=resolve("likelihood", estimator.likelihood),
-        prior=resolve("prior", estimator.prior),
-    )
-
-
-def _network(estimator: Any, parameter: str) -> Any:
-    """Return the encoder or decoder: by default convolutions for images, else an MLP."""
-    value = getattr(estimator, parameter)
-    if value == "auto":
-        value = "mlp" if estimator.image_shape is None else "conv"
-    settings: dict[str, Any] = {"activation": estimator.activation}
-    hidden = _inputs.layer_sizes("hidden_layer_sizes", estimator.hidden_layer_sizes)
-    shape = _inputs.checked_image_shape(estimator.image_shape)
-    if value == "mlp":
-        settings["hidden_layer_sizes"] = hidden if parameter == "encoder" else hidden[::-1]
-    elif value == "conv":
-        if shape is None:
-            raise ValueError(
-                f"{parameter}='conv' needs image_shape=(channels, height, width), got None."
-            )
-        settings["image_shape"] = shape
-        settings["n_hidden"] = hidden[-1] if hidden else 128
-    return resolve(parameter, value, **settings)
-
-
-def _resolved_objective(estimator: Any) -> Any:
-    """Return the objective; an object of the user's own brings its own weights."""
-    if isinstance(estimator.objective, str):
-        return resolve("objective", estimator.objective, beta=estimator.beta)
-    if estimator.beta != 1:
-        raise ValueError(
-            f"beta={estimator.beta} has no effect beside objective={estimator.objective!r}; set "
-            "the weight on the objective and leave beta at 1."
-        )
-    return resolve("objective", estimator.objective)
 
 
 def _rows(
@@ -263,16 +167,6 @@ def _callbacks(estimator: Any, valid: Rows | None) -> list[Any]:
 def _settings(estimator: Any) -> dict[str, Any]:
     """Return the settings of the net that do not depend on the data."""
     net_params = _inputs.checked_net_params(estimator.net_params)
-    if net_params.get("optimizer") is torch.optim.LBFGS:
-        raise ValueError(
-            "net_params['optimizer'] cannot be LBFGS: noise differs between its evaluations of one "
-            "loss. Use an optimizer for stochastic gradients, such as torch.optim.Adam."
-        )
-    if not callable(net_params.get("optimizer", torch.optim.Adam)):
-        raise TypeError(
-            f"net_params['optimizer'] must be an optimizer's class, such as torch.optim.SGD, got "
-            f"{net_params['optimizer']!r}."
-        )
     if "optimizer" not in net_params:
         net_params = {"optimizer": torch.optim.Adam, "optimizer__fused": True} | net_params
     return {
@@ -301,7 +195,7 @@ def _attributes(
         **_use_of_components(module, X),
         "_objective": net.criterion_,
         "_parts": parts,
-        "_described": _description(estimator),
+        "_described": description(estimator),
         "_training_state": net.state(),
     }
 

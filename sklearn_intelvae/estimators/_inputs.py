@@ -204,4 +204,14 @@ def checked_net_params(net_params: dict[str, Any] | None) -> dict[str, Any]:
                 f"net_params[{name!r}] has no effect: batches are index selections on a tensor "
                 "that stays in memory."
             )
+    if net_params.get("optimizer") is torch.optim.LBFGS:
+        raise ValueError(
+            "net_params['optimizer'] cannot be LBFGS: noise differs between its evaluations of one "
+            "loss. Use an optimizer for stochastic gradients, such as torch.optim.Adam."
+        )
+    if not callable(net_params.get("optimizer", torch.optim.Adam)):
+        raise TypeError(
+            f"net_params['optimizer'] must be an optimizer's class, such as torch.optim.SGD, got "
+            f"{net_params['optimizer']!r}."
+        )
     return net_params

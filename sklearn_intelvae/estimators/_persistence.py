@@ -19,7 +19,7 @@ from sklearn_intelvae._part import Part
 from sklearn_intelvae._random import OwnRandomness, generator_from
 from sklearn_intelvae._version import __version__
 from sklearn_intelvae.estimators._codec import Missing, pack, unpack
-from sklearn_intelvae.estimators._fitting import described
+from sklearn_intelvae.estimators._description import described
 from sklearn_intelvae.estimators._shelves import resolve
 from sklearn_intelvae.model import Model, Parts, build_model
 

@@ -16,7 +16,7 @@ from sklearn_intelvae.networks import MLP
 from sklearn_intelvae.objectives import ELBO
 
 
-def refused(estimator, X, message, error=ValueError, **fit_params):
+def assert_refused(estimator, X, message, error=ValueError, **fit_params):
     with pytest.raises(error, match=message):
         estimator.fit(X, **fit_params)
     assert not [name for name in vars(estimator) if name.endswith("_")]
@@ -84,31 +84,33 @@ def test_a_table_of_another_width(X):
     ],
 )
 def test_parameters_without_a_meaning(parameter, value, message, X):
-    refused(InteLVAE(**SMALL | {parameter: value}), X, message)
+    assert_refused(InteLVAE(**SMALL | {parameter: value}), X, message)
 
 
 def test_a_class_that_is_no_module_is_not_a_mapping(X):
-    refused(InteLVAE(prior=len, **SMALL), X, "prior must be one of", TypeError)
+    assert_refused(InteLVAE(prior=len, **SMALL), X, "prior must be one of", TypeError)
 
 
 @pytest.mark.parametrize(("parameter", "value"), [("gamma", -1), ("floor", 1.0)])
 def test_knobs_of_the_selector(parameter, value, X):
-    refused(SparseInteLVAE(**SMALL | {parameter: value}), X, f"'{parameter}'")
+    assert_refused(SparseInteLVAE(**SMALL | {parameter: value}), X, f"'{parameter}'")
 
 
 def test_a_mapping_that_does_not_suit_the_latent(X):
-    refused(InteLVAE(1, mapping=Clusters(5), **SMALL), X, "needs n_components of at least 2")
+    assert_refused(InteLVAE(1, mapping=Clusters(5), **SMALL), X, "needs n_components of at least 2")
 
 
 def test_beta_beside_an_objective_that_has_its_own(X):
-    refused(InteLVAE(objective=ELBO(4.0), beta=2.0, **SMALL), X, "set the weight on the objective")
+    assert_refused(
+        InteLVAE(objective=ELBO(4.0), beta=2.0, **SMALL), X, "set the weight on the objective"
+    )
 
 
 def test_bernoulli_outside_its_support(X):
     estimator = InteLVAE(likelihood="bernoulli", **SMALL)
-    refused(estimator, X, r"likelihood='bernoulli' needs X in \[0, 1\].*MinMaxScaler")
+    assert_refused(estimator, X, r"likelihood='bernoulli' needs X in \[0, 1\].*MinMaxScaler")
     unit = (X - X.min()) / np.ptp(X)
-    refused(estimator, unit, "needs X in", X_val=unit + 1)
+    assert_refused(estimator, unit, "needs X in", X_val=unit + 1)
     with pytest.raises(ValueError, match="needs X in"):
         estimator.fit(unit).score(X)
 
@@ -116,7 +118,7 @@ def test_bernoulli_outside_its_support(X):
 def test_unscaled_data_that_overflow(X):
     big = X.copy()
     big[:, 0] *= 1e30
-    refused(
+    assert_refused(
         InteLVAE(**SMALL),
         big,
         "InteLVAE diverged.*epoch 1.*standard deviation of.*StandardScaler.*attribute 'estimator'",
@@ -125,7 +127,7 @@ def test_unscaled_data_that_overflow(X):
 
 
 def test_a_huge_learning_rate(X):
-    refused(
+    assert_refused(
         InteLVAE(**SMALL | {"learning_rate_init": 1e20, "max_iter": 20}),
         X,
         r"diverged.*Try a smaller learning_rate_init \(now 1e\+20\)",
@@ -143,11 +145,11 @@ def test_a_huge_learning_rate(X):
     ],
 )
 def test_weights_without_a_meaning(weight, message, X):
-    refused(InteLVAE(**SMALL), X, message, sample_weight=weight)
+    assert_refused(InteLVAE(**SMALL), X, message, sample_weight=weight)
 
 
 def test_too_few_rows_to_set_any_aside(X):
-    refused(
+    assert_refused(
         InteLVAE(early_stopping=True, **SMALL),
         X[:2],
         "early_stopping=True sets aside 1 of 2 rows.*X_val",
@@ -160,15 +162,17 @@ class Forgetful(Mapping):
 
 
 def test_a_mapping_that_returns_nothing(X):
-    refused(InteLVAE(mapping=Forgetful(), **SMALL), X, "Forgetful returned NoneType")
+    assert_refused(InteLVAE(mapping=Forgetful(), **SMALL), X, "Forgetful returned NoneType")
 
 
 def test_a_decoder_that_fails(X):
-    refused(InteLVAE(decoder=nn.Linear(7, 6), **SMALL), X, r"Linear failed on a batch of shape")
+    assert_refused(
+        InteLVAE(decoder=nn.Linear(7, 6), **SMALL), X, r"Linear failed on a batch of shape"
+    )
 
 
 def test_a_network_part_with_an_unknown_activation(X):
-    refused(InteLVAE(encoder=MLP((3,), "sin"), **SMALL), X, "activation='sin' is not known")
+    assert_refused(InteLVAE(encoder=MLP((3,), "sin"), **SMALL), X, "activation='sin' is not known")
 
 
 def test_collapse_is_announced_with_advice(rng):
@@ -211,7 +215,7 @@ class Narrow(nn.Module):
     ],
 )
 def test_parts_of_ones_own_that_lack_something(parameter, part, message, error, X):
-    refused(InteLVAE(**SMALL | {parameter: part}), X, message, error)
+    assert_refused(InteLVAE(**SMALL | {parameter: part}), X, message, error)
 
 
 @pytest.mark.parametrize(

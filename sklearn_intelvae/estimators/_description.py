@@ -1,0 +1,112 @@
+"""What the parameters of an estimator describe: its parts, and whether they still do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sklearn_intelvae._part import Part
+from sklearn_intelvae.estimators import _inputs
+from sklearn_intelvae.estimators._shelves import resolve
+from sklearn_intelvae.model import Parts
+from sklearn_intelvae.posteriors import DiagonalGaussian
+
+_OF_TRAINING = {
+    "kl_warmup",
+    "learning_rate",
+    "learning_rate_init",
+    "batch_size",
+    "max_iter",
+    "early_stopping",
+    "validation_fraction",
+    "n_iter_no_change",
+    "tol",
+    "warm_start",
+    "callbacks",
+    "net_params",
+    "device",
+    "random_state",
+    "verbose",
+}
+
+
+def description(estimator: Any) -> dict[str, Any]:
+    """Return the parameters that say what the model and the objective are, as they are now."""
+    params = estimator.get_params(deep=False)
+    return {name: described(v) for name, v in params.items() if name not in _OF_TRAINING}
+
+
+def described(value: Any) -> Any:
+    """Return a part as its class and hyper-parameters, and anything else as it is."""
+    if not isinstance(value, Part):
+        return value
+    params = value.get_params(deep=False)
+    return {"part": type(value).__name__} | {name: described(v) for name, v in params.items()}
+
+
+def refuse_another_model(estimator: Any) -> None:
+    """Refuse to go on training a model that the parameters no longer describe."""
+    now, then = description(estimator), estimator._described
+    changed = [name for name in now if not _same(now[name], then[name])]
+    if changed:
+        raise ValueError(
+            f"training cannot go on with another {', '.join(changed)} than the fitted model has: "
+            "set it back, or fit anew with warm_start=False."
+        )
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Whether two descriptions mean the same; objects of one's own do only if identical."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(_same(a[name], b[name]) for name in a)
+    if a is b:
+        return True
+    try:
+        return np.shape(a) == np.shape(b) and bool(np.all(np.asarray(a == b)))
+    except (TypeError, ValueError):
+        return False
+
+
+def resolved_parts(estimator: Any) -> Parts:
+    """Return the parts that the parameters describe."""
+    return Parts(
+        encoder=_network(estimator, "encoder"),
+        posterior=DiagonalGaussian(),
+        mapping=estimator._mapping_part(),
+        decoder=_network(estimator, "decoder"),
+        likelihood=resolve("likelihood", estimator.likelihood),
+        prior=resolve("prior", estimator.prior),
+    )
+
+
+def _network(estimator: Any, parameter: str) -> Any:
+    """Return the encoder or decoder: by default convolutions for images, else an MLP."""
+    value = getattr(estimator, parameter)
+    if value == "auto":
+        value = "mlp" if estimator.image_shape is None else "conv"
+    settings: dict[str, Any] = {"activation": estimator.activation}
+    hidden = _inputs.layer_sizes("hidden_layer_sizes", estimator.hidden_layer_sizes)
+    shape = _inputs.checked_image_shape(estimator.image_shape)
+    if value == "mlp":
+        settings["hidden_layer_sizes"] = hidden if parameter == "encoder" else hidden[::-1]
+    elif value == "conv":
+        if shape is None:
+            raise ValueError(
+                f"{parameter}='conv' needs image_shape=(channels, height, width), got None."
+            )
+        settings["image_shape"] = shape
+        settings["n_hidden"] = hidden[-1] if hidden else 128
+    return resolve(parameter, value, **settings)
+
+
+def resolved_objective(estimator: Any) -> Any:
+    """Return the objective; an object of the user's own brings its own weights."""
+    if isinstance(estimator.objective, str):
+        return resolve("objective", estimator.objective, beta=estimator.beta)
+    if estimator.beta != 1:
+        raise ValueError(
+            f"beta={estimator.beta} has no effect beside objective={estimator.objective!r}; set "
+            "the weight on the objective and leave beta at 1."
+        )
+    return resolve("objective", estimator.objective)
