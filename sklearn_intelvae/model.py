@@ -74,9 +74,13 @@ class Model(nn.Module):
 
     def kl(self, q: Normal, y: Tensor) -> Tensor:
         """Return KL(q || p(y)) of each row: exactly if the prior can, else estimated at y."""
-        if hasattr(self.prior, "kl"):
-            return self.prior.kl(q)  # type: ignore[operator]
-        return q.log_prob(y) - self.prior.log_prob(y)  # type: ignore[operator]
+        p = self.p_y()
+        return p.kl(q) if hasattr(p, "kl") else q.log_prob(y) - p.log_prob(y)
+
+    def p_y(self) -> Any:
+        """Return p(y): the prior itself, or what it makes of the encoder as that now is."""
+        prior = self.prior
+        return prior.given(self.encode) if hasattr(prior, "given") else prior  # type: ignore[operator]
 
     def represent(self, x: Tensor) -> Tensor:
         """Return z = g(mean of q(y | x)), without randomness."""
@@ -102,33 +106,46 @@ def build_model(
         n_codes = parts.posterior.outputs_per_component * n_components
         encoder = _network(parts.encoder, n_features, n_codes)
         build(parts.mapping, n_components)
-        build(parts.prior, n_components)
+        build(parts.prior, n_components, n_features)
         build(parts.likelihood, n_features)
         n_latent = output_width(parts.mapping, n_components)
         n_outputs = getattr(parts.likelihood, "outputs_per_feature", 1) * n_features
         decoder = _network(parts.decoder, n_latent, n_outputs)
-    _check_prior(parts.prior, n_components)
     _check_likelihood(parts.likelihood, n_outputs, n_features)
     parts = parts._replace(encoder=encoder, decoder=decoder)
-    return Model(parts, n_features, n_components, n_latent)
+    model = Model(parts, n_features, n_components, n_latent)
+    _check_prior(model)
+    return model
 
 
-def _check_prior(prior: Any, n_components: int) -> None:
-    """Try the two methods of a prior on a few rows."""
-    name = type(prior).__name__
+def _check_prior(model: Model) -> None:
+    """Try the two methods of p(y) on a few rows."""
+    name = type(model.prior).__name__
+    p = _p_y_at_rest(model)
     for method in ("log_prob", "sample"):
-        if not callable(getattr(prior, method, None)):
+        if not callable(getattr(p, method, None)):
             raise TypeError(
-                f"prior {name} needs log_prob(y) and sample(n_samples, generator); it has no "
-                f"{method}."
+                f"prior {name} needs log_prob(y) and sample(n_samples, generator), or a "
+                f"given(encode) whose result has both; {type(p).__name__} has no {method}."
             )
-    y = prior.sample(3, generator_from(0))
-    if tuple(y.shape) != (3, n_components) or tuple(prior.log_prob(y).shape) != (3,):
+    y = p.sample(3, generator_from(0))
+    log_prob = p.log_prob(y)
+    if tuple(y.shape) != (3, model.n_components) or tuple(log_prob.shape) != (3,):
         raise ValueError(
-            f"prior {name} must draw y of shape (n_samples, {n_components}) and return log_prob of "
-            f"shape (n_samples,); for 3 rows it gave {tuple(y.shape)} and "
-            f"{tuple(prior.log_prob(y).shape)}."
+            f"prior {name} must draw y of shape (n_samples, {model.n_components}) and return "
+            f"log_prob of shape (n_samples,); for 3 rows it gave {tuple(y.shape)} and "
+            f"{tuple(log_prob.shape)}."
         )
+
+
+def _p_y_at_rest(model: Model) -> Any:
+    """Return p(y) without drawing dropout or moving the statistics of a network."""
+    training = model.encoder.training
+    model.encoder.eval()
+    with torch.no_grad():
+        p = model.p_y()
+    model.encoder.train(training)
+    return p
 
 
 def _check_likelihood(likelihood: Any, n_outputs: int, n_features: int) -> None:

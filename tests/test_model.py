@@ -143,7 +143,7 @@ def test_kl_is_exact_where_known_and_estimated_otherwise(generator):
 
 def test_the_normal_prior_is_standard(generator):
     prior = Normal()
-    prior.build(3)
+    prior.build(3, 5)
     draws = prior.sample(20000, generator)
     assert draws.mean(0).abs().max() < 0.03
     assert (draws.std(0) - 1).abs().max() < 0.03

@@ -119,6 +119,8 @@ def _words(
     model = build_model(parts, X.shape[1], estimator.n_components, generator)
     if hasattr(model.likelihood, "initialise"):
         model.likelihood.initialise(torch.from_numpy(X))
+    if hasattr(model.prior, "initialise"):
+        model.prior.initialise(torch.from_numpy(X), generator)
     with OwnRandomness(generator):
         objective.build(model)
     return parts, model, objective
@@ -210,8 +212,9 @@ def _use_of_components(model: Model, X: np.ndarray) -> dict[str, Any]:
     rows = torch.from_numpy(X[:: -(-len(X) // _DIAGNOSTIC_ROWS)])
     with torch.inference_mode():
         q = model.encode(rows.to(next(model.parameters()).device))
-        if hasattr(model.prior, "kl_per_component"):
-            kl = model.prior.kl_per_component(q).mean(dim=0)
+        p = model.p_y()
+        if hasattr(p, "kl_per_component"):
+            kl = p.kl_per_component(q).mean(dim=0)
         else:
             spread = q.mean.var(dim=0, correction=0) + q.variance.mean(dim=0)
             kl = 0.5 * spread.log() - q.log_scale.mean(dim=0)

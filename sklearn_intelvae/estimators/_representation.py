@@ -157,7 +157,7 @@ class RepresentationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             return p.sample(generator) if noise else p.mean
 
         with torch.inference_mode():
-            y = self.module_.prior.sample(int(n_samples), generator)
+            y = self.module_.p_y().sample(int(n_samples), generator)
         return self._in_chunks(generate, y.numpy(force=True))
 
     def score_samples(self, X, *, n_particles=32):

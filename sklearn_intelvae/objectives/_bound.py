@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from sklearn_intelvae.distributions import Normal
 from sklearn_intelvae.model import Model
 
 
@@ -30,12 +32,11 @@ def importance_weighted_bound(model: Model, x: Tensor, noise: Tensor) -> Tensor:
     ----------
     Burda, Grosse and Salakhutdinov, "Importance Weighted Autoencoders", ICLR 2016.
     """
-    q = model.encode(x)
-    weights = [_log_weight(model, q, x, q.at(particle)) for particle in noise]
+    q, p_y = model.encode(x), model.p_y()
+    weights = [_log_weight(model, q, p_y, x, q.at(particle)) for particle in noise]
     return torch.logsumexp(torch.stack(weights), dim=0) - math.log(len(weights))
 
 
-def _log_weight(model: Model, q, x: Tensor, y: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
+def _log_weight(model: Model, q: Normal, p_y: Any, x: Tensor, y: Tensor) -> Tensor:
     """Return log p(x, y) - log q(y | x) of each row at one particle."""
-    log_prior = model.prior.log_prob(y)  # type: ignore[operator]
-    return model.decode(model.mapping(y)).log_prob(x) + log_prior - q.log_prob(y)
+    return model.decode(model.mapping(y)).log_prob(x) + p_y.log_prob(y) - q.log_prob(y)

@@ -1,0 +1,53 @@
+"""The density that several priors share: a mixture of diagonal Gaussians."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from sklearn_intelvae.distributions import Normal
+
+_HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
+
+
+@dataclass(frozen=True)
+class Gaussians:
+    """A mixture of K Gaussians N(mean_k, diag(exp(log_scale_k)^2)) with weights softmax(logits).
+
+    ``mean`` and ``log_scale`` have shape (K, d), ``logits`` has shape (K,).
+    """
+
+    mean: Tensor
+    log_scale: Tensor
+    logits: Tensor
+
+    def log_prob(self, y: Tensor) -> Tensor:
+        """Return the log density of each row of y, whose shape is (..., d)."""
+        return self._log_joint(y).logsumexp(-1)
+
+    def responsibilities(self, y: Tensor) -> Tensor:
+        """Return the probability of each component given y, shape (..., K)."""
+        return self._log_joint(y).softmax(-1)
+
+    def sample(self, n_samples: int, generator: torch.Generator) -> Tensor:
+        """Draw a component for each row, then the row."""
+        shares = self.logits.softmax(0)
+        k = torch.multinomial(shares, n_samples, replacement=True, generator=generator)
+        return Normal(self.mean[k], self.log_scale[k]).sample(generator)
+
+    def _log_joint(self, y: Tensor) -> Tensor:
+        """Return log(weight_k) + log N(y; mean_k, scale_k^2), shape (..., K).
+
+        The square is expanded, so that nothing of shape (n, K, d) is made.
+        """
+        # Around their middle, since the terms of the expansion cancel and their rounding does not.
+        middle = self.mean.detach().mean(0)
+        y, mean = y - middle, self.mean - middle
+        precision = (-2 * self.log_scale).exp()
+        pull = precision * mean
+        squared = y.square() @ precision.T - 2 * y @ pull.T + (pull * mean).sum(-1)
+        constant = self.log_scale.sum(-1) + self.mean.shape[-1] * _HALF_LOG_2PI
+        return self.logits.log_softmax(0) - constant - 0.5 * squared

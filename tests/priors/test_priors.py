@@ -1,0 +1,308 @@
+"""Laws that hold over the whole shelf of priors, then what each is for."""
+
+import copy
+import math
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from scipy.integrate import trapezoid
+from sklearn.base import clone
+from sklearn.datasets import make_blobs
+from sklearn.preprocessing import StandardScaler
+from torch.autograd.graph import saved_tensors_hooks
+
+from sklearn_intelvae import InteLVAE, distributions, priors
+from sklearn_intelvae._part import build
+from sklearn_intelvae.estimators._shelves import SHELVES
+from sklearn_intelvae.likelihoods import Gaussian
+from sklearn_intelvae.mappings import Identity
+from sklearn_intelvae.model import Parts, build_model
+from sklearn_intelvae.networks import MLP
+from sklearn_intelvae.posteriors import DiagonalGaussian
+from sklearn_intelvae.priors import Mixture, Normal, SpikeAndSlab, Vamp
+from sklearn_intelvae.priors._gaussians import Gaussians
+
+SHELF = {
+    "Normal": [Normal()],
+    "Mixture": [Mixture(), Mixture(4, learn=False, spread=3.0), Mixture(1), Mixture(3, scale=5.0)],
+    "Vamp": [Vamp(), Vamp(1), Vamp(500)],
+    "SpikeAndSlab": [SpikeAndSlab(), SpikeAndSlab(spike_probability=0.1, spike_scale=0.5)],
+}
+CASES = [prior for cases in SHELF.values() for prior in cases]
+N_FEATURES = 4
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def model(prior, n_components=3):
+    """A model with this prior, initialised as an estimator does it."""
+    words = Parts(MLP((8,)), DiagonalGaussian(), Identity(), MLP((8,)), Gaussian(), prior)
+    m = build_model(words, N_FEATURES, n_components, seeded())
+    if hasattr(m.prior, "initialise"):
+        m.prior.initialise(3 * torch.randn(100, N_FEATURES, generator=seeded(1)), seeded(2))
+    return m
+
+
+def density(prior, n_components=3):
+    return model(prior, n_components).p_y()
+
+
+def probabilities(p):
+    """The density of one component on a grid, and the grid."""
+    grid = torch.linspace(-40, 40, 40001)
+    return grid.double().numpy(), p.log_prob(grid[:, None]).detach().double().exp().numpy()
+
+
+def test_the_shelf_is_complete():
+    assert set(SHELF) == set(priors.__all__) - {"Prior"}
+    assert set(SHELF) == {cls.__name__ for cls in SHELVES["prior"].values()}
+
+
+@pytest.mark.parametrize("prior", CASES, ids=repr)
+class TestLaws:
+    def test_a_density_integrates_to_one(self, prior):
+        grid, heights = probabilities(density(prior, 1))
+        assert trapezoid(heights, grid) == pytest.approx(1, abs=1e-4)
+
+    def test_draws_follow_the_density(self, prior):
+        p = density(prior, 1)
+        grid, heights = probabilities(p)
+        draws = p.sample(5000, seeded()).detach()
+        cdf = np.cumsum(heights) * (grid[1] - grid[0])
+        test = stats.kstest(draws[:, 0].numpy(), lambda y: np.interp(y, grid, cdf))
+        assert test.pvalue > 1e-3
+        surprise = -p.log_prob(draws).detach().double().numpy()
+        entropy = trapezoid(-heights * np.log(heights + 1e-300), grid)
+        assert abs(surprise.mean() - entropy) < 4 * surprise.std() / math.sqrt(len(draws))
+
+    def test_shapes(self, prior):
+        p = density(prior)
+        y = p.sample(6, seeded())
+        assert y.shape == (6, 3)
+        assert p.log_prob(y).shape == (6,)
+        particles = torch.stack([y, y + 1])
+        torch.testing.assert_close(p.log_prob(particles)[1], p.log_prob(y + 1))
+
+    def test_draws_belong_to_the_generator(self, prior):
+        before = torch.get_rng_state(), np.random.get_state()[1].copy()
+        p, again = density(prior), density(prior)
+        assert torch.equal(p.sample(5, seeded(3)), again.sample(5, seeded(3)))
+        assert not torch.equal(p.sample(5, seeded(3)), p.sample(5, seeded(4)))
+        assert torch.equal(before[0], torch.get_rng_state())
+        assert np.array_equal(before[1], np.random.get_state()[1])
+
+    def test_values_and_gradients_are_finite_far_out_and_at_the_origin(self, prior):
+        m = model(prior)
+        y = torch.cat([torch.zeros(1, 3), torch.full((1, 3), 1e3), torch.full((1, 3), -1e3)])
+        log_prob = m.p_y().log_prob(y.requires_grad_())
+        log_prob.sum().backward()
+        assert log_prob.isfinite().all()
+        assert y.grad.isfinite().all()
+        assert all(w.grad.isfinite().all() for w in m.prior.parameters())
+
+    def test_clones_have_parameters_but_no_weights(self, prior):
+        again = clone(model(prior).prior)
+        assert repr(again) == repr(prior)
+        assert not again.state_dict()
+
+    def test_copies_and_pickles_are_the_same_density(self, prior):
+        m, y = model(prior), torch.randn(5, 3, generator=seeded())
+        expected = m.p_y().log_prob(y)
+        for again in (copy.deepcopy(m.prior), pickle.loads(pickle.dumps(m.prior))):
+            m.prior = again
+            assert torch.equal(m.p_y().log_prob(y), expected)
+
+    def test_no_encoder_is_kept(self, prior):
+        m = model(prior)
+        m.p_y()
+        assert list(m.prior.modules()) == [m.prior]
+        assert not any(callable(v) for k, v in vars(m.prior).items() if not k.startswith("_"))
+
+    def test_the_kl_term_is_that_of_the_densities(self, prior):
+        m = model(prior)
+        q = distributions.Normal(torch.full((4000, 3), 0.3), torch.full((4000, 3), -1.0))
+        y = q.sample(seeded())
+        estimates = (q.log_prob(y) - m.p_y().log_prob(y)).detach()
+        error = 4 * estimates.std() / math.sqrt(4000)
+        assert (m.kl(q, y).mean() - estimates.mean()).abs().item() <= error
+
+
+def test_one_gaussian_at_the_origin_is_the_normal_prior():
+    one = density(Mixture(1, learn=False, means=[[0, 0, 0]], scale=1.0))
+    y = 2 * torch.randn(100, 3, generator=seeded())
+    torch.testing.assert_close(one.log_prob(y), density(Normal()).log_prob(y))
+
+
+def in_full(mixture, y):
+    """The log density in double precision, square by square."""
+    mean, log_scale, logits = (
+        t.double() for t in (mixture.mean, mixture.log_scale, mixture.logits)
+    )
+    each = torch.distributions.Normal(mean, log_scale.exp()).log_prob(y.double()[:, None])
+    return (each.sum(-1) + logits.log_softmax(0)).logsumexp(-1)
+
+
+@pytest.mark.parametrize(("log_scale", "error"), [(0.0, 1e-5), (-3.0, 1e-3), (-6.0, 0.3)])
+@pytest.mark.parametrize("offset", [0.0, 1e3])
+def test_the_expanded_square_loses_few_digits(log_scale, error, offset):
+    """Also where a wide offset of all means would cancel."""
+    mean = torch.randn(20, 5, generator=seeded()) + offset
+    spread = 0.3 * torch.randn(20, 5, generator=seeded(1)).abs()
+    mixture = Gaussians(mean, log_scale + spread, torch.randn(20, generator=seeded(2)))
+    y = mixture.sample(500, seeded(3))
+    torch.testing.assert_close(
+        mixture.log_prob(y).double(), in_full(mixture, y), rtol=1e-5, atol=error
+    )
+
+
+def test_memory_does_not_grow_with_rows_times_gaussians_times_components():
+    sizes = []
+    p, y = density(Mixture(50), 40), torch.zeros(100, 40, requires_grad=True)
+    with saved_tensors_hooks(lambda t: sizes.append(t.numel()) or t, lambda t: t):
+        p.log_prob(y)
+    assert max(sizes) <= 100 * 50
+
+
+def two_bumps(n):
+    side = torch.where(torch.rand(n, 1, generator=seeded()) < 0.3, -2.0, 3.0)
+    return torch.cat([side, torch.zeros(n, 1)], 1) + 0.3 * torch.randn(n, 2, generator=seeded(1))
+
+
+def test_a_learned_mixture_finds_two_bumps():
+    prior, y = model(Mixture(2), 2).prior, two_bumps(1000)
+    optimizer = torch.optim.Adam(prior.parameters(), lr=0.05)
+    for _ in range(450):
+        optimizer.zero_grad()
+        prior.log_prob(y).mean().neg().backward()
+        optimizer.step()
+    shares = prior.responsibilities(y).detach()
+    torch.testing.assert_close(shares.sum(1), torch.ones(1000))
+    left = shares.argmax(1) == prior.centres[:, 0].argmin()
+    assert torch.equal(left, y[:, 0] < 0)
+    means, _ = prior.centres.detach().sort(dim=0)
+    torch.testing.assert_close(means[:, 0], torch.tensor([-2.0, 3.0]), atol=0.1, rtol=0)
+    spread = prior.sample(5000, seeded()).detach()
+    assert (spread[:, 0] < 0).float().mean().item() == pytest.approx(0.3, abs=0.05)
+    assert spread[:, 1].std().item() == pytest.approx(0.3, abs=0.03)
+
+
+def test_a_learned_mixture_cannot_collapse():
+    """On one point the likelihood has no largest value but for the bound."""
+    prior, y = model(Mixture(1), 2).prior, torch.zeros(10, 2)
+    optimizer = torch.optim.Adam(prior.parameters(), lr=0.5)
+    for _ in range(200):
+        optimizer.zero_grad()
+        prior.log_prob(y).mean().neg().backward()
+        optimizer.step()
+    assert prior.log_prob(y).max().item() <= 2 * (6 - 0.5 * math.log(2 * math.pi)) + 1e-3
+
+
+@pytest.mark.parametrize("learn", [True, False])
+def test_a_mixture_is_trained_if_it_is_to_learn(learn):
+    prior = model(Mixture(2, learn=learn, means=np.eye(2, 3))).prior
+    assert bool(list(prior.parameters())) == learn
+    assert torch.equal(prior.centres.detach(), torch.eye(2, 3))
+    assert set(prior.state_dict()) == {"centres", "widths", "logits"}
+
+
+def test_the_means_that_were_given_stay_as_they_are():
+    means = np.eye(2, 3, dtype=np.float32)
+    with torch.no_grad():
+        model(Mixture(2, means=means)).prior.centres.add_(1)
+    assert np.array_equal(means, np.eye(2, 3))
+
+
+def test_the_density_of_vamp_is_the_mean_posterior_of_its_pseudo_inputs():
+    m, y = model(Vamp(7)), torch.randn(50, 3, generator=seeded())
+    each = []
+    for row in m.prior.pseudo_inputs:
+        q = m.encode(row[None])
+        each.append(distributions.Normal(q.mean.expand(50, -1), q.log_scale[0]).log_prob(y))
+    expected = torch.stack(each).exp().mean(0).log()
+    torch.testing.assert_close(m.p_y().log_prob(y), expected)
+
+
+@pytest.mark.parametrize("n_rows", [5, 200])
+def test_pseudo_inputs_start_at_rows(n_rows):
+    X = torch.randn(n_rows, N_FEATURES, generator=seeded())
+    prior = build(Vamp(20), 2, N_FEATURES)
+    prior.initialise(X, seeded(1))
+    assert (prior.pseudo_inputs[:, None] == X).all(dim=2).any(dim=1).all()
+    assert len(prior.pseudo_inputs.detach().unique(dim=0)) == min(n_rows, 20)
+
+
+def test_pseudo_inputs_and_encoder_are_both_trained_by_the_kl_term():
+    m = model(Vamp(5))
+    q = m.encode(torch.randn(20, N_FEATURES, generator=seeded()))
+    m.kl(q, q.sample(seeded(1))).mean().backward()
+    assert m.prior.pseudo_inputs.grad.abs().sum().item() > 0
+    assert all(w.grad.isfinite().all() for w in m.encoder.parameters())
+
+
+def test_spikes_have_the_probability_and_the_scale_that_were_asked_for():
+    y = density(SpikeAndSlab(0.6, 0.01)).sample(20000, seeded())
+    assert (y.abs() < 0.03).float().mean().item() == pytest.approx(0.6 + 0.4 * 0.024, abs=0.01)
+    assert (y.abs() > 1).float().mean().item() == pytest.approx(0.4 * 0.3173, abs=0.01)
+    assert y[y.abs() < 0.03].std().item() == pytest.approx(0.01, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("prior", "message"),
+    [
+        (Mixture(0), "n_components of a mixture must be an integer of at least 1, got 0"),
+        (Mixture(2.5), "n_components of a mixture must be an integer of at least 1, got 2.5"),
+        (Mixture(spread=0.0), "spread must be positive and finite, got 0.0"),
+        (Mixture(scale=100), "scale must lie between 0.0025 and 20, got 100"),
+        (Mixture(2, means=[[0.0, 1.0]]), r"means must hold 2 rows.* of 3 finite numbers.*got \[\["),
+        (Mixture(1, means=[[0, 1, np.nan]]), "means must hold 1 rows.*nan"),
+        (Vamp(0), "n_pseudo_inputs must be an integer of at least 1, got 0"),
+        (SpikeAndSlab(spike_probability=1.0), "spike_probability must lie between 0 and 1.*1.0"),
+        (SpikeAndSlab(spike_scale=0.0), "spike_scale must lie between 0 and 1.*0.0"),
+    ],
+)
+def test_settings_without_a_meaning(prior, message):
+    with pytest.raises(ValueError, match=message):
+        build(prior, 3, N_FEATURES)
+
+
+class Dropped(MLP):
+    """A network that draws from the global generator in training mode."""
+
+    def forward(self, x):
+        return super().forward(torch.nn.functional.dropout(x, training=self.training))
+
+
+def test_building_tries_the_prior_on_an_encoder_at_rest():
+    before = torch.get_rng_state()
+    words = Parts(Dropped(), DiagonalGaussian(), Identity(), MLP(), Gaussian(), Vamp())
+    m = build_model(words, N_FEATURES, 2, seeded())
+    assert m.encoder.training
+    assert torch.equal(before, torch.get_rng_state())
+
+
+class Empty(torch.nn.Module):
+    def given(self, encode):
+        return encode
+
+
+def test_what_a_prior_gives_is_checked():
+    with pytest.raises(TypeError, match=r"prior Empty needs .* given\(encode\).* no log_prob"):
+        model(Empty())
+
+
+def test_priors_that_learn_suit_blobs_at_least_as_well():
+    """Held-out bounds in nats; four groups are not normal, and these priors need not be."""
+    X, _ = make_blobs(800, 5, centers=4, random_state=1)
+    X = StandardScaler().fit_transform(X)
+    scores = {}
+    for prior in (Normal(), Mixture(4), Vamp(20)):
+        vae = InteLVAE(2, prior=prior, random_state=0).fit(X[:300])
+        scores[type(prior).__name__] = vae.score(X[300:])
+        assert np.isfinite(vae.sample(1000)).all()
+        assert np.isfinite(vae.transform(X)).all()
+    assert min(scores["Mixture"], scores["Vamp"]) > scores["Normal"] + 0.1
