@@ -1,5 +1,20 @@
-"""Image data sets as tables, from files on this machine or from OpenML."""
+"""Image data sets as tables, from files on this machine or from OpenML, and shapes to draw."""
 
 from sklearn_intelvae.datasets._fetch import fetch_fashion_mnist, fetch_mnist
+from sklearn_intelvae.datasets._shapes import (
+    make_circle,
+    make_infinity,
+    make_square,
+    make_star,
+    make_two_gaussians,
+)
 
-__all__ = ["fetch_fashion_mnist", "fetch_mnist"]
+__all__ = [
+    "fetch_fashion_mnist",
+    "fetch_mnist",
+    "make_circle",
+    "make_infinity",
+    "make_square",
+    "make_star",
+    "make_two_gaussians",
+]

