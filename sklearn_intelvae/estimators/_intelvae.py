@@ -21,11 +21,11 @@ class InteLVAE(BaseInteLVAE):
     ----------
     n_components : int, default=2
         Size of y. The size of z follows from the mapping.
-    mapping : {"identity", "sphere", "clusters", "sparse"}, torch.nn.Module or callable, \
-default="identity"
+    mapping : {"identity", "sphere", "clusters", "sparse", "glue", "hierarchy", "flow"}, \
+torch.nn.Module or callable, default="identity"
         The map g; see :mod:`sklearn_intelvae.mappings`. "identity" makes a plain VAE. A module is
         copied, never trained in place. A function of a tensor will do.
-    prior : {"normal"} or torch.nn.Module, default="normal"
+    prior : {"normal", "mixture", "vamp", "spike-and-slab"} or torch.nn.Module, default="normal"
         Distribution p(y) of the intermediary latent; see :mod:`sklearn_intelvae.priors`.
     likelihood : {"gaussian", "bernoulli", "laplace"} or torch.nn.Module, default="gaussian"
         Distribution p(X | z); see :mod:`sklearn_intelvae.likelihoods`. "gaussian" and "laplace"

@@ -15,8 +15,16 @@ SHELVES: dict[str, dict[str, type[Part]]] = {
         "sphere": mappings.Sphere,
         "clusters": mappings.Clusters,
         "sparse": mappings.DimensionSelector,
+        "glue": mappings.Glue,
+        "hierarchy": mappings.Hierarchy,
+        "flow": mappings.Flow,
     },
-    "prior": {"normal": priors.Normal},
+    "prior": {
+        "normal": priors.Normal,
+        "mixture": priors.Mixture,
+        "vamp": priors.Vamp,
+        "spike-and-slab": priors.SpikeAndSlab,
+    },
     "likelihood": {
         "gaussian": likelihoods.Gaussian,
         "bernoulli": likelihoods.Bernoulli,
@@ -28,9 +36,15 @@ SHELVES: dict[str, dict[str, type[Part]]] = {
 }
 
 _SHELVED = [cls for shelf in SHELVES.values() for cls in shelf.values()]
-PART_CLASSES: dict[str, type[Part]] = {
-    cls.__name__: cls for cls in (posteriors.DiagonalGaussian, mappings.Function, *_SHELVED)
-}
+_UNNAMED: list[type[Part]] = [
+    posteriors.DiagonalGaussian,
+    mappings.Compose,
+    mappings.Function,
+    mappings.Linear,
+    mappings.OnComponents,
+    mappings.StraightThrough,
+]
+PART_CLASSES: dict[str, type[Part]] = {cls.__name__: cls for cls in (*_UNNAMED, *_SHELVED)}
 
 
 def resolve(parameter: str, value: Any, **settings: Any) -> Any:

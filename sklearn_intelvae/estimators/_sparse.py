@@ -37,7 +37,7 @@ class SparseInteLVAE(BaseInteLVAE):
         Hidden layers of the selector.
     regularise : {"abs", "gates"}, default="abs"
         Whether the penalty looks at the magnitudes of z or at the gates.
-    prior : {"normal"} or torch.nn.Module, default="normal"
+    prior : {"normal", "mixture", "vamp", "spike-and-slab"} or torch.nn.Module, default="normal"
         Distribution p(y) of the intermediary latent; see :mod:`sklearn_intelvae.priors`.
     likelihood : {"gaussian", "bernoulli", "laplace"} or torch.nn.Module, default="gaussian"
         Distribution p(X | z); see :mod:`sklearn_intelvae.likelihoods`. "gaussian" and "laplace"

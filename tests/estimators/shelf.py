@@ -8,7 +8,17 @@ from torch import nn
 
 import sklearn_intelvae
 from sklearn_intelvae import InteLVAE, SparseInteLVAE
-from sklearn_intelvae.mappings import Clusters, DimensionSelector, Function, Sphere
+from sklearn_intelvae.mappings import (
+    Clusters,
+    Compose,
+    DimensionSelector,
+    Flow,
+    Function,
+    Linear,
+    OnComponents,
+    Sphere,
+    StraightThrough,
+)
 
 SMALL = dict(hidden_layer_sizes=(8,), max_iter=3, random_state=0)
 
@@ -27,8 +37,24 @@ ESTIMATORS = {
     "InteLVAE Sphere()": InteLVAE(mapping=Sphere(), **SMALL),
     "InteLVAE Clusters()": InteLVAE(mapping=Clusters(2, power=0.5), **SMALL),
     "InteLVAE DimensionSelector()": InteLVAE(mapping=DimensionSelector(3.0), **SMALL),
+    "InteLVAE glue": InteLVAE(mapping="glue", **SMALL),
+    "InteLVAE hierarchy": InteLVAE(mapping="hierarchy", **SMALL),
+    "InteLVAE flow": InteLVAE(mapping="flow", **SMALL),
+    "InteLVAE Linear()": InteLVAE(1, mapping=Linear([[1.0], [0.5]]), **SMALL),
+    "InteLVAE Compose()": InteLVAE(mapping=Compose(Clusters(2), DimensionSelector()), **SMALL),
+    "InteLVAE OnComponents()": InteLVAE(mapping=OnComponents(Clusters(2), (0,)), **SMALL),
+    "InteLVAE StraightThrough()": InteLVAE(mapping=StraightThrough(Sphere(), Flow()), **SMALL),
     "InteLVAE Function": InteLVAE(mapping=Function(torch.tanh), **SMALL),
+    "InteLVAE Compose of a Function": InteLVAE(
+        mapping=Compose(Sphere(), Function(torch.tanh)), **SMALL
+    ),
+    "InteLVAE StraightThrough of a Function": InteLVAE(
+        mapping=StraightThrough(torch.sign), **SMALL
+    ),
     "InteLVAE of one's own": InteLVAE(mapping=Ring(), **SMALL),
+    "InteLVAE mixture": InteLVAE(prior="mixture", **SMALL),
+    "InteLVAE vamp": InteLVAE(prior="vamp", **SMALL),
+    "InteLVAE spike-and-slab": InteLVAE(prior="spike-and-slab", **SMALL),
     "InteLVAE laplace": InteLVAE(likelihood="laplace", **SMALL),
     "InteLVAE early stopping": InteLVAE(early_stopping=True, validation_fraction=0.3, **SMALL),
     "SparseInteLVAE": SparseInteLVAE(**SMALL),

@@ -62,9 +62,9 @@ def test_a_table_of_another_width(X):
     [
         ("n_components", 0, "'n_components' parameter of InteLVAE must be an int in the range"),
         ("n_components", 2.5, "'n_components'.*Got 2.5"),
-        ("mapping", "torus", r"mapping='torus' is not known.*clusters.*identity.*sparse.*sphere"),
+        ("mapping", "torus", r"not known.*clusters.*flow.*glue.*hierarchy.*identity.*sphere"),
         ("likelihood", "poisson", r"likelihood='poisson' is not known.*bernoulli.*gaussian"),
-        ("prior", "vamp", r"prior='vamp' is not known. Choose one of \['normal'\]"),
+        ("prior", "flow", r"prior='flow' is not known.*mixture.*normal.*spike-and-slab.*vamp"),
         ("objective", "gan", r"objective='gan' is not known.*elbo"),
         ("encoder", "rnn", r"encoder='rnn' is not known.*conv.*mlp"),
         ("decoder", "conv", "decoder='conv' needs image_shape"),

@@ -33,6 +33,21 @@ EXPECTED_FAILURES = {
         "minibatches and noise are drawn by row, so that a row of weight two is not two rows"
     )
 }
+SET_ONE_COMPONENT = [
+    "check_dont_overwrite_parameters",
+    "check_fit2d_1feature",
+    "check_fit2d_predict1d",
+    "check_methods_sample_order_invariance",
+    "check_methods_subset_invariance",
+]
+
+
+def expected_failures(estimator):
+    """The checks that an estimator need not pass, and why."""
+    if getattr(estimator, "mapping", None) not in ("glue", "hierarchy"):
+        return EXPECTED_FAILURES
+    reason = "the check sets n_components=1, which the mapping refuses"
+    return EXPECTED_FAILURES | dict.fromkeys(SET_ONE_COMPONENT, reason)
 
 
 def test_every_public_estimator_and_every_mapping_is_checked():
@@ -47,9 +62,7 @@ def test_every_public_estimator_and_every_mapping_is_checked():
     }
 
 
-@parametrize_with_checks(
-    list(ESTIMATORS.values()), expected_failed_checks=lambda estimator: EXPECTED_FAILURES
-)
+@parametrize_with_checks(list(ESTIMATORS.values()), expected_failed_checks=expected_failures)
 def test_scikit_learns_checks(estimator, check):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SkipTestWarning)

@@ -6,12 +6,25 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from mapping_helpers import built, normal
 from scipy import stats
 from sklearn.base import clone
 
 from sklearn_intelvae import mappings
-from sklearn_intelvae._part import build
-from sklearn_intelvae.mappings import Clusters, DimensionSelector, Function, Identity, Sphere
+from sklearn_intelvae.mappings import (
+    Clusters,
+    Compose,
+    DimensionSelector,
+    Flow,
+    Function,
+    Glue,
+    Hierarchy,
+    Identity,
+    Linear,
+    OnComponents,
+    Sphere,
+    StraightThrough,
+)
 
 SHELF = {
     "Identity": [Identity()],
@@ -22,34 +35,56 @@ SHELF = {
         DimensionSelector(2.0),
         DimensionSelector(2.0, floor=0.2, regularise="abs"),
     ],
+    "Glue": [Glue(h) for h in (1, 2, 3, 4, 5)],
+    "Hierarchy": [
+        Hierarchy(),
+        Hierarchy([1, 1, 2], (8,), "identity"),
+        Hierarchy(splits=3, activation="tanh"),
+    ],
+    "Linear": [Linear(np.eye(4)), Linear([[1.0, 2.0, 0.0, 0.0]]), Linear(np.ones((6, 4)) / 2)],
+    "Flow": [Flow(), Flow(n_layers=1, hidden_layer_sizes=()), Flow(3, max_log_scale=0.5)],
+    "StraightThrough": [
+        StraightThrough(torch.sign),
+        StraightThrough(torch.round, surrogate=torch.tanh),
+        StraightThrough(Sphere(), surrogate=Flow()),
+    ],
+    "Compose": [
+        Compose(Function(torch.tanh), Identity()),
+        Compose(Sphere(), Clusters(3)),
+        Compose(DimensionSelector(), Linear(np.ones((2, 4)))),
+        Compose(Clusters(2), DimensionSelector()),
+        Compose(Flow(), Compose(Hierarchy(), Sphere())),
+    ],
+    "OnComponents": [
+        OnComponents(Sphere(), (3, 1)),
+        OnComponents(Clusters(5), (0, 1)),
+        OnComponents(DimensionSelector(), (2, 0, 1)),
+        OnComponents(OnComponents(Glue(), (0, 2)), range(4)),
+    ],
 }
-CASES = [g for cases in SHELF.values() for g in cases]
-
-
-def built(mapping, n_components=4):
-    torch.manual_seed(0)
-    return build(clone(mapping), n_components)
-
-
-def normal(n, d=4, seed=1):
-    return torch.randn(n, d, generator=torch.Generator().manual_seed(seed))
+N_COMPONENTS = {"Glue": 2}  # of y, where four will not do
+CASES = [
+    pytest.param(g, N_COMPONENTS.get(name, 4), id=repr(g))
+    for name, cases in SHELF.items()
+    for g in cases
+]
 
 
 def test_the_shelf_is_complete():
     assert set(SHELF) == set(mappings.__all__) - {"Mapping"}
 
 
-@pytest.mark.parametrize("mapping", CASES, ids=repr)
+@pytest.mark.parametrize(("mapping", "d"), CASES)
 class TestLaws:
-    def test_rows_are_mapped_one_by_one(self, mapping):
-        g, y = built(mapping), normal(50)
+    def test_rows_are_mapped_one_by_one(self, mapping, d):
+        g, y = built(mapping, d), normal(50, d)
         order = torch.randperm(50, generator=torch.Generator().manual_seed(0))
         torch.testing.assert_close(g(y)[order], g(y[order]))
         torch.testing.assert_close(g(y)[:1], g(y[:1]))
 
-    def test_values_and_gradients_are_finite_even_at_the_origin(self, mapping):
-        g = built(mapping)
-        y = torch.cat([normal(20), torch.zeros(1, 4), 1e-8 * normal(5), 1e3 * normal(5)])
+    def test_values_and_gradients_are_finite_even_at_the_origin(self, mapping, d):
+        g = built(mapping, d)
+        y = torch.cat([normal(20, d), torch.zeros(1, d), 1e-8 * normal(5, d), 1e3 * normal(5, d)])
         y.requires_grad_()
         loss = g(y).square().sum()
         if hasattr(g, "penalty"):
@@ -58,26 +93,26 @@ class TestLaws:
         assert g(y).isfinite().all()
         assert y.grad.isfinite().all()
 
-    def test_clones_have_parameters_but_no_weights(self, mapping):
-        g = built(mapping)
+    def test_clones_have_parameters_but_no_weights(self, mapping, d):
+        g = built(mapping, d)
         again = clone(g)
         assert repr(again) == repr(mapping)
         assert not list(again.parameters())
 
-    def test_copies_and_pickles_map_alike(self, mapping):
-        g, y = built(mapping), normal(5)
+    def test_copies_and_pickles_map_alike(self, mapping, d):
+        g, y = built(mapping, d), normal(5, d)
         assert torch.equal(copy.deepcopy(g)(y), g(y))
         assert torch.equal(pickle.loads(pickle.dumps(g))(y), g(y))
 
-    def test_a_penalty_is_one_finite_number(self, mapping):
-        g, y = built(mapping), normal(30)
+    def test_a_penalty_is_one_finite_number(self, mapping, d):
+        g, y = built(mapping, d), normal(30, d)
         if hasattr(g, "penalty"):
             penalty = g.penalty(y, g(y))
             assert penalty.shape == ()
             assert penalty.isfinite()
 
-    def test_regions_are_kept(self, mapping):
-        g, y = built(mapping), normal(500)
+    def test_regions_are_kept(self, mapping, d):
+        g, y = built(mapping, d), normal(500, d)
         if hasattr(g, "regions"):
             assert torch.equal(g.regions(g(y)), g.regions(y))
 

@@ -1,0 +1,89 @@
+"""One mapping after another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sklearn.utils.metaestimators import available_if
+from torch import Tensor, nn
+
+from sklearn_intelvae._part import build, output_width
+from sklearn_intelvae.mappings._base import Mapping
+
+
+def _one_has(method: str) -> Callable[[Compose], bool]:
+    """Return a check of whether one of the two mappings has a method."""
+    return lambda mapping: hasattr(mapping.first, method) or hasattr(mapping.second, method)
+
+
+class Compose(Mapping):
+    """Apply one mapping after the other: g(y) = second(first(y)).
+
+    The second is built for what the first returns, whatever its width. The composition has
+    ``penalty`` if one of the two has, the sum of theirs, and ``regions`` if one of the two has:
+    those of the first, or else those of the second at first(y). It costs what its mappings cost,
+    and the first once more at each training step if there is a penalty. Use it to give z two
+    structures at a time; for more than two mappings, compose compositions.
+
+    Parameters
+    ----------
+    first, second : torch.nn.Module
+        Mappings, or modules of your own; wrap a function as ``Function(...)``. Their settings are
+        reached by name: ``mapping__first__n_clusters`` in the grid of an estimator.
+
+    Raises
+    ------
+    ValueError
+        By ``build``, if one of them is no module, or does not suit the number of columns it gets.
+
+    Examples
+    --------
+    Correlated components on a circle:
+
+    >>> import torch
+    >>> from sklearn_intelvae.mappings import Compose, Linear, Sphere
+    >>> g = Compose(Linear([[1.0, 0.0], [1.0, 1.0]]), Sphere())
+    >>> g.build(2)
+    >>> g(torch.tensor([[3.0, 1.0]]))
+    tensor([[0.6000, 0.8000]])
+    >>> hasattr(g, "regions")
+    False
+    """
+
+    def __init__(self, first: nn.Module, second: nn.Module) -> None:
+        super().__init__()
+        self.first = first
+        self.second = second
+
+    def build(self, n_components: int) -> None:
+        """Build the first for y, and the second for what the first returns."""
+        for name in ("first", "second"):
+            if not isinstance(getattr(self, name), nn.Module):
+                raise ValueError(
+                    f"{name} must be a mapping or a torch.nn.Module, got "
+                    f"{getattr(self, name)!r}; wrap a function as Function(...)."
+                )
+        build(self.first, n_components)
+        build(self.second, output_width(self.first, n_components))
+
+    def forward(self, y: Tensor) -> Tensor:
+        """Return second(first(y))."""
+        return self.second(self.first(y))
+
+    @available_if(_one_has("penalty"))
+    def penalty(self, y: Tensor, z: Tensor) -> Tensor:
+        """Return the sum of the penalties, in nats."""
+        between = self.first(y)
+        passes = ((self.first, y, between), (self.second, between, z))
+        penalty = y.new_zeros(())
+        for mapping, inputs, outputs in passes:
+            if hasattr(mapping, "penalty"):
+                penalty = penalty + mapping.penalty(inputs, outputs)  # type: ignore[operator]
+        return penalty
+
+    @available_if(_one_has("regions"))
+    def regions(self, y: Tensor) -> Tensor:
+        """Return the region of each row in the first mapping that has regions."""
+        if hasattr(self.first, "regions"):
+            return self.first.regions(y)  # type: ignore[operator]
+        return self.second.regions(self.first(y))  # type: ignore[operator]

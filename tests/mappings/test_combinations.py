@@ -1,0 +1,189 @@
+"""Compose and OnComponents: mappings made of mappings."""
+
+import pytest
+import torch
+from mapping_helpers import built, normal
+from sklearn.base import clone
+from torch import nn
+
+from sklearn_intelvae import InteLVAE
+from sklearn_intelvae._part import fresh
+from sklearn_intelvae.mappings import (
+    Clusters,
+    Compose,
+    DimensionSelector,
+    Function,
+    Identity,
+    Linear,
+    OnComponents,
+    Sphere,
+)
+
+SMALL = dict(hidden_layer_sizes=(8,), max_iter=3, random_state=0)
+WIDER = torch.ones(5, 4) / 2
+
+
+class Scaled(nn.Module):
+    """A module with a weight, a penalty of one number for each row, and regions."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.full((), 2.0))
+
+    def forward(self, y):
+        return self.scale * y
+
+    def penalty(self, y, z):
+        return (z - y).square().sum(dim=1)
+
+    def regions(self, y):
+        return (y[:, 0] > 0).long()
+
+
+class Warming(Scaled):
+    """The same, and remembers how far it was told to be warm."""
+
+    def __init__(self):
+        super().__init__()
+        self.fractions = []
+
+    def warm_up(self, fraction):
+        self.fractions.append(fraction)
+
+
+class TestCompose:
+    def test_the_second_follows_the_first(self):
+        y = normal(20)
+        torch.testing.assert_close(
+            built(Compose(Function(torch.exp), Sphere()))(y), Sphere()(y.exp())
+        )
+
+    def test_the_second_is_built_for_what_the_first_returns(self):
+        g = built(Compose(Linear(WIDER), DimensionSelector()))
+        assert g.second.network.layers[-1].out_features == 5
+        assert g(normal(3)).shape == (3, 5)
+
+    def test_what_does_not_fit_is_refused(self):
+        with pytest.raises(ValueError, match=r"Linear failed on a batch of shape \(3, 3\)"):
+            Compose(nn.Linear(2, 2), Sphere()).build(3)
+        with pytest.raises(ValueError, match=r"matrix has shape \(5, 4\)"):
+            Compose(Linear([[1.0, 1.0]]), Linear(WIDER)).build(2)
+
+    @pytest.mark.parametrize("name", ["first", "second"])
+    @pytest.mark.parametrize("value", [torch.tanh, Sphere, "sphere", None])
+    def test_what_is_no_module_is_refused_with_advice(self, name, value):
+        children = {"first": Identity(), "second": Identity()} | {name: value}
+        with pytest.raises(ValueError, match=rf"{name} must be a mapping.*Function\(\.\.\.\)"):
+            Compose(**children).build(2)
+
+    @pytest.mark.parametrize("method", ["penalty", "regions"])
+    def test_methods_are_there_if_one_of_the_two_has_them(self, method):
+        assert not hasattr(Compose(Sphere(), Identity()), method)
+        assert hasattr(Compose(Clusters(), Identity()), method)
+        assert hasattr(Compose(Identity(), Compose(Sphere(), Clusters())), method)
+
+    def test_penalties_add_up(self):
+        y = normal(30)
+        g = built(Compose(Scaled(), DimensionSelector()))
+        between = g.first(y)
+        z = g.second(between)
+        expected = g.first.penalty(y, between) + g.second.penalty(between, z)
+        torch.testing.assert_close(g.penalty(y, z), expected)
+        for pair in ((Scaled(), Identity()), (Identity(), Scaled())):
+            g = built(Compose(*pair))
+            torch.testing.assert_close(g.penalty(y, g(y)), y.square().sum(dim=1))
+
+    def test_regions_are_those_of_the_first_or_else_of_the_second(self):
+        y = normal(100, 2)
+        turn = torch.tensor([[0.0, -1.0], [1.0, 0.0]])
+        g = built(Compose(Linear(turn), Clusters(4)), 2)
+        assert torch.equal(g.regions(y), (Clusters(4).regions(y) + 1) % 4)
+        assert torch.equal(built(Compose(Scaled(), Clusters(4)), 2).regions(y), Scaled().regions(y))
+
+    def test_training_warms_up_its_mappings_and_records_their_penalty(self, X):
+        g = Compose(Warming(), OnComponents(Warming(), (1,)))
+        assert not hasattr(g, "warm_up")
+        vae = InteLVAE(2, mapping=g, **SMALL).fit(X)
+        fitted = vae.module_.mapping
+        for warming in (fitted.first, fitted.second.mapping):
+            assert (warming.fractions[0], warming.fractions[-1]) == (0.0, 1.0)
+        assert "penalty" in vae.history_[-1]
+
+
+class TestOnComponents:
+    def test_what_is_mapped_comes_first_and_the_rest_is_unchanged(self):
+        y = normal(20)
+        g = built(OnComponents(Function(lambda y: y[:, :1] - y[:, 1:]), (3, 1)))
+        expected = torch.stack([y[:, 3] - y[:, 1], y[:, 0], y[:, 2]], dim=1)
+        assert torch.equal(g(y), expected)
+
+    def test_the_mapping_is_built_for_its_components(self):
+        g = built(OnComponents(DimensionSelector(), (0, 2, 3)))
+        assert g.mapping.network.layers[0].in_features == 3
+
+    @pytest.mark.parametrize(
+        "components", [(), (0, 0), (4,), (-1,), (0.0,), (1.5,), 2, None, "01", [0, 1, 2, 3, 4]]
+    )
+    def test_components_that_are_not_there_once_are_refused(self, components):
+        with pytest.raises(ValueError, match=r"components=.* must name some of n_components=4"):
+            OnComponents(Sphere(), components).build(4)
+
+    @pytest.mark.parametrize("mapping", [torch.tanh, Sphere, None])
+    def test_what_is_no_module_is_refused_with_advice(self, mapping):
+        with pytest.raises(ValueError, match=r"mapping must be a mapping.*Function\(\.\.\.\)"):
+            OnComponents(mapping, (0,)).build(2)
+
+    @pytest.mark.parametrize("method", ["penalty", "regions"])
+    def test_methods_are_there_if_the_mapping_has_them(self, method):
+        assert not hasattr(OnComponents(Sphere(), (0, 1)), method)
+        assert hasattr(OnComponents(Clusters(), (0, 1)), method)
+
+    @pytest.mark.parametrize("inner", [Clusters(3), Scaled(), Compose(Linear([[1, 2]]), Scaled())])
+    def test_penalty_and_regions_are_the_mappings(self, inner):
+        y = normal(50)
+        g, alone = built(OnComponents(inner, (2, 0))), built(inner, 2)
+        part = y[:, [2, 0]]
+        torch.testing.assert_close(g.penalty(y, g(y)), alone.penalty(part, alone(part)))
+        assert torch.equal(g.regions(y), alone.regions(part))
+
+
+NESTED = {
+    "Compose": (Compose(Sphere(), Clusters(3)), "second__n_clusters"),
+    "OnComponents": (OnComponents(Clusters(3), (0, 1)), "mapping__n_clusters"),
+    "both": (OnComponents(Compose(Sphere(), Clusters(3)), (0, 1)), "mapping__second__n_clusters"),
+}
+
+
+@pytest.mark.parametrize("name", NESTED)
+def test_settings_of_the_parts_are_reached_by_name(name):
+    mapping, parameter = NESTED[name]
+    assert mapping.get_params()[parameter] == 3
+    changed = clone(mapping).set_params(**{parameter: 7})
+    assert changed.get_params()[parameter] == 7
+    assert mapping.get_params()[parameter] == 3
+
+
+@pytest.mark.parametrize("name", NESTED)
+def test_regions_make_predict(name, X):
+    vae = InteLVAE(2, mapping=NESTED[name][0], **SMALL).fit(X)
+    assert set(vae.predict(X)) <= {0, 1, 2}
+    assert not hasattr(InteLVAE(mapping=Compose(Sphere(), Identity())), "predict")
+
+
+@pytest.mark.parametrize(
+    "combine", [lambda g: Compose(g, Sphere()), lambda g: OnComponents(g, (1,))]
+)
+def test_a_module_inside_keeps_its_weights_and_is_never_trained_in_place(combine, X):
+    inner = Scaled()
+    vae = InteLVAE(2, mapping=combine(inner), learning_rate_init=0.1, **SMALL).fit(X)
+    weights = {p.detach().item() for p in vae.module_.mapping.parameters()}
+    assert len(weights) == 1
+    assert weights != {2.0}
+    assert inner.scale.detach().item() == 2
+    assert [p.item() for p in fresh(combine(inner)).parameters()] == [2.0]
+
+
+def test_mappings_inside_come_back_from_a_clone_without_weights():
+    g = built(Compose(DimensionSelector(), OnComponents(DimensionSelector(), (1,))))
+    assert list(g.parameters())
+    assert not list(fresh(g).parameters())
