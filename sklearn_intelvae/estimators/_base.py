@@ -15,7 +15,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_intelvae.estimators import _inputs
 from sklearn_intelvae.estimators._callbacks import CallbackSupportMixin
+from sklearn_intelvae.estimators._codes import CODES
 from sklearn_intelvae.estimators._fitting import fitted_attributes
+from sklearn_intelvae.estimators._generation import GenerationMixin
 from sklearn_intelvae.estimators._persistence import PersistenceMixin
 from sklearn_intelvae.estimators._representation import RepresentationMixin
 from sklearn_intelvae.networks import ACTIVATIONS
@@ -23,6 +25,7 @@ from sklearn_intelvae.networks import ACTIVATIONS
 
 class BaseInteLVAE(
     RepresentationMixin,
+    GenerationMixin,
     PersistenceMixin,
     CallbackSupportMixin,
     BaseEstimator,
@@ -42,10 +45,12 @@ class BaseInteLVAE(
         "hidden_layer_sizes": ["array-like"],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "image_shape": ["array-like", None],
+        "codes": [StrOptions(set(CODES))],
         "learning_rate": [StrOptions({"constant", "cosine"})],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "max_iter": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "n_init": [Interval(Integral, 1, None, closed="left")],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
@@ -73,10 +78,12 @@ class BaseInteLVAE(
         hidden_layer_sizes,
         activation,
         image_shape,
+        codes,
         learning_rate,
         learning_rate_init,
         batch_size,
         max_iter,
+        n_init,
         early_stopping,
         validation_fraction,
         n_iter_no_change,
@@ -99,10 +106,12 @@ class BaseInteLVAE(
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.image_shape = image_shape
+        self.codes = codes
         self.learning_rate = learning_rate
         self.learning_rate_init = learning_rate_init
         self.batch_size = batch_size
         self.max_iter = max_iter
+        self.n_init = n_init
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
@@ -171,6 +180,7 @@ class BaseInteLVAE(
 
     def _train(self, X, y, sample_weight, X_val, *, resume, one_epoch=False):
         before = dict(vars(self))
+        vars(self).pop("density_", None)
         try:
             X = _inputs.validated(self, X, reset=not resume, min_samples=2)
             _inputs.refuse_nonfinite(torch.from_numpy(X), self)
@@ -180,7 +190,7 @@ class BaseInteLVAE(
                 _inputs.refuse_nonfinite(torch.from_numpy(X_val), self, "X_val")
             attributes = fitted_attributes(self, X, weight, X_val, y, resume, one_epoch)
         except BaseException:
-            for name in ("n_features_in_", "feature_names_in_"):
+            for name in ("n_features_in_", "feature_names_in_", "density_"):
                 vars(self).pop(name, None)
                 if name in before:
                     setattr(self, name, before[name])

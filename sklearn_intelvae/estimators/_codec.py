@@ -6,10 +6,24 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.mixture import GaussianMixture
 
 from sklearn_intelvae._part import Part
 from sklearn_intelvae.estimators._shelves import PART_CLASSES
 from sklearn_intelvae.model import Parts
+
+_OF_A_MIXTURE = (
+    "weights_",
+    "means_",
+    "covariances_",
+    "precisions_",
+    "precisions_cholesky_",
+    "converged_",
+    "n_iter_",
+    "lower_bound_",
+    "lower_bounds_",
+    "n_features_in_",
+)
 
 
 class Missing:
@@ -49,6 +63,10 @@ def pack(value: Any, name: str, tensors: dict[str, np.ndarray]) -> Any:
         return {"optimizer": value.__name__}
     if isinstance(value, type) and PART_CLASSES.get(value.__name__) is value:
         return {"class": value.__name__}
+    if type(value) is GaussianMixture:
+        fitted = {k: v for k, v in vars(value).items() if k in _OF_A_MIXTURE}
+        state = {"params": value.get_params(), "fitted": fitted}
+        return {"gaussian_mixture": pack(state, name, tensors)}
     kind = f"the class {value.__name__}" if isinstance(value, type) else None
     return {"missing": kind or f"an object of class {type(value).__name__}"}
 
@@ -75,6 +93,8 @@ def unpack(value: Any, tensors: dict[str, np.ndarray]) -> Any:
         return PART_CLASSES[content]
     if kind == "missing":
         return Missing(content)
+    if kind == "gaussian_mixture":
+        return _mixture(**unpack(content, tensors))
     items = unpack(content, tensors) if kind in ("parts", "random_state") else content
     if kind == "parts":
         return Parts(**items)
@@ -85,3 +105,9 @@ def unpack(value: Any, tensors: dict[str, np.ndarray]) -> Any:
     if kind == "tuple":
         return tuple(unpack(item, tensors) for item in content)
     return {k: unpack(v, tensors) for k, v in content.items()}
+
+
+def _mixture(params: dict[str, Any], fitted: dict[str, Any]) -> GaussianMixture:
+    mixture = GaussianMixture(**params)
+    vars(mixture).update(fitted)
+    return mixture

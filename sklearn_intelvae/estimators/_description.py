@@ -18,6 +18,7 @@ _OF_TRAINING = {
     "learning_rate_init",
     "batch_size",
     "max_iter",
+    "n_init",
     "early_stopping",
     "validation_fraction",
     "n_iter_no_change",
@@ -29,12 +30,13 @@ _OF_TRAINING = {
     "random_state",
     "verbose",
 }
+_OF_USE = {"codes"}
 
 
 def description(estimator: Any) -> dict[str, Any]:
     """Return the parameters that say what the model and the objective are, as they are now."""
     params = estimator.get_params(deep=False)
-    return {name: described(v) for name, v in params.items() if name not in _OF_TRAINING}
+    return {name: described(v) for name, v in params.items() if name not in _OF_TRAINING | _OF_USE}
 
 
 def described(value: Any) -> Any:

@@ -115,6 +115,12 @@ def resolve_max_iter(max_iter: int | str, n_samples: int, batch_size: int) -> in
     return int(max_iter)
 
 
+def check_count(name: str, value: Any) -> None:
+    """Refuse what is no number of things."""
+    if not isinstance(value, Integral) or value < 1:
+        raise ValueError(f"{name} must be an integer of at least 1, got {value!r}.")
+
+
 def layer_sizes(parameter: str, value: Any) -> tuple[int, ...]:
     """Return the widths of hidden layers as a tuple of positive integers."""
     sizes = tuple(value)

@@ -6,6 +6,7 @@ import copy
 import hashlib
 import json
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,8 @@ _ATTRIBUTES = (
     "history_",
     "kl_per_component_",
     "active_components_",
+    "density_",
     "_n_intermediary",
-    "_n_features_out",
     "_training_state",
     "_parts",
     "_objective",
@@ -69,7 +70,8 @@ class PersistenceMixin:
 
         The file holds parameters, fitted attributes, weights, the optimizer's state, the versions
         of the libraries, and a checksum. Objects of your own, such as a mapping of your own class
-        or callbacks, are not written; hand them to ``load``.
+        or callbacks, are not written; hand them to ``load``. A ``density_`` is written if it is a
+        GaussianMixture; any other is left out, with a warning.
 
         Parameters
         ----------
@@ -80,12 +82,13 @@ class PersistenceMixin:
         state = self.__getstate__()
         tensors: dict[str, np.ndarray] = {}
         names = sorted(self.get_params(deep=False))
+        attributes = {
+            name: pack(state[name], name, tensors) for name in _ATTRIBUTES if name in state
+        }
         content = {
             "class": type(self).__name__,
             "params": {name: pack(state[name], f"params.{name}", tensors) for name in names},
-            "attributes": {
-                name: pack(state[name], name, tensors) for name in _ATTRIBUTES if name in state
-            },
+            "attributes": _without_foreign_density(attributes),
             "versions": _versions(),
         }
         metadata = {
@@ -150,6 +153,20 @@ class PersistenceMixin:
                 f"the weights in {path} do not fit the objects given to load: {error}"
             ) from error
         return estimator
+
+
+def _without_foreign_density(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Leave out a density that a file cannot carry."""
+    density = attributes.get("density_", {})
+    if "missing" not in density:
+        return attributes
+    warnings.warn(
+        f"density_ is {density['missing']}, which a file does not carry, and is left out: call "
+        "fit_density again after load, fit a GaussianMixture, or pickle the estimator.",
+        UserWarning,
+        stacklevel=3,
+    )
+    return {name: value for name, value in attributes.items() if name != "density_"}
 
 
 def _weights(module: torch.nn.Module) -> dict[str, np.ndarray]:

@@ -1,9 +1,8 @@
-"""What a fitted estimator does with its model: encode, decode, generate, score."""
+"""What a fitted estimator does with its model: encode, decode, score."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -13,8 +12,9 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from sklearn_intelvae._random import draw_seed, generator_from, noise_of_rows
+from sklearn_intelvae._random import noise_of_rows
 from sklearn_intelvae.estimators import _inputs
+from sklearn_intelvae.estimators._codes import n_columns, to_codes, to_latent
 from sklearn_intelvae.objectives import importance_weighted_bound
 
 _CHUNK_NUMBERS = 2**21
@@ -24,11 +24,6 @@ _CHUNK_ROWS = (256, 4096)
 def _has_regions(estimator: Any) -> bool:
     fitted = getattr(estimator, "module_", None)
     return hasattr(fitted.mapping if fitted else estimator._mapping_part(), "regions")
-
-
-def _check_count(name: str, value: Any) -> None:
-    if not isinstance(value, Integral) or value < 1:
-        raise ValueError(f"{name} must be an integer of at least 1, got {value!r}.")
 
 
 class RepresentationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
@@ -60,10 +55,12 @@ class RepresentationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         return q.mean, q.variance
 
     def transform(self, X):
-        """Return the representation g(mean of q(y | X)).
+        """Return the representation g(mean of q(y | X)), or what else ``codes`` asks for.
 
-        Deterministic, and up to rounding the same for a row whatever rows come with it. For a
-        nonlinear g this is not the mean of z.
+        With ``codes="intermediary"`` the mean of q(y | X) itself, with ``codes="both"`` first the
+        representation and then, in further columns, that mean. Deterministic, and up to rounding
+        the same for a row whatever rows come with it. For a nonlinear g, g(mean of q(y | X)) is
+        not the mean of z.
 
         Parameters
         ----------
@@ -71,21 +68,25 @@ class RepresentationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
         Returns
         -------
-        Z : ndarray of shape (n_samples, n_latent), float32
-            ``n_latent`` is ``n_components`` unless the mapping changes the size.
+        Z : ndarray of shape (n_samples, n_codes), float32
+            The representation has ``n_components`` columns unless the mapping changes the size;
+            the mean of q(y | X) has ``n_components``.
         """
-        return self._in_chunks(self._represent, self._validated(X))
+        X = self._validated(X)
+        return self._in_chunks(lambda x: to_codes(self.module_, x, self.codes), X)
 
-    def _represent(self, x):
-        return self.module_.represent(x)
+    @property
+    def _n_features_out(self):
+        return n_columns(self.module_, self.codes)
 
     def inverse_transform(self, X):
         """Return the mean of p(X | z).
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_latent)
-            Codes as ``transform`` returns them.
+        X : array-like of shape (n_samples, n_codes)
+            Codes as ``transform`` returns them. With ``codes="intermediary"`` z is the mapping of
+            them; with ``codes="both"`` the columns of z decide, and the others are not looked at.
 
         Returns
         -------
@@ -93,10 +94,13 @@ class RepresentationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         """
         check_is_fitted(self)
         Z = _inputs.validated_codes(X, self._n_features_out, type(self).__name__)
-        return self._in_chunks(lambda z: self.module_.decode(z).mean, Z)
+        return self._in_chunks(self._decoded_codes, Z)
+
+    def _decoded_codes(self, table):
+        return self.module_.decode(to_latent(self.module_, table, self.codes)).mean
 
     def reconstruct(self, X):
-        """Return ``inverse_transform(transform(X))``.
+        """Return ``inverse_transform(transform(X))``, which is the same for all ``codes``.
 
         Parameters
         ----------
@@ -106,9 +110,8 @@ class RepresentationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         -------
         X_reconstructed : ndarray of shape (n_samples, n_features), float32
         """
-        return self._in_chunks(
-            lambda x: self.module_.decode(self._represent(x)).mean, self._validated(X)
-        )
+        X = self._validated(X)
+        return self._in_chunks(lambda x: self.module_.decode(self.module_.represent(x)).mean, X)
 
     @available_if(_has_regions)
     def predict(self, X):
@@ -130,36 +133,6 @@ class RepresentationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     def _region(self, x):
         return self.module_.mapping.regions(self.module_.encode(x).mean)
 
-    def sample(self, n_samples=1, *, random_state=None, noise=False):
-        """Generate rows: y from the prior, z = g(y), X from p(X | z).
-
-        Parameters
-        ----------
-        n_samples : int, default=1
-        random_state : int, RandomState instance or None, default=None
-            None stands for the estimator's own ``random_state``: if that is an integer, each call
-            returns the same rows.
-        noise : bool, default=False
-            Whether X is a draw from p(X | z), with the noise of the likelihood, rather than its
-            mean. Only with it are the rows draws from the density that ``score_samples`` bounds.
-
-        Returns
-        -------
-        X : ndarray of shape (n_samples, n_features), float32
-        """
-        check_is_fitted(self)
-        _check_count("n_samples", n_samples)
-        seed = draw_seed(self.random_state if random_state is None else random_state)
-        generator = generator_from(seed, self._device())
-
-        def generate(y: Tensor) -> Tensor:
-            p = self.module_.decode(self.module_.mapping(y))
-            return p.sample(generator) if noise else p.mean
-
-        with torch.inference_mode():
-            y = self.module_.p_y().sample(int(n_samples), generator)
-        return self._in_chunks(generate, y.numpy(force=True))
-
     def score_samples(self, X, *, n_particles=32):
         """Return a lower bound on log p(x) of each row, in nats.
 
@@ -180,7 +153,7 @@ class RepresentationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         log_likelihood : ndarray of shape (n_samples,), float32
         """
         X = self._validated(X)
-        _check_count("n_particles", n_particles)
+        _inputs.check_count("n_particles", n_particles)
         _inputs.check_support(self.module_.likelihood, X)
 
         def bound(x: Tensor) -> Tensor:

@@ -61,6 +61,12 @@ class SparseInteLVAE(BaseInteLVAE):
         "logistic".
     image_shape : (int, int, int) or None, default=None
         Channels, height and width of the image that each row of X holds.
+    codes : {"z", "intermediary", "both"}, default="z"
+        What ``transform`` returns: z = g(mean of q(y | X)), the mean of q(y | X) itself, or z and
+        then that mean. A z with a structure, such as a sparse one, serves best where labels are
+        few; the mean of q(y | X) keeps what g leaves out and serves best where they are many; both
+        are a safe choice in between. The model is the same whatever this is, so that
+        ``set_params(codes=...)`` takes effect at once, without another fit.
     learning_rate : {"cosine", "constant"}, default="cosine"
         Schedule over the epochs of a fit: a half cosine down to zero, or none.
     learning_rate_init : float, default=1e-3
@@ -70,6 +76,12 @@ class SparseInteLVAE(BaseInteLVAE):
     max_iter : int or "auto", default="auto"
         Epochs; "auto" takes those of three steps for each row, or of 8000 steps if that is less,
         and no fewer than 20.
+    n_init : int, default=1
+        Number of fits from different weights, orders of the rows and noise. The one whose
+        objective is lowest is kept: fully warmed up and with the same noise for all, on the rows
+        set aside or, without such rows, on at most some 10,000 of the training rows. The first is
+        the fit of ``n_init=1``. One that diverges is passed over unless all do. Going on, by
+        ``warm_start`` or ``partial_fit``, is always one fit.
     early_stopping : bool, default=False
         Whether to set rows aside, to stop when the loss on them no longer falls, and to return to
         the best weights. The loss is taken fully warmed up and with the same noise each time, and
@@ -93,7 +105,7 @@ class SparseInteLVAE(BaseInteLVAE):
         Seeds weights, order of rows, and noise. torch's and NumPy's global generators are neither
         used nor moved.
     verbose : int, default=0
-        1 prints a line for each epoch.
+        1 prints a line for each epoch, and one for each start if there are several.
 
     Attributes
     ----------
@@ -113,6 +125,8 @@ class SparseInteLVAE(BaseInteLVAE):
         for a prior without ``kl_per_component``, from the Gaussian with the moments of all q.
     active_components_ : ndarray of int
         Indices of the components whose posterior mean has a variance over X above 0.01.
+    density_ : object
+        The density of the codes that ``fit_density`` fitted, until the next fit.
     n_features_in_ : int
         Number of features of X.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -165,10 +179,12 @@ class SparseInteLVAE(BaseInteLVAE):
         hidden_layer_sizes=(128, 128),
         activation="relu",
         image_shape=None,
+        codes="z",
         learning_rate="cosine",
         learning_rate_init=1e-3,
         batch_size="auto",
         max_iter="auto",
+        n_init=1,
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=10,
@@ -196,10 +212,12 @@ class SparseInteLVAE(BaseInteLVAE):
             hidden_layer_sizes=hidden_layer_sizes,
             activation=activation,
             image_shape=image_shape,
+            codes=codes,
             learning_rate=learning_rate,
             learning_rate_init=learning_rate_init,
             batch_size=batch_size,
             max_iter=max_iter,
+            n_init=n_init,
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,
             n_iter_no_change=n_iter_no_change,

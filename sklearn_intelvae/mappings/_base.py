@@ -13,7 +13,10 @@ class Mapping(Part):
     A subclass gives ``forward``. It may give, besides:
 
     - ``build(n_components)``, which makes weights once the size of y is known, and may refuse it;
+    - ``initialise(X, generator)``, which sees the training rows once before training;
     - ``penalty(y, z)``, a number in nats that training adds to the loss;
+    - ``guide(x, y)``, nats for each row of x and its posterior mean y that training adds, too, but
+      which is no part of the loss that rows set aside are judged by;
     - ``regions(y)``, an integer for each row, when g divides its domain into regions;
     - ``warm_up(fraction)``, which is told before each training step how far the KL term is warmed
       up, from 0 to 1, and may soften g in training mode until it is.

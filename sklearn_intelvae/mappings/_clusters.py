@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
+from numbers import Integral
 
+import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sklearn_intelvae.mappings._base import Mapping
+from sklearn_intelvae.mappings._grouping import grouping
+from sklearn_intelvae.mappings._sectors import Sectors
 
-_SHARPNESS = 10.0
-_PRESSURE_RATE, _MOST_PRESSURE = 0.05, 1000.0
+_LASTING_GUIDANCE = 0.1
+_PACE = 5.0
 
 
 class Clusters(Mapping):
@@ -19,36 +24,48 @@ class Clusters(Mapping):
     A point in sector k, at distance d from the sector's nearer border, moves along the sector's
     bisector :math:`r_k`:
 
-    .. math:: g(y) = y + c\, d^{p}\, r_k, \qquad r_k = (\cos 2\pi k / K, \sin 2\pi k / K).
+    .. math:: g(y) = y + c\, d^{p}\, r_k, \qquad r_k = (\cos \theta_k, \sin \theta_k).
 
     With p well below 1 the step away from the border is steep, so that hardly any mass of the
     prior is left between the clusters. Every sector maps into itself, the borders stay where they
     are, g is continuous and invertible; further components pass unchanged. With two clusters only
-    the first component moves, and one component is enough. It has no weights and costs a few
-    trigonometric functions per row. Use it when the data fall into groups of about equal size.
+    the first component moves, and one component is enough. Use it when the data fall into groups.
 
     Parameters
     ----------
-    n_clusters : int, default=2
-        Number of sectors, K.
+    n_clusters : int or sequence of int, default=2
+        Number of sectors, K. Several numbers cut several planes: (2, 5) cuts the plane of the
+        first two components in 2, that of the next two in 5, and makes 10 clusters.
     shift : float, default=5.0
         Size of the step, c.
     power : float, default=0.2
         Exponent p of the distance, between 0 and 1. A larger one, such as 0.5, parts the clusters
-        less sharply and is easier to train.
+        less sharply.
+    learn_proportions : bool, default=False
+        Whether the sectors' shares of the prior, which are the clusters' shares of what is
+        generated, follow the shares of the rows that are encoded in them. Otherwise they are equal.
+    guidance : float, default=20.0
+        Weight, in nats per row, of a pull towards a first guess at the groups, while the KL term
+        is warmed up; a tenth of it remains. 0 for no guess.
     balance : float, default=20.0
-        Weight, in nats per row, of a penalty that asks that every sector be used as much as any
-        other: the KL divergence of the sectors' shares of a batch from the uniform distribution,
-        the shares taken from soft responsibilities. Without it a row that starts on the wrong
-        side of a border hardly ever crosses, and sectors may stay empty. The weight rises, up to
-        a thousandfold, while a sector is as good as empty, since what is too little for a wide X
-        is plenty for a narrow one. Set it to 0 for groups of very different sizes.
+        Weight, in nats per row, of what keeps sectors from running empty: a further pull on the
+        rows of a group that has lost more than half of its first guess, or, without guidance, a
+        penalty on sectors with less than a fifth of an equal share.
+
+    Attributes
+    ----------
+    proportions : Tensor of shape (K,)
+        The clusters' shares of the prior.
 
     Notes
     -----
-    The step grows from nothing to ``shift`` in the second half of the KL term's warm-up: rows first
-    gather around the origin, then sort themselves into sectors while the borders are still low.
-    Together with ``balance`` this is what keeps every sector in use; either alone does not.
+    A row that starts on the wrong side of a border hardly ever crosses it, since reconstruction
+    gets worse before it gets better: without guidance runs end with a sector unused or two groups
+    in one. The first guess is made from X by k-means, with ten times too many centres that Ward's
+    method joins until K are left. Guided rows take their places before the borders rise, and are
+    then free to move. The gradient of the reconstruction moves learned borders far too slowly;
+    here they move at each step towards the shares of the batch, as in the M-step of a mixture
+    model. Guidance costs the distances to 10 K centres at each training step.
 
     The slope of :math:`d^p` is unbounded at a border. Gradients use the slope at a distance of
     :math:`10^{-3}` for anything nearer; values are exact.
@@ -63,6 +80,7 @@ class Clusters(Mapping):
     >>> import torch
     >>> from sklearn_intelvae.mappings import Clusters
     >>> g = Clusters(n_clusters=2)
+    >>> g.build(2)
     >>> y = torch.tensor([[-1.0, 0.5], [1.0, 0.5]])
     >>> g(y)
     tensor([[-6.0000,  0.5000],
@@ -71,86 +89,140 @@ class Clusters(Mapping):
     tensor([1, 0])
     """
 
-    pressure: Tensor
+    centres: Tensor | None
+    guesses: Tensor
+    progress: Tensor
+    step: Tensor
 
     def __init__(
         self,
-        n_clusters: int = 2,
+        n_clusters: int | Sequence[int] = 2,
         shift: float = 5.0,
         power: float = 0.2,
+        learn_proportions: bool = False,
+        guidance: float = 20.0,
         balance: float = 20.0,
     ) -> None:
         super().__init__()
         self.n_clusters = n_clusters
         self.shift = shift
         self.power = power
+        self.learn_proportions = learn_proportions
+        self.guidance = guidance
         self.balance = balance
         self.warmth = 1.0
-        self.want: Tensor | None = None
 
     def build(self, n_components: int) -> None:
-        """Refuse settings that the formula does not cover."""
-        if self.n_clusters < 2:
-            raise ValueError(f"n_clusters must be at least 2, got {self.n_clusters}.")
+        """Cut the planes, and refuse settings that the formula does not cover."""
+        sizes = self._sizes()
+        if not all(isinstance(size, Integral) and size >= 2 for size in sizes) or not sizes:
+            raise ValueError(
+                f"n_clusters must be an integer of at least 2, or several, got {self.n_clusters!r}."
+            )
         if not 0 < self.power < 1:
             raise ValueError(f"power must lie between 0 and 1, got {self.power}.")
-        if n_components < 2 < self.n_clusters:
+        needed = 2 * len(sizes) - (sizes[-1] == 2)
+        if n_components < needed:
             raise ValueError(
-                f"mapping={self!r} cuts a plane into sectors and needs n_components of at least "
-                f"2, got {n_components}. One component can be cut into two clusters only."
+                f"mapping={self!r} needs n_components of at least {needed}, got {n_components}: "
+                "each number of clusters cuts a plane of two components, the last a line of one "
+                "if it is 2."
             )
-        self.register_buffer("pressure", torch.ones(()))
+        self.cuts = nn.ModuleList(Sectors(int(size)) for size in sizes)
+        self.register_buffer("centres", None)
+        self.register_buffer("guesses", None)
+        self.register_buffer("progress", torch.ones(()))
+        self.register_buffer("step", torch.full((), 0.01))
+
+    def initialise(self, X: Tensor, generator: torch.Generator) -> None:
+        """Guess the groups of the training rows."""
+        if not self.guidance:
+            return
+        seed = int(torch.randint(2**31, (), generator=generator))
+        sizes = self._sizes()
+        groups = grouping(X.numpy(force=True), math.prod(sizes), seed)
+        if groups is None:
+            return
+        self.centres = torch.from_numpy(groups.centres)
+        self.guesses = torch.from_numpy(np.stack(np.unravel_index(groups.group, sizes)))
+        for number, cut in enumerate(self._cuts()):
+            others = tuple(i for i in range(len(sizes)) if i != number)
+            shares = torch.from_numpy(groups.shares.reshape(sizes).sum(axis=others))
+            cut.guess(shares)
+            if self.learn_proportions:
+                cut.shares.copy_(shares)
+
+    @property
+    def proportions(self) -> Tensor:
+        """Return the clusters' shares of the prior, (K,)."""
+        shares = torch.ones(1)
+        for cut in self._cuts():
+            shares = torch.outer(shares.to(cut.shares), cut.shares).flatten()
+        return shares
 
     def forward(self, y: Tensor) -> Tensor:
         """Return the shifted points."""
-        plane, rest = y[:, :2], y[:, 2:]
-        angle = self._angle(plane)
-        width = 2 * math.pi / self.n_clusters
-        bisector = width * (angle / width).round().detach()
-        distance = _norm(plane) * (0.5 * width - (angle - bisector).abs()).clamp(min=0).sin()
         shift = self.shift * self.warmth if self.training else self.shift
-        step = shift * _steep_power(distance, self.power)
-        direction = torch.stack([bisector.cos(), bisector.sin()], dim=1)[:, : plane.shape[1]]
-        return torch.cat([plane + step[:, None] * direction, rest], dim=1)
-
-    def warm_up(self, fraction: float) -> None:
-        """Take no step for the first half of the warm-up, then a growing one; in training only."""
-        self.warmth = max(0.0, 2 * fraction - 1)
-        if self.want is not None:
-            self.pressure.mul_((_PRESSURE_RATE * self.want).exp()).clamp_(1, _MOST_PRESSURE)
+        planes = [cut(plane, shift, self.power) for cut, plane in self._planes(y)]
+        return torch.cat([*planes, y[:, 2 * len(planes) :]], dim=1)
 
     def regions(self, y: Tensor) -> Tensor:
-        """Return the sector, 0 to n_clusters - 1, of each row."""
-        sector = (self._angle(y[:, :2]) * self.n_clusters / (2 * math.pi)).round().long()
-        return sector % self.n_clusters
+        """Return the cluster, 0 to K - 1, of each row."""
+        region = torch.zeros(len(y), dtype=torch.long, device=y.device)
+        for cut, plane in self._planes(y):
+            region = region * cut.n_parts + cut.regions(plane)
+        return region
+
+    def warm_up(self, fraction: float) -> None:
+        """Raise the step: in the first quarter with guidance, in the second half without.
+
+        Rows without guidance first gather around the origin and sort themselves while the borders
+        are still low. Learned borders follow what the last batch has shown.
+        """
+        progress = self.progress.item()
+        if fraction > progress:
+            self.step.fill_(fraction - progress)
+        self.progress.fill_(fraction)
+        early = self.centres is not None
+        self.warmth = min(1.0, 4 * fraction) if early else max(0.0, 2 * fraction - 1)
+        if self.learn_proportions and self.warmth > 0:
+            for cut in self._cuts():
+                cut.follow(min(1.0, _PACE * self.step.item()))
+
+    def guide(self, x: Tensor, y: Tensor) -> Tensor:
+        """Return the pull of each row towards its guessed group, in nats."""
+        pull = y.new_zeros(len(y))
+        if self.centres is None:
+            return pull
+        fading = self.guidance * (1 - self.progress).clamp(min=_LASTING_GUIDANCE)
+        guesses = self.guesses[:, torch.cdist(x, self.centres).argmin(dim=1)]
+        for (cut, plane), guess in zip(self._planes(y), guesses, strict=True):
+            weight = fading + self.balance * cut.lack()[guess]
+            pull = pull + weight * cut.surprise(plane, guess)
+        return pull
 
     def penalty(self, y: Tensor, z: Tensor) -> Tensor:
-        """Return the weighted KL(shares of the sectors || uniform), in nats."""
-        centres = torch.arange(self.n_clusters, device=y.device) * (2 * math.pi / self.n_clusters)
-        directions = torch.stack([centres.cos(), centres.sin()])[: y.shape[1]]
-        shares = (_SHARPNESS * y[:, :2] @ directions).softmax(dim=1).mean(dim=0) + 1e-8
-        excess = math.log(self.n_clusters) - torch.special.entr(shares).sum()
-        if not self.training:
-            return self.balance * excess
-        tolerance = 0.5 * math.log1p(1 / (self.n_clusters - 1)) + self.n_clusters / (2 * len(y))
-        self.want = excess.detach() - tolerance
-        return self.balance * self.pressure * excess
+        """Return the weighted lack of rows in each sector, where no guidance fills them."""
+        lack = y.new_zeros(())
+        if self.centres is None:
+            for cut, plane in self._planes(y):
+                lack = lack + cut.soft_lack(plane)
+        return self.balance * lack
 
-    @staticmethod
-    def _angle(plane: Tensor) -> Tensor:
-        """Return the angle of each point; on a line, that of its sign."""
-        across = plane[:, 1] if plane.shape[1] == 2 else torch.zeros_like(plane[:, 0])
-        at_origin = (plane == 0).all(dim=1)
-        return torch.atan2(across, plane[:, 0] + at_origin)
+    def _sizes(self) -> tuple[int, ...]:
+        several = isinstance(self.n_clusters, Iterable)
+        return tuple(self.n_clusters) if several else (self.n_clusters,)  # type: ignore
 
+    def _cuts(self) -> list[Sectors]:
+        return list(self.cuts)  # type: ignore[arg-type]
 
-def _norm(plane: Tensor, eps: float = 1e-20) -> Tensor:
-    """Return the length of each row, with a finite gradient at the origin."""
-    return (plane.square().sum(dim=1) + eps).sqrt()
+    def _planes(self, y: Tensor) -> list[tuple[Sectors, Tensor]]:
+        """Return each cut with its components."""
+        return [(cut, y[:, 2 * i : 2 * i + 2]) for i, cut in enumerate(self._cuts())]
 
-
-def _steep_power(distance: Tensor, power: float, nearest: float = 1e-3) -> Tensor:
-    """Return distance**power, whose slope is taken no nearer to zero than ``nearest``."""
-    safe = distance.detach().clamp(min=nearest)
-    slope = power * safe ** (power - 1)
-    return distance.detach() ** power + slope * (distance - distance.detach())
+    def _load_from_state_dict(self, state_dict, prefix, *args):  # type: ignore[no-untyped-def]
+        """Make room for the centres, whose number only the training data know."""
+        for name in ("centres", "guesses"):
+            value = state_dict.get(prefix + name)
+            setattr(self, name, None if value is None else torch.empty_like(value))
+        super()._load_from_state_dict(state_dict, prefix, *args)

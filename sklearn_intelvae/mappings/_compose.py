@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from sklearn.utils.metaestimators import available_if
 from torch import Tensor, nn
 
@@ -20,10 +21,10 @@ class Compose(Mapping):
     """Apply one mapping after the other: g(y) = second(first(y)).
 
     The second is built for what the first returns, whatever its width. The composition has
-    ``penalty`` if one of the two has, the sum of theirs, and ``regions`` if one of the two has:
-    those of the first, or else those of the second at first(y). It costs what its mappings cost,
-    and the first once more at each training step if there is a penalty. Use it to give z two
-    structures at a time; for more than two mappings, compose compositions.
+    ``penalty`` and ``guide`` if one of the two has, the sum of theirs, and ``regions`` if one of
+    the two has: those of the first, or else those of the second at first(y). It costs what its
+    mappings cost, and the first once more at each training step for each of these. Use it to give
+    z two structures at a time; for more than two mappings, compose compositions.
 
     Parameters
     ----------
@@ -66,6 +67,12 @@ class Compose(Mapping):
         build(self.first, n_components)
         build(self.second, output_width(self.first, n_components))
 
+    def initialise(self, X: Tensor, generator: torch.Generator) -> None:
+        """Show the training rows to both."""
+        for mapping in (self.first, self.second):
+            if hasattr(mapping, "initialise"):
+                mapping.initialise(X, generator)  # type: ignore[operator]
+
     def forward(self, y: Tensor) -> Tensor:
         """Return second(first(y))."""
         return self.second(self.first(y))
@@ -80,6 +87,15 @@ class Compose(Mapping):
             if hasattr(mapping, "penalty"):
                 penalty = penalty + mapping.penalty(inputs, outputs)  # type: ignore[operator]
         return penalty
+
+    @available_if(_one_has("guide"))
+    def guide(self, x: Tensor, y: Tensor) -> Tensor:
+        """Return the sum of the pulls, in nats."""
+        pull = y.new_zeros(())
+        for mapping, inputs in ((self.first, y), (self.second, self.first(y))):
+            if hasattr(mapping, "guide"):
+                pull = pull + mapping.guide(x, inputs)  # type: ignore[operator]
+        return pull
 
     @available_if(_one_has("regions"))
     def regions(self, y: Tensor) -> Tensor:

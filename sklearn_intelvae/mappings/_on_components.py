@@ -22,10 +22,10 @@ class OnComponents(Mapping):
     """Apply a mapping to some of the components of y and leave the others as they are.
 
     z begins with what the mapping makes of the components that it is given, in the order in which
-    they are named; the others follow, unchanged, in the order that they had. ``penalty`` and
-    ``regions`` are those of the inner mapping, if it has them. It costs what the inner mapping
-    costs, and a reordering of columns. Use it when only a part of what varies has the structure,
-    such as an angle beside a size and a colour.
+    they are named; the others follow, unchanged, in the order that they had. ``penalty``,
+    ``guide`` and ``regions`` are those of the inner mapping, if it has them. It costs what the
+    inner mapping costs, and a reordering of columns. Use it when only a part of what varies has
+    the structure, such as an angle beside a size and a colour.
 
     Parameters
     ----------
@@ -72,6 +72,11 @@ class OnComponents(Mapping):
         self.register_buffer("order", torch.tensor([*given, *others]), persistent=False)
         build(self.mapping, len(given))
 
+    def initialise(self, X: Tensor, generator: torch.Generator) -> None:
+        """Show the training rows to the inner mapping."""
+        if hasattr(self.mapping, "initialise"):
+            self.mapping.initialise(X, generator)  # type: ignore[operator]
+
     def _split(self, y: Tensor) -> tuple[Tensor, Tensor]:
         """Return the components that are mapped, and the others."""
         y = y.index_select(1, self.order)
@@ -88,6 +93,11 @@ class OnComponents(Mapping):
         given, others = self._split(y)
         mapped = z[:, : z.shape[1] - others.shape[1]]
         return self.mapping.penalty(given, mapped)  # type: ignore[operator]
+
+    @available_if(_inner_has("guide"))
+    def guide(self, x: Tensor, y: Tensor) -> Tensor:
+        """Return the inner mapping's pull on each row, in nats."""
+        return self.mapping.guide(x, self._split(y)[0])  # type: ignore[operator]
 
     @available_if(_inner_has("regions"))
     def regions(self, y: Tensor) -> Tensor:

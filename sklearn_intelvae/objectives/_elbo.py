@@ -17,7 +17,8 @@ class ELBO(Objective):
     .. math:: -\log p(x \mid z) + \beta\, \mathrm{KL}(q(y \mid x) \,\Vert\, p(y))
               + \mathrm{penalty}_g(y, z).
 
-    The penalty is the mapping's, if it has one. With beta = 1 and no penalty this is the bound
+    The penalty is the mapping's, if it has one; while training, so is what guides its rows (see
+    :class:`~sklearn_intelvae.mappings.Mapping`). With beta = 1 and no penalty this is the bound
     of InteL-VAE, and of a plain VAE when g is the identity.
 
     Parameters
@@ -44,4 +45,7 @@ class ELBO(Objective):
         if hasattr(model.mapping, "penalty"):
             terms["penalty"] = model.mapping.penalty(y, z)  # type: ignore[operator]
             loss = loss + terms["penalty"]
+        if model.training and hasattr(model.mapping, "guide"):
+            terms["guidance"] = model.mapping.guide(batch.x, q.mean)  # type: ignore[operator]
+            loss = loss + terms["guidance"]
         return loss, terms

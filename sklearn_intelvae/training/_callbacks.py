@@ -47,14 +47,15 @@ class FitTaskCallback(Callback):
         self.X = X
         self.y = y
         self.attributes = attributes
+        self.stopped = False
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         """Open the task."""
         self.context.call_on_fit_task_begin(estimator=self.estimator, X=self.X, y=self.y)
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
-        """Close the task."""
-        self._end(self.context, net)
+        """Close the task, and note whether a callback wants no further ones beside it."""
+        self.stopped = self._end(self.context, net)
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         """Open a subtask."""

@@ -57,6 +57,8 @@ ESTIMATORS = {
     "InteLVAE spike-and-slab": InteLVAE(prior="spike-and-slab", **SMALL),
     "InteLVAE laplace": InteLVAE(likelihood="laplace", **SMALL),
     "InteLVAE early stopping": InteLVAE(early_stopping=True, validation_fraction=0.3, **SMALL),
+    "InteLVAE two starts": InteLVAE(n_init=2, **SMALL),
+    "InteLVAE both codes": InteLVAE(mapping="sphere", codes="both", **SMALL),
     "SparseInteLVAE": SparseInteLVAE(**SMALL),
     "SparseInteLVAE gates": SparseInteLVAE(regularise="gates", floor=0.1, **SMALL),
 }

@@ -99,7 +99,9 @@ def test_without_scikit_learns_callbacks_all_else_works(X, monkeypatch):
     try:
         older = importlib.reload(_callbacks)
         assert not hasattr(older.CallbackSupportMixin, "set_callbacks")
-        assert older.fit_task_callbacks(older.CallbackSupportMixin(), X, None, 3, dict) == []
+        tasks = older.FitTasks(older.CallbackSupportMixin(), X, None, 3, 1)
+        assert tasks.of_a_start(dict) == []
+        assert not tasks.stopped
     finally:
         monkeypatch.undo()
         importlib.reload(_callbacks)

@@ -97,7 +97,7 @@ class TestCompose:
         y = normal(100, 2)
         turn = torch.tensor([[0.0, -1.0], [1.0, 0.0]])
         g = built(Compose(Linear(turn), Clusters(4)), 2)
-        assert torch.equal(g.regions(y), (Clusters(4).regions(y) + 1) % 4)
+        assert torch.equal(g.regions(y), (built(Clusters(4), 2).regions(y) + 1) % 4)
         assert torch.equal(built(Compose(Scaled(), Clusters(4)), 2).regions(y), Scaled().regions(y))
 
     def test_training_warms_up_its_mappings_and_records_their_penalty(self, X):

@@ -1,0 +1,105 @@
+"""What comes of a trained net: fitted attributes, a warning, or an error with advice."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.exceptions import ConvergenceWarning
+
+from sklearn_intelvae.estimators._description import description
+from sklearn_intelvae.exceptions import DivergenceError
+from sklearn_intelvae.model import Model, Parts
+from sklearn_intelvae.training import PlayerNet
+
+STEPS_TO_LEARN = 1000
+_DIAGNOSTIC_ROWS = 2048
+_ACTIVE_VARIANCE = 0.01
+
+
+def attributes_of(
+    estimator: Any, net: PlayerNet, parts: Parts, X: np.ndarray, resume: bool
+) -> dict[str, Any]:
+    """Return the fitted attributes that the net's present state amounts to."""
+    earlier = estimator.history_ if resume else []
+    rows = [{k: v for k, v in row.items() if k != "batches"} for row in net.history]
+    for row in rows:
+        row["epoch"] += len(earlier)
+    history = [*earlier, *rows]
+    module = _uncompiled(net.module_).eval()
+    return {
+        "module_": module,
+        "history_": history,
+        "n_iter_": len(history),
+        "loss_curve_": [row["train_loss"] for row in history],
+        "validation_scores_": [-row["valid_loss"] for row in history if "valid_loss" in row],
+        **_use_of_components(module, X),
+        "_objective": net.criterion_,
+        "_parts": parts,
+        "_described": description(estimator),
+        "_training_state": net.state(),
+    }
+
+
+def _uncompiled(module: Any) -> Model:
+    """Return the model inside what torch.compile makes of it."""
+    return getattr(module, "_orig_mod", module)
+
+
+def _use_of_components(model: Model, X: np.ndarray) -> dict[str, Any]:
+    """Return how much each component of y tells about X."""
+    rows = torch.from_numpy(X[:: -(-len(X) // _DIAGNOSTIC_ROWS)])
+    with torch.inference_mode():
+        q = model.encode(rows.to(next(model.parameters()).device))
+        p = model.p_y()
+        if hasattr(p, "kl_per_component"):
+            kl = p.kl_per_component(q).mean(dim=0)
+        else:
+            spread = q.mean.var(dim=0, correction=0) + q.variance.mean(dim=0)
+            kl = 0.5 * spread.log() - q.log_scale.mean(dim=0)
+        active = q.mean.var(dim=0, correction=0) > _ACTIVE_VARIANCE
+    return {
+        "kl_per_component_": kl.numpy(force=True),
+        "active_components_": np.flatnonzero(active.numpy(force=True)),
+        "_n_intermediary": len(active),
+    }
+
+
+def warn_of_collapse(estimator: Any, attributes: dict[str, Any]) -> None:
+    """Warn if the latent is empty although there was time to fill it."""
+    steps_done = attributes["_training_state"]["steps_done"]
+    if steps_done >= STEPS_TO_LEARN and not len(attributes["active_components_"]):
+        warnings.warn(
+            f"Every component of the latent of this {type(estimator).__name__} has collapsed to "
+            "the prior: the representation says nothing about X. Try more epochs (max_iter), a "
+            "longer kl_warmup, a smaller beta, or likelihood=Gaussian(scale=...) with a scale well "
+            "below the spread of the features.",
+            ConvergenceWarning,
+            stacklevel=6,
+        )
+
+
+def explained(estimator: Any, attributes: dict[str, Any], X: np.ndarray) -> DivergenceError:
+    """Return the error with advice and with an estimator that holds the last finite weights."""
+    epoch = attributes["n_iter_"] + 1
+    survivor = copy.copy(estimator)
+    vars(survivor).update(attributes)
+    spread = float(X.std(dtype=np.float64))
+    scale = (
+        f"X has a standard deviation of {spread:.3g}: scale it first, with StandardScaler or "
+        "MinMaxScaler. "
+        if not 1e-2 < spread < 1e2
+        else ""
+    )
+    return DivergenceError(
+        f"{type(estimator).__name__} diverged: the loss or a weight became non-finite in epoch "
+        f"{epoch}. {scale}Try a smaller learning_rate_init "
+        f"(now {estimator.learning_rate_init}), a larger scale or min_scale of the likelihood, or "
+        "gradient clipping (callbacks=[skorch.callbacks.GradientNormClipping(1.0)]). The last "
+        "finite weights are kept in this error's attribute 'estimator'.",
+        epoch,
+        survivor,
+    )
