@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import time
 from collections.abc import Callable, Iterable
@@ -16,6 +17,8 @@ import torch
 import sklearn_intelvae
 
 RESULTS = Path(__file__).parent / "results"
+
+_N_PRINTED = 10
 
 
 def resumed(
@@ -34,29 +37,33 @@ def resumed(
         start = time.perf_counter()
         row = case | run(**case)
         rows.append(row | {"seconds": round(time.perf_counter() - start, 1)})
-        RESULTS.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         pd.DataFrame(rows).to_csv(path, index=False)
-        print(f"[{number}/{len(cases)}] " + "  ".join(f"{k}={_short(v)}" for k, v in row.items()))
+        print(f"[{number}/{len(cases)}] {_line(rows[-1])}", flush=True)
     return pd.DataFrame(rows)
 
 
 def mean_and_spread(rows: pd.DataFrame, by: list[str], digits: int = 3) -> pd.DataFrame:
-    """Return a table of 'mean ± standard deviation' over seeds."""
+    """Return a table of 'mean ± standard deviation' over seeds, empty where there is no value."""
     values = [c for c in rows.columns if c not in [*by, "seed"]]
     grouped = rows.groupby(by, sort=False)[values]
     mean, spread = grouped.mean(), grouped.std(ddof=0)
     cells = {c: mean[c].map(f"{{:.{digits}f}}".format) for c in values}
     table = {c: cells[c] + " ± " + spread[c].map(f"{{:.{digits}f}}".format) for c in values}
-    return pd.DataFrame(table).reset_index()
+    return pd.DataFrame(table).where(mean.notna(), "").reset_index()
 
 
 def write(name: str, title: str, *tables: pd.DataFrame, note: str = "") -> None:
-    """Print the tables and write them, with the hardware, to ``results/name.md``."""
+    """Print the tables and write them to ``results/name.md``, with their time and the hardware.
+
+    The time is that of all rows of ``results/name*.csv``.
+    """
     printed = [table.to_markdown(index=not table.index.equals(range_of(table))) for table in tables]
-    text = "\n\n".join([f"# {title}", *printed, note, hardware()])
+    text = "\n\n".join(filter(None, [f"# {title}", *printed, note, time_taken(name), hardware()]))
     print("\n" + text)
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.md").write_text(text + "\n", encoding="utf8")
+    path = RESULTS / f"{name}.md"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text + "\n", encoding="utf8")
 
 
 def range_of(table: pd.DataFrame) -> pd.RangeIndex:
@@ -64,14 +71,31 @@ def range_of(table: pd.DataFrame) -> pd.RangeIndex:
     return pd.RangeIndex(len(table))
 
 
+def time_taken(name: str) -> str:
+    """Return how long the rows of ``results/name*.csv`` took, nothing if there are none."""
+    tables = [pd.read_csv(path) for path in sorted(RESULTS.glob(f"{name}*.csv"))]
+    if not tables:
+        return ""
+    rows = pd.concat(tables)
+    return f"All {len(rows)} rows took {rows['seconds'].sum():.0f} seconds together."
+
+
 def hardware() -> str:
     """Return what the figures were measured on."""
+    gpu = f"{torch.cuda.get_device_name()}, " if torch.cuda.is_available() else ""
     return (
-        f"{platform.machine()} {platform.system()}, {torch.get_num_threads()} torch threads, "
+        f"{platform.machine()} {platform.system()}, {os.cpu_count()} processor cores, {gpu}"
+        f"{torch.get_num_threads()} torch threads, "
         f"Python {platform.python_version()}, sklearn_intelvae {sklearn_intelvae.__version__}, "
         f"torch {torch.__version__}, scikit-learn {sklearn.__version__}, "
         f"skorch {skorch.__version__}."
     )
+
+
+def _line(row: dict[str, Any]) -> str:
+    """Return the first values of a row, and the seconds, which come last."""
+    first = dict(list(row.items())[:_N_PRINTED]) | {"seconds": row["seconds"]}
+    return "  ".join(f"{name}={_short(value)}" for name, value in first.items())
 
 
 def _short(value: Any) -> str:

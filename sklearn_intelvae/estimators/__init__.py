@@ -1,6 +1,7 @@
 """The estimators: tables in, tables out; the only room where strings have meaning."""
 
+from sklearn_intelvae.estimators._clustered import ClusteredInteLVAE
 from sklearn_intelvae.estimators._intelvae import InteLVAE
 from sklearn_intelvae.estimators._sparse import SparseInteLVAE
 
-__all__ = ["InteLVAE", "SparseInteLVAE"]
+__all__ = ["ClusteredInteLVAE", "InteLVAE", "SparseInteLVAE"]

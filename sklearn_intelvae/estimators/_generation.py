@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from sklearn_intelvae.estimators import _inputs
 
 _GAUSSIANS = 10
 _REGULARISATION = 1e-3
+_FEWEST_DRAWS, _EMPTY_ATTEMPTS, _MOST_ATTEMPTS = 1000, 9, 10_000
 
 
 class GenerationMixin:
@@ -87,7 +89,7 @@ class GenerationMixin:
         self.density_ = density
         return self
 
-    def sample(self, n_samples=1, *, random_state=None, noise=False, source="prior"):
+    def sample(self, n_samples=1, *, random_state=None, noise=False, source="prior", cluster=None):
         """Generate rows: y from the prior or from a density, z = g(y), X from p(X | z).
 
         Parameters
@@ -103,6 +105,9 @@ class GenerationMixin:
             ``score_samples`` bounds.
         source : {"prior", "density"}, default="prior"
             Where y comes from: the model's p(y), or what ``fit_density`` fitted to the codes.
+        cluster : int or None, default=None
+            Draw from this region of the mapping's domain only, as ``predict`` numbers them; for
+            mappings that divide it, such as :class:`~sklearn_intelvae.mappings.Clusters`.
 
         Returns
         -------
@@ -112,6 +117,8 @@ class GenerationMixin:
         ------
         NotFittedError
             If ``source`` is "density" and ``fit_density`` has not been called since the last fit.
+        ValueError
+            If the mapping has no regions, or hardly any draws fall into ``cluster``.
         """
         check_is_fitted(self)
         _inputs.check_count("n_samples", n_samples)
@@ -119,16 +126,46 @@ class GenerationMixin:
         seed = draw_seed(self.random_state if random_state is None else random_state)
         generator = generator_from(seed, self._device())
 
+        def draw(n: int, attempt: int) -> Tensor:
+            if source == "density":
+                y = _drawn(self.density_, n, self._n_intermediary, seed + attempt)
+                return torch.from_numpy(y).to(self._device())
+            return self.module_.p_y().sample(n, generator)
+
         def generate(y: Tensor) -> Tensor:
             p = self.module_.decode(self.module_.mapping(y))
             return p.sample(generator) if noise else p.mean
 
-        if source == "density":
-            y = _drawn(self.density_, int(n_samples), self._n_intermediary, seed)
-            return self._in_chunks(generate, y)
         with torch.inference_mode():
-            y = self.module_.p_y().sample(int(n_samples), generator)
+            if cluster is None:
+                y = draw(int(n_samples), 0)
+            else:
+                y = _of_one_cluster(draw, self.module_.mapping, cluster, int(n_samples))
         return self._in_chunks(generate, y.numpy(force=True))
+
+
+def _of_one_cluster(
+    draw: Callable[[int, int], Tensor], mapping: Any, cluster: Any, n_samples: int
+) -> Tensor:
+    """Draw until enough rows lie in one region."""
+    if not hasattr(mapping, "regions"):
+        raise ValueError(
+            f"cluster={cluster!r} needs a mapping that divides its domain, such as Clusters; "
+            f"{type(mapping).__name__} has no regions."
+        )
+    kept, n_kept = [], 0
+    for attempt in range(_MOST_ATTEMPTS):
+        y = draw(max(n_samples, _FEWEST_DRAWS), attempt)
+        kept.append(y[mapping.regions(y) == cluster])
+        n_kept += len(kept[-1])
+        if n_kept >= n_samples:
+            return torch.cat(kept)[:n_samples]
+        if not n_kept and attempt == _EMPTY_ATTEMPTS:
+            break
+    raise ValueError(
+        f"cluster={cluster!r} is not among the clusters of this model, or one that hardly anything "
+        f"is drawn from: {n_kept} of {(attempt + 1) * len(y)} draws fell into it."
+    )
 
 
 def _default_density(means: np.ndarray) -> GaussianMixture:

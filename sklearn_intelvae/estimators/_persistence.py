@@ -34,6 +34,7 @@ _ATTRIBUTES = (
     "history_",
     "kl_per_component_",
     "active_components_",
+    "labels_",
     "density_",
     "_n_intermediary",
     "_training_state",

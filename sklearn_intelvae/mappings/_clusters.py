@@ -115,13 +115,13 @@ class Clusters(Mapping):
     def build(self, n_components: int) -> None:
         """Cut the planes, and refuse settings that the formula does not cover."""
         sizes = self._sizes()
-        if not all(isinstance(size, Integral) and size >= 2 for size in sizes) or not sizes:
+        if not all(isinstance(size, Integral) and size >= 1 for size in sizes) or not sizes:
             raise ValueError(
-                f"n_clusters must be an integer of at least 2, or several, got {self.n_clusters!r}."
+                f"n_clusters must be a positive integer, or several, got {self.n_clusters!r}."
             )
         if not 0 < self.power < 1:
             raise ValueError(f"power must lie between 0 and 1, got {self.power}.")
-        needed = 2 * len(sizes) - (sizes[-1] == 2)
+        needed = 2 * len(sizes) - (sizes[-1] <= 2)
         if n_components < needed:
             raise ValueError(
                 f"mapping={self!r} needs n_components of at least {needed}, got {n_components}: "

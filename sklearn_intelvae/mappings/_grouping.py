@@ -33,12 +33,12 @@ def grouping(X: np.ndarray, n_groups: int, seed: int) -> Grouping | None:
     Returns
     -------
     Grouping or None
-        None if X has fewer than ``n_groups`` distinct rows.
+        None for a single group, or if X has too few distinct rows.
     """
     rng = np.random.RandomState(seed)
     rows = X if len(X) <= _MOST_ROWS else X[rng.permutation(len(X))[:_MOST_ROWS]]
     n_centres = min(_CENTRES_PER_GROUP * n_groups, len(np.unique(rows, axis=0)) // 2)
-    if n_centres < n_groups:
+    if n_groups < 2 or n_centres < n_groups:
         return None
     # The order in which threads add up decides the last bits.
     with threadpool_limits(1, user_api="openmp"):

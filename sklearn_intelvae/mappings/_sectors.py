@@ -19,7 +19,7 @@ _LEAST_GUESSED_SHARE = 0.5
 class Sectors(nn.Module):
     """K sectors of a plane, or, if K is 2, the halves of its first axis.
 
-    Sector 0 lies around the positive first axis, the others follow counter-clockwise; of two
+    A single part is never moved. Sector 0 lies around the positive first axis, the others follow counter-clockwise; of two
     halves the positive one comes first.
 
     Attributes
@@ -49,6 +49,8 @@ class Sectors(nn.Module):
 
         It is the distance to the part's border, or to the tip of a sector where that is nearer.
         """
+        if self.n_parts == 1:
+            return y.new_zeros(len(y), 1)
         if self.n_parts == 2:
             beyond = y[:, 0] - _normal_quantile(self.shares[1])
             return torch.stack([beyond, -beyond], dim=1)

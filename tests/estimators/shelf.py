@@ -7,7 +7,7 @@ from sklearn.base import BaseEstimator
 from torch import nn
 
 import sklearn_intelvae
-from sklearn_intelvae import InteLVAE, SparseInteLVAE
+from sklearn_intelvae import ClusteredInteLVAE, InteLVAE, SparseInteLVAE
 from sklearn_intelvae.mappings import (
     Clusters,
     Compose,
@@ -59,6 +59,9 @@ ESTIMATORS = {
     "InteLVAE early stopping": InteLVAE(early_stopping=True, validation_fraction=0.3, **SMALL),
     "InteLVAE two starts": InteLVAE(n_init=2, **SMALL),
     "InteLVAE both codes": InteLVAE(mapping="sphere", codes="both", **SMALL),
+    "ClusteredInteLVAE": ClusteredInteLVAE(
+        2, hidden_layer_sizes=(16,), max_iter=30, learning_rate_init=0.03, random_state=0
+    ),
     "SparseInteLVAE": SparseInteLVAE(**SMALL),
     "SparseInteLVAE gates": SparseInteLVAE(regularise="gates", floor=0.1, **SMALL),
 }

@@ -10,7 +10,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_intelvae import InteLVAE, SparseInteLVAE
 from sklearn_intelvae.likelihoods import Gaussian
-from sklearn_intelvae.mappings import Clusters, Sphere
+from sklearn_intelvae.mappings import Sphere
 from sklearn_intelvae.metrics import hoyer_sparsity
 
 
@@ -89,13 +89,6 @@ def test_sparse_codes_are_sparse_at_little_cost_in_likelihood(digits):
     assert hoyer_sparsity(plain.transform(X_test)) < 0.3
     assert hoyer_sparsity(sparse.transform(X_test)) > 0.45
     assert sparse.score(X_test) > 0.95 * plain.score(X_test)
-
-
-def test_every_cluster_is_used():
-    X, _ = load_digits(return_X_y=True)
-    vae = InteLVAE(2, mapping=Clusters(10), random_state=0).fit(X / 16)
-    shares = np.bincount(vae.predict(X / 16), minlength=10) / len(X)
-    assert shares.min() > 0.02
 
 
 def test_convolutions_learn_images(digits):

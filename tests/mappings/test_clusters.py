@@ -109,6 +109,12 @@ def test_several_numbers_cut_several_planes(sizes):
         Clusters(sizes).build(d - 1)
 
 
+def test_one_cluster_is_a_plain_vae():
+    y = normal(20, 2)
+    assert torch.equal(built(Clusters(1), 2)(y), y)
+    assert not built(Clusters(1), 2).regions(y).any()
+
+
 @pytest.mark.parametrize("n_clusters", [3, 10])
 def test_one_component_cannot_hold_more_than_two_clusters(n_clusters):
     with pytest.raises(ValueError, match="needs n_components of at least 2, got 1"):
@@ -118,8 +124,8 @@ def test_one_component_cannot_hold_more_than_two_clusters(n_clusters):
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("n_clusters", 1),
-        ("n_clusters", (3, 1)),
+        ("n_clusters", 0),
+        ("n_clusters", (3, -1)),
         ("n_clusters", ()),
         ("n_clusters", 2.5),
         ("power", 0.0),

@@ -1,0 +1,149 @@
+"""Sparsity against the quality of samples, and what few labels are worth (the paper's Figure 7).
+
+Run ``python benchmarks/intelvae/sparsity.py --scale small``. Every fit is a row of
+``results/intelvae/sparsity_<scale>.csv`` and is not repeated; delete the file to start anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import torch
+from _shared import Scale, arguments, frechet, images, mean_and_spread, resumed, write
+from torch import Tensor
+
+from sklearn_intelvae import InteLVAE, SparseInteLVAE
+from sklearn_intelvae.mappings import Mapping
+from sklearn_intelvae.metrics import few_label_curve, hoyer_sparsity
+from sklearn_intelvae.priors import SpikeAndSlab
+
+DATA = ("fashion-mnist", "mnist")
+SEEDS = range(3)
+GAMMAS = (0.3, 1, 3, 10, 30)
+PROBES = ("linear", "forest")
+N_LABELS = (10, 20, 50, 100, 500, 1000, 2000, 5000)
+WITH_LABELS = ("VAE", "gates, gamma 10", "|z|, gamma 3", "|z|, gamma 10", "|z|, gamma 30")
+
+
+class OnlyPenalised(Mapping):
+    """The identity with the sparsity penalty: the paper's ablation."""
+
+    def __init__(self, gamma: float = 30.0) -> None:
+        super().__init__()
+        self.gamma = gamma
+
+    def forward(self, y: Tensor) -> Tensor:
+        return y
+
+    def penalty(self, y: Tensor, z: Tensor) -> Tensor:
+        shares = z.abs() / (z.abs().sum(dim=1, keepdim=True) + 1e-8)
+        entropy = torch.special.entr(shares + 1e-8).sum(dim=1).mean()
+        return self.gamma * (entropy - torch.special.entr(shares.mean(dim=0) + 1e-8).sum())
+
+
+def models(scale: Scale) -> dict[str, Callable[[], InteLVAE | SparseInteLVAE]]:
+    """Return how to make each model of the comparison."""
+    settings = dict(likelihood="bernoulli", **scale.network())
+    learned = settings | {"likelihood": "gaussian"}
+    found = {
+        "VAE": lambda: InteLVAE(50, **settings),
+        "beta-VAE, beta 4": lambda: InteLVAE(50, beta=4.0, **settings),
+        "VAE, spike-and-slab prior": lambda: InteLVAE(50, prior=SpikeAndSlab(), **settings),
+        "VAE with penalty alone, gamma 30": lambda: InteLVAE(
+            50, mapping=OnlyPenalised(), **settings
+        ),
+        "selector, gamma 0": lambda: SparseInteLVAE(50, gamma=0, **settings),
+    }
+    for regularise, label in (("gates", "gates"), ("abs", "|z|")):
+        for gamma in GAMMAS:
+            found[f"{label}, gamma {gamma}"] = lambda gamma=gamma, regularise=regularise: (
+                SparseInteLVAE(50, gamma=gamma, regularise=regularise, **settings)
+            )
+    found["VAE, learned Gaussian scale"] = lambda: InteLVAE(50, **learned)
+    found["|z|, gamma 100, learned Gaussian scale"] = lambda: SparseInteLVAE(
+        50, gamma=100, **learned
+    )
+    return found
+
+
+def case(scale: Scale, data: str, model: str, seed: int) -> dict[str, float]:
+    """Fit one model and measure it on the test images."""
+    X, _, X_test, y_test = images(data)
+    vae = models(scale)[model]().set_params(random_state=seed).fit(X[: scale.n_images])
+    Z = vae.transform(X_test)
+    spread = Z.std(axis=0)
+    used = np.abs(Z) > 0.5 * np.where(spread > 0, spread, np.inf)
+    row = {
+        "hoyer": hoyer_sparsity(Z),
+        "distance": frechet(data, vae.sample(5000, random_state=seed)),
+        "distance_of_reconstructions": frechet(data, vae.reconstruct(X_test[:5000])),
+        "log_likelihood": vae.score(X_test[:2000]),
+        "active_components": len(vae.active_components_),
+        "used_per_row": used.mean(),
+    }
+    if data == "fashion-mnist" and model in WITH_LABELS:
+        row |= labels(vae, X_test, y_test)
+    return row
+
+
+def labels(vae: InteLVAE | SparseInteLVAE, X: np.ndarray, y: np.ndarray) -> dict[str, float]:
+    """Return accuracies on the last 2000 test images after training on others of them."""
+    row = {}
+    for codes in ("z", "intermediary", "both"):
+        C = vae.set_params(codes=codes).transform(X)
+        for probe in PROBES:
+            curve = few_label_curve(
+                C[:8000], y[:8000], C[8000:], y[8000:], N_LABELS, probe, random_state=0
+            )
+            for n, mean, std in zip(curve["n_labels"], curve["mean"], curve["std"], strict=True):
+                row |= {f"{codes} {probe} {n}": mean, f"{codes} {probe} {n} std": std}
+    return row
+
+
+def main() -> None:
+    scale = arguments(__doc__)
+    cases = [
+        {"data": data, "model": model, "seed": seed}
+        for seed in SEEDS
+        for data in DATA
+        for model in models(scale)
+    ]
+    rows = resumed(f"intelvae/sparsity_{scale.name}", cases, lambda **c: case(scale, **c))
+    measures = rows[[c for c in rows if " " not in c]]
+    tables = [mean_and_spread(part, ["model"]) for _, part in measures.groupby("data", sort=False)]
+    curves = few_label_table(rows[rows["model"].isin(WITH_LABELS) & (rows["data"] == DATA[0])])
+    write(
+        f"intelvae/sparsity_{scale.name}",
+        "Sparsity: Fashion-MNIST, then MNIST, then few labels on Fashion-MNIST",
+        *(t.drop(columns="data", errors="ignore") for t in tables),
+        curves,
+        note=(
+            f"50 components, {scale.n_images} training images, {len(SEEDS)} seeds, mean ± standard "
+            "deviation; Bernoulli likelihood unless said. Hoyer sparsity of g(mean) on the test "
+            "images; Frechet distance of 5000 samples from 5000 test images in the features of a "
+            "classifier (not comparable with FID); components used per row: those of a magnitude "
+            "above half of their standard deviation. Few labels: accuracy on 2000 test images, "
+            "mean over seeds and 10 draws, linear probe / random forest of 50 trees of depth 4.\n\n"
+            "Paper (curves only, read off its text): the distance beats the plain VAE's for gamma "
+            "below 3, while sparsity rises with gamma to extremely high levels; the penalty alone "
+            "moves Hoyer from .230 to .235; fewer than 10 % of the components are in use."
+        ),
+    )
+
+
+def few_label_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return accuracies by model and codes, linear probe / forest."""
+    means = rows.groupby("model", sort=False).mean(numeric_only=True)
+    table = [
+        {"model": model, "codes": codes}
+        | {str(n): " / ".join(f"{row[f'{codes} {p} {n}']:.3f}" for p in PROBES) for n in N_LABELS}
+        for model, row in means.iterrows()
+        for codes in (("z",) if model == "VAE" else ("z", "intermediary", "both"))
+    ]
+    return pd.DataFrame(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,264 @@
+"""The VAE that divides its rows into clusters."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+
+from sklearn.base import ClusterMixin
+from sklearn.utils._param_validation import Interval
+
+from sklearn_intelvae.estimators._base import BaseInteLVAE
+from sklearn_intelvae.mappings import Clusters
+
+
+class ClusteredInteLVAE(ClusterMixin, BaseInteLVAE):
+    """A variational autoencoder whose latent falls into clusters: a clusterer that generates.
+
+    ::
+
+        X -> encoder -> q(y | X) -> y -> z = sector of y, pushed away from the others
+          -> decoder -> p(X | z)
+
+    The plane of the first two components of y is cut into sectors, one for each cluster, which the
+    mapping drives apart, so that hardly anything is generated between them. A row belongs to the
+    cluster in whose sector it is encoded. Training begins from a first guess, made from X by
+    k-means and Ward's method, and improves on it where the likelihood gains.
+
+    Parameters
+    ----------
+    n_clusters : int, default=8
+        Number of clusters; more than two need at least two components.
+    n_components : int, default=2
+        Size of y and of z. Two give the clearest clusters; further components describe what
+        varies within clusters, and make reconstructions better.
+    learn_proportions : bool, default=True
+        Whether the clusters' shares of what is generated follow their shares of the rows; else all
+        are equal.
+    shift : float, default=5.0
+        How far the clusters are driven apart.
+    power : float, default=0.2
+        How sharply, between 0 and 1; see :class:`~sklearn_intelvae.mappings.Clusters`.
+    guidance : float, default=20.0
+        Weight, in nats per row, of the pull towards the first guess, which fades to a tenth; 0 for
+        no guess.
+    prior : {"normal", "mixture", "vamp", "spike-and-slab"} or torch.nn.Module, default="normal"
+        Distribution p(y) of the intermediary latent; see :mod:`sklearn_intelvae.priors`.
+    likelihood : {"gaussian", "bernoulli", "laplace"} or torch.nn.Module, default="gaussian"
+        Distribution p(X | z); see :mod:`sklearn_intelvae.likelihoods`. "gaussian" and "laplace"
+        learn one scale for all features; ``Gaussian("per_feature")`` learns one for each, which
+        often suits a table better. "bernoulli" needs X in [0, 1].
+    objective : {"elbo"} or torch.nn.Module, default="elbo"
+        What is minimised; see :mod:`sklearn_intelvae.objectives`.
+    beta : float, default=1.0
+        Weight of the KL term, if ``objective`` is given by name.
+    kl_warmup : float, default=0.5
+        Fraction of ``max_iter`` over which the weight of the KL term grows from 0 to its full
+        value. Without it, models with a learned scale may collapse: nothing of X reaches y.
+    encoder, decoder : {"auto", "mlp", "conv"} or torch.nn.Module, default="auto"
+        Networks; see :mod:`sklearn_intelvae.networks`. "auto" is "conv" if ``image_shape`` is
+        given, else "mlp". A module of your own may have any width: a linear layer adapts it.
+    hidden_layer_sizes : sequence of int, default=(128, 128)
+        Hidden layers of the encoder; the decoder has them in the opposite order. A "conv" network
+        takes the last one.
+    activation : str, default="relu"
+        One of "identity", "relu", "leaky_relu", "elu", "gelu", "silu", "softplus", "tanh",
+        "logistic".
+    image_shape : (int, int, int) or None, default=None
+        Channels, height and width of the image that each row of X holds.
+    codes : {"z", "intermediary", "both"}, default="z"
+        What ``transform`` returns: z = g(mean of q(y | X)), the mean of q(y | X) itself, or z and
+        then that mean. A z with a structure, such as a sparse one, serves best where labels are
+        few; the mean of q(y | X) keeps what g leaves out and serves best where they are many; both
+        are a safe choice in between. The model is the same whatever this is, so that
+        ``set_params(codes=...)`` takes effect at once, without another fit.
+    learning_rate : {"cosine", "constant"}, default="cosine"
+        Schedule over the epochs of a fit: a half cosine down to zero, or none.
+    learning_rate_init : float, default=1e-3
+        Learning rate of Adam at the start.
+    batch_size : int or "auto", default="auto"
+        Rows in a batch; "auto" takes about a sixteenth of them, from 32 to 256.
+    max_iter : int or "auto", default="auto"
+        Epochs; "auto" takes those of three steps for each row, or of 8000 steps if that is less,
+        and no fewer than 20.
+    n_init : int, default=1
+        Number of fits from different weights, orders of the rows and noise. The one whose
+        objective is lowest is kept: fully warmed up and with the same noise for all, on the rows
+        set aside or, without such rows, on at most some 10,000 of the training rows. The first is
+        the fit of ``n_init=1``. One that diverges is passed over unless all do. Going on, by
+        ``warm_start`` or ``partial_fit``, is always one fit.
+    early_stopping : bool, default=False
+        Whether to set rows aside, to stop when the loss on them no longer falls, and to return to
+        the best weights. The loss is taken fully warmed up and with the same noise each time, and
+        patience starts after the warm-up.
+    validation_fraction : float, default=0.1
+        Fraction of the rows to set aside, at random, if no ``X_val`` is passed to ``fit``.
+    n_iter_no_change : int, default=10
+        Epochs without an improvement by ``tol`` before training stops.
+    tol : float, default=1e-4
+        Smallest improvement that counts, in nats per row.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights and the optimizer's state of the last one.
+    callbacks : list of skorch callbacks or None, default=None
+        They see the skorch net that trains. For scikit-learn's callbacks use ``set_callbacks``.
+    net_params : dict or None, default=None
+        Further parameters of ``skorch.NeuralNet``, such as ``{"optimizer": torch.optim.SGD}`` or
+        ``{"optimizer__weight_decay": 1e-4, "compile": True}``.
+    device : str, default="auto"
+        "cpu", "cuda", "cuda:1", ...; "auto" is a GPU if torch finds one.
+    random_state : int, RandomState instance or None, default=None
+        Seeds weights, order of rows, and noise. torch's and NumPy's global generators are neither
+        used nor moved.
+    verbose : int, default=0
+        1 prints a line for each epoch, and one for each start if there are several.
+
+    Attributes
+    ----------
+    module_ : sklearn_intelvae.model.Model
+        The fitted torch module, in evaluation mode.
+    n_iter_ : int
+        Epochs run, over all calls that continued one another.
+    history_ : list of dict
+        A row for each epoch: loss, its terms in nats per row, duration in seconds.
+    loss_curve_ : list of float
+        Training loss at each epoch.
+    validation_scores_ : list of float
+        Minus the loss on the rows set aside at each epoch; empty without such rows.
+    kl_per_component_ : ndarray of shape (n_components,)
+        What each component of y says about X, in nats, on at most 2048 training rows; near zero
+        for one that has collapsed. It is the mean KL divergence of q(y_j | X) from the prior, or,
+        for a prior without ``kl_per_component``, from the Gaussian with the moments of all q.
+    active_components_ : ndarray of int
+        Indices of the components whose posterior mean has a variance over X above 0.01.
+    density_ : object
+        The density of the codes that ``fit_density`` fitted, until the next fit.
+    labels_ : ndarray of shape (n_samples,)
+        Cluster of each training row.
+    cluster_shares_ : ndarray of shape (n_clusters,)
+        The clusters' shares of what is generated.
+    n_features_in_ : int
+        Number of features of X.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, if X has string names.
+
+    See Also
+    --------
+    InteLVAE : With ``mapping=Clusters(...)`` the same model, and several cut planes.
+    sklearn.mixture.GaussianMixture : Clusters that are ellipsoids in the space of X.
+
+    References
+    ----------
+    Miao, Mathieu, Siddharth, Teh and Rainforth, "On Incorporating Inductive Biases into VAEs",
+    ICLR 2022, section 6.2.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_blobs
+    >>> from sklearn.metrics import adjusted_rand_score
+    >>> from sklearn.preprocessing import scale
+    >>> from sklearn_intelvae import ClusteredInteLVAE
+    >>> X, y = make_blobs(300, n_features=5, centers=3, random_state=0)
+    >>> vae = ClusteredInteLVAE(n_clusters=3, random_state=0).fit(scale(X))
+    >>> float(round(adjusted_rand_score(y, vae.labels_), 1))
+    1.0
+    >>> vae.sample(100, cluster=2).shape
+    (100, 5)
+    """
+
+    _parameter_constraints = {
+        "n_clusters": [Interval(Integral, 1, None, closed="left")],
+        "learn_proportions": ["boolean"],
+        "shift": [Interval(Real, 0, None, closed="left")],
+        "power": [Interval(Real, 0, 1, closed="neither")],
+        "guidance": [Interval(Real, 0, None, closed="left")],
+        **BaseInteLVAE._parameter_constraints,
+    }
+
+    def __init__(
+        self,
+        n_clusters=8,
+        *,
+        n_components=2,
+        learn_proportions=True,
+        shift=5.0,
+        power=0.2,
+        guidance=20.0,
+        prior="normal",
+        likelihood="gaussian",
+        objective="elbo",
+        beta=1.0,
+        kl_warmup=0.5,
+        encoder="auto",
+        decoder="auto",
+        hidden_layer_sizes=(128, 128),
+        activation="relu",
+        image_shape=None,
+        codes="z",
+        learning_rate="cosine",
+        learning_rate_init=1e-3,
+        batch_size="auto",
+        max_iter="auto",
+        n_init=1,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        tol=1e-4,
+        warm_start=False,
+        callbacks=None,
+        net_params=None,
+        device="auto",
+        random_state=None,
+        verbose=0,
+    ):
+        self.n_clusters = n_clusters
+        self.learn_proportions = learn_proportions
+        self.shift = shift
+        self.power = power
+        self.guidance = guidance
+        super().__init__(
+            n_components,
+            prior=prior,
+            likelihood=likelihood,
+            objective=objective,
+            beta=beta,
+            kl_warmup=kl_warmup,
+            encoder=encoder,
+            decoder=decoder,
+            hidden_layer_sizes=hidden_layer_sizes,
+            activation=activation,
+            image_shape=image_shape,
+            codes=codes,
+            learning_rate=learning_rate,
+            learning_rate_init=learning_rate_init,
+            batch_size=batch_size,
+            max_iter=max_iter,
+            n_init=n_init,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            tol=tol,
+            warm_start=warm_start,
+            callbacks=callbacks,
+            net_params=net_params,
+            device=device,
+            random_state=random_state,
+            verbose=verbose,
+        )
+
+    def _mapping_part(self):
+        return Clusters(
+            n_clusters=self.n_clusters,
+            shift=self.shift,
+            power=self.power,
+            learn_proportions=self.learn_proportions,
+            guidance=self.guidance,
+        )
+
+    def _train(self, X, y, sample_weight, X_val, **how):
+        super()._train(X, y, sample_weight, X_val, **how)
+        self.labels_ = self.predict(X)
+        return self
+
+    @property
+    def cluster_shares_(self):
+        """The clusters' shares of what is generated, (n_clusters,)."""
+        return self.module_.mapping.proportions.numpy(force=True)
