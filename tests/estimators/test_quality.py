@@ -70,6 +70,21 @@ def test_the_score_is_the_exact_likelihood_of_a_linear_gaussian_model():
     assert PCA(2).fit(X).score(X) - vae.score(X) < 0.1
 
 
+def test_the_bound_tightens_with_every_particle():
+    """While the posterior is not exact; here it was trained for a moment only."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((1000, 2)) @ rng.standard_normal((2, 6))
+    vae = InteLVAE(2, hidden_layer_sizes=(), max_iter=5, random_state=0)
+    vae.set_params(likelihood=Gaussian(0.5), learning_rate_init=1e-2).fit(X)
+    decoder = vae.module_.decoder.layers[0]
+    loading, mean = (w.detach().double() for w in (decoder.weight, decoder.bias))
+    exact = torch.distributions.MultivariateNormal(mean, loading @ loading.T + 0.25 * torch.eye(6))
+    bounds = [vae.score_samples(X, n_particles=2**k).mean() for k in range(10)]
+    assert (np.diff(bounds) > 0).all()
+    gap = exact.log_prob(torch.from_numpy(X)).mean().item() - bounds[-1]
+    assert -0.01 < gap < 0.05 < exact.log_prob(torch.from_numpy(X)).mean().item() - bounds[0]
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_defaults_learn_a_small_standardised_table(seed):
     """No collapse, no warning, and a likelihood that a linear model does not reach."""
