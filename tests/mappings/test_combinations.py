@@ -187,3 +187,23 @@ def test_mappings_inside_come_back_from_a_clone_without_weights():
     g = built(Compose(DimensionSelector(), OnComponents(DimensionSelector(), (1,))))
     assert list(g.parameters())
     assert not list(fresh(g).parameters())
+
+
+@pytest.mark.parametrize(
+    "mapping",
+    [
+        OnComponents(Clusters(3), (1, 2)),
+        Compose(OnComponents(Clusters(3), (1, 2)), Identity()),
+        Compose(Linear(torch.eye(3)[[1, 2, 0]]), Clusters(3)),
+    ],
+    ids=repr,
+)
+def test_guidance_reaches_inner_mappings(mapping):
+    g, plain, y = built(mapping, 3), built(Clusters(3), 2), normal(60, 3)
+    X = torch.cat([normal(20, 2, seed) / 5 + 3 * seed for seed in range(3)])
+    for part in (g, plain):
+        part.initialise(X, torch.Generator().manual_seed(0))
+    pull = g.guide(X, y)
+    assert pull.mean().item() > 1
+    torch.testing.assert_close(pull, plain.guide(X, y[:, 1:]))
+    assert not hasattr(Compose(Sphere(), Identity()), "guide")
