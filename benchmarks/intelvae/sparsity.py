@@ -35,9 +35,11 @@ class OnlyPenalised(Mapping):
         self.gamma = gamma
 
     def forward(self, y: Tensor) -> Tensor:
+        """Return y."""
         return y
 
     def penalty(self, y: Tensor, z: Tensor) -> Tensor:
+        """Return gamma times the mean entropy minus the entropy of the mean."""
         shares = z.abs() / (z.abs().sum(dim=1, keepdim=True) + 1e-8)
         entropy = torch.special.entr(shares + 1e-8).sum(dim=1).mean()
         return self.gamma * (entropy - torch.special.entr(shares.mean(dim=0) + 1e-8).sum())

@@ -47,9 +47,10 @@ class Glue(Mapping):
     Loops of equal mass are smaller towards the ends of the chain. With three holes the outer ones
     are 0.5 s wide and 0.4 s high, with five 0.2 s and 0.13 s: it is made for a few holes.
 
-    With a scale that the likelihood learns, which starts wide, a fit now and then does not unfold
-    the loops. A fixed one, such as ``likelihood=Gaussian(0.1)`` for data of unit size, does so more
-    surely.
+    How the curve lies in the latent is decided in the first steps of a fit, and a tangle remains.
+    Figures of eight of 2000 points come out right, of 1000 points five of six times, and chains of
+    three holes less often than not: take the best of several starts (``n_init=5``), or fix the
+    noise, as in ``likelihood=Gaussian(0.1)`` for data of unit size.
 
     References
     ----------

@@ -19,8 +19,8 @@ _LEAST_GUESSED_SHARE = 0.5
 class Sectors(nn.Module):
     """K sectors of a plane, or, if K is 2, the halves of its first axis.
 
-    A single part is never moved. Sector 0 lies around the positive first axis, the others follow counter-clockwise; of two
-    halves the positive one comes first.
+    A single part is never moved. Sector 0 lies around the positive first axis, the others follow
+    counter-clockwise; of two halves the positive one comes first.
 
     Attributes
     ----------
