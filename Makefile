@@ -6,10 +6,11 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DOCS_STAMP := $(VENV)/.installed-docs
 DATA ?= digits
+SCALE ?= small
 
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint bench docs clean
+.PHONY: demo test lint bench bench-intelvae docs pictures clean
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -38,8 +39,19 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/contract.py
 	$(BIN)/python benchmarks/determinism.py
 
+bench-intelvae: $(STAMP)
+	$(BIN)/python benchmarks/intelvae/holes.py --scale $(SCALE)
+	$(BIN)/python benchmarks/intelvae/clusters.py --scale $(SCALE)
+	$(BIN)/python benchmarks/intelvae/proportions.py --scale $(SCALE)
+	$(BIN)/python benchmarks/intelvae/generation.py --scale $(SCALE)
+	$(BIN)/python benchmarks/intelvae/sparsity.py --scale $(SCALE)
+	$(BIN)/python benchmarks/intelvae/hierarchy.py --scale $(SCALE)
+
 docs: $(DOCS_STAMP)
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
+
+pictures: $(STAMP)
+	$(BIN)/python docs/make_pictures.py
 
 clean:
 	rm -rf $(VENV) docs/_build demo_output

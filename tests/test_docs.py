@@ -1,18 +1,21 @@
-"""Every python block of the README and the guide runs, and the reference names every part."""
+"""Every python block of the README and the guides runs, and the reference names every part."""
 
 import importlib
 import inspect
 import re
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pytest
 
 import sklearn_intelvae
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+GUIDES = sorted((DOCS / "guides").glob("*.md"))
+PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md")), *GUIDES]
 WITHOUT_CODE = {"api.md", "architecture.md"}
+LARGEST_PICTURE = 100_000
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 ROOMS = [
     "estimators",
@@ -58,7 +61,21 @@ def test_the_guide_is_there():
         "extending",
         "reproducibility",
         "api",
+        "holes",
+        "clusters",
+        "sparse",
+        "hierarchy",
+        "own",
+        "samples",
     }
+
+
+@pytest.fixture(autouse=True)
+def headless():
+    """Draw without a screen, and close what was opened."""
+    plt.switch_backend("Agg")
+    yield
+    plt.close("all")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
@@ -69,6 +86,17 @@ def test_the_blocks_of_a_page_run(page, tmp_path, monkeypatch):
     namespace = {"__name__": page.stem}
     for code in found:
         exec(code, namespace)
+    if page in GUIDES:
+        drawn = list(tmp_path.iterdir())
+        assert drawn == [tmp_path / f"{page.stem}.png"]
+        assert drawn[0].stat().st_size < LARGEST_PICTURE
+
+
+@pytest.mark.parametrize("page", GUIDES, ids=lambda p: p.name)
+def test_a_guide_shows_its_picture(page):
+    picture = DOCS / "images" / "guides" / f"{page.stem}.png"
+    assert f"](../images/guides/{picture.name})" in page.read_text(encoding="utf8")
+    assert picture.stat().st_size < LARGEST_PICTURE
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)

@@ -100,7 +100,7 @@ class Flow(Mapping):
         return z
 
     def log_abs_det(self, y: Tensor) -> Tensor:
-        """Return log |det dg/dy| of each row, in nats: log p(z) is log p(y) minus it."""
+        """Return the log determinant of dg/dy, in nats per row: log p(z) is log p(y) minus it."""
         return self._pass(y)[1]
 
     def _pass(self, y: Tensor) -> tuple[Tensor, Tensor]:

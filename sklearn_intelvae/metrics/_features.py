@@ -63,7 +63,7 @@ class ClassifierFeatures(
         Number of epochs run.
     n_features_in_ : int
         Number of columns seen in ``fit``.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns seen in ``fit``, if they are strings.
 
     Notes
