@@ -46,6 +46,7 @@ def resumed(
 def mean_and_spread(rows: pd.DataFrame, by: list[str], digits: int = 3) -> pd.DataFrame:
     """Return a table of 'mean ± standard deviation' over seeds, empty where there is no value."""
     values = [c for c in rows.columns if c not in [*by, "seed"]]
+    values.sort(key="seconds".__eq__)
     grouped = rows.groupby(by, sort=False)[values]
     mean, spread = grouped.mean(), grouped.std(ddof=0)
     cells = {c: mean[c].map(f"{{:.{digits}f}}".format) for c in values}

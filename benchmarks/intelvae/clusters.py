@@ -1,8 +1,9 @@
 """Samples between two clusters (the paper's Table 2), and ten clusters of digits.
 
 Run ``python benchmarks/intelvae/clusters.py --scale small``. Every fit is a row of
-``results/intelvae/clusters_<scale>_two.csv`` or ``_ten.csv`` and is not repeated; the picture
-``clusters_<scale>.png`` is drawn if it is missing. Delete the files to start anew.
+``results/intelvae/clusters_<scale>_two.csv`` or ``_ten.csv`` and is not repeated, and each has its
+table; the picture ``clusters_<scale>.png`` is drawn if it is missing. Delete the files to start
+anew.
 """
 
 from __future__ import annotations
@@ -168,42 +169,54 @@ def picture(scale: Scale) -> None:
     plot_images(X, (28, 28), n_columns=10, ax=ax).figure.savefig(path, dpi=120)
 
 
-def main() -> None:
-    scale = arguments(__doc__)
-    name = f"intelvae/clusters_{scale.name}"
+def write_two(scale: Scale) -> None:
+    """Fit and write the models of two clusters."""
+    name = f"intelvae/clusters_{scale.name}_two"
     cases = [
         {"data": data, "n_components": n_components, "model": model, "seed": seed}
         for data, n_components in TWO
         for seed in SEEDS_TWO
         for model in ("data", *MODELS)
     ]
-    halves = resumed(f"{name}_two", cases, lambda **c: two(scale, **c))
-    cases = [
-        {"method": method, "seed": seed} for seed in SEEDS_TEN for method in dividers(scale, 0)
-    ]
-    groups = resumed(f"{name}_ten", cases, lambda **c: ten(scale, **c))
+    rows = resumed(name, cases, lambda **c: two(scale, **c))
+    write(
+        name,
+        f"Two clusters, scale {scale.name}",
+        with_paper(rows),
+        note=(
+            f"Two Gaussians: {N_ROWS[scale.name]} rows of make_two_gaussians, default settings. "
+            "MNIST: 10,000 images, 5000 zeros and 5000 ones, Bernoulli likelihood, all models "
+            f"alike. {len(SEEDS_TWO)} seeds, mean ± standard deviation. Of {N_SAMPLES} samples, "
+            "each model's from its own prior, taken as means of p(X | z): the share that a "
+            "logistic regression on real rows gives no class a probability of "
+            f"{CERTAIN}, the share that it calls one, the share with abs(x_1) < 1 between the "
+            "Gaussians. On fresh rows: purity of the two halves of the latent (regions of the "
+            "mapping, Gaussians of the mixture, else sides of the best component), bound on "
+            "log p(x) in nats. The data's own row draws from the fresh rows (of the images: 980 "
+            "test images of each digit). Fixed mixture: means -2 and 2, log-variance 1; VampPrior: "
+            "500 pseudo-inputs.\n\n"
+            "Paper: uncertain % / ones % of its Table 2, where also a Sylvester flow has "
+            "16.2 ± 2.1 / 42.5 ± 1.0; its baselines may have been sampled from N(0, I), not their "
+            "prior."
+        ),
+    )
+
+
+def write_ten(scale: Scale) -> None:
+    """Fit and write the models of ten clusters."""
+    name = f"intelvae/clusters_{scale.name}_ten"
+    methods = list(dividers(scale, 0))
+    cases = [{"method": method, "seed": seed} for seed in SEEDS_TEN for method in methods]
+    rows = resumed(name, cases, lambda **c: ten(scale, **c))
     picture(scale)
     write(
         name,
-        f"Two clusters, then ten, scale {scale.name}",
-        with_paper(halves),
-        with_smallest(groups),
+        f"Ten clusters, scale {scale.name}",
+        with_smallest(rows),
         note=(
-            f"Two clusters: {N_ROWS[scale.name]} rows of make_two_gaussians and default settings; "
-            "10,000 images, 5000 zeros and 5000 ones, Bernoulli likelihood, all models alike. "
-            f"{len(SEEDS_TWO)} seeds, mean ± standard deviation. Of {N_SAMPLES} samples, each "
-            "model's from its own prior, taken as means of p(X | z): the share that a logistic "
-            f"regression on real rows gives no class a probability of {CERTAIN}, the share that it "
-            "calls one, the share with abs(x_1) < 1 between the Gaussians. On fresh rows: purity "
-            "of the two halves of the latent (regions of the mapping, Gaussians of the mixture, "
-            "else sides of the best component), bound on log p(x) in nats. The data's own row "
-            "draws from the fresh rows (of the images: 980 test images of each digit). Fixed "
-            "mixture: means -2 and 2, log-variance 1; VampPrior: 500 pseudo-inputs. Paper: "
-            "uncertain % / ones % of its Table 2, where also a Sylvester flow has 16.2 ± 2.1 / "
-            "42.5 ± 1.0; its baselines may have been sampled from N(0, I), not their prior.\n\n"
-            f"Ten clusters: the first {scale.n_images} training images of MNIST, {len(SEEDS_TEN)} "
-            "seeds; accuracy after the best matching of clusters with digits, mutual information "
-            "normalised. The paper has no such table."
+            f"The first {scale.n_images} training images of MNIST, {len(SEEDS_TEN)} seeds, mean ± "
+            "standard deviation; accuracy after the best matching of clusters with digits, mutual "
+            "information normalised. The paper has no such table."
         ),
     )
 
@@ -219,7 +232,11 @@ def with_paper(rows: pd.DataFrame) -> pd.DataFrame:
     return table.assign(
         **{
             "worst uncertain %": grouped["uncertain %"].max().to_numpy().round(2),
-            "worst purity %": grouped["purity %"].min().to_numpy().round(2),
+            "worst purity %": grouped["purity %"]
+            .min()
+            .map("{:.2f}".format)
+            .replace("nan", "")
+            .to_numpy(),
             "paper": paper.where(table["data"] == DIGITS, ""),
         }
     )
@@ -229,6 +246,12 @@ def with_smallest(rows: pd.DataFrame) -> pd.DataFrame:
     """Return means and spreads, and the smallest cluster of all seeds."""
     smallest = rows.groupby("method", sort=False)["smallest_share"].min().round(3)
     return mean_and_spread(rows, ["method"]).assign(smallest_of_all_seeds=smallest.to_numpy())
+
+
+def main() -> None:
+    scale = arguments(__doc__)
+    write_two(scale)
+    write_ten(scale)
 
 
 if __name__ == "__main__":
