@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -32,11 +32,15 @@ from sklearn_intelvae.estimators._restarts import (
     objective_of,
     rows_to_judge_by,
     seeds_of_starts,
+    seeds_of_trials,
 )
 from sklearn_intelvae.exceptions import DivergenceError
 from sklearn_intelvae.model import Model, Parts, build_model
 from sklearn_intelvae.objectives import Objective
 from sklearn_intelvae.training import Batches, PlayerNet, Rows, WarmedUpEarlyStopping
+
+_TRIAL_STEPS = 160
+_TRIAL_SHARE = 0.1
 
 
 def fitted_attributes(
@@ -71,14 +75,18 @@ class _Sizes(NamedTuple):
     batch_size: int
     n_epochs: int
     warmup_steps: float
+    trial_epochs: int
 
 
 def _sizes(estimator: Any, train: Rows, one_epoch: bool) -> _Sizes:
     batch_size = _inputs.resolve_batch_size(estimator.batch_size, len(train))
     horizon = _inputs.resolve_max_iter(estimator.max_iter, len(train), batch_size)
     open_ended = one_epoch and estimator.max_iter == "auto"
-    steps = STEPS_TO_LEARN if open_ended else horizon * len(Batches(train, batch_size))
-    return _Sizes(batch_size, 1 if one_epoch else horizon, estimator.kl_warmup * steps)
+    steps_per_epoch = len(Batches(train, batch_size))
+    steps = STEPS_TO_LEARN if open_ended else horizon * steps_per_epoch
+    trial_epochs = math.ceil(min(_TRIAL_STEPS, _TRIAL_SHARE * steps) / steps_per_epoch)
+    n_epochs = 1 if one_epoch else horizon
+    return _Sizes(batch_size, n_epochs, estimator.kl_warmup * steps, trial_epochs)
 
 
 @dataclass(frozen=True)
@@ -98,12 +106,17 @@ class _Job:
 
 def _fit_from(job: _Job, seed: int) -> Fit:
     """Train once, with weights, an order of the rows and noise that follow from ``seed``."""
+    seed = _promising(job, seed)
     parts, model, objective = _words(job.estimator, job.X, job.X_val, seed, job.resume)
 
     def attributes(net: PlayerNet) -> dict[str, Any]:
         return attributes_of(job.estimator, net, parts, job.X, job.resume)
 
-    net = _net(job, model, objective, seed, lambda net: copy.deepcopy(attributes(net)))
+    callbacks = _callbacks(job.estimator, job.valid)
+    callbacks += job.tasks.of_a_start(lambda net: copy.deepcopy(attributes(net)))
+    net = _net(job, model, objective, seed, callbacks=callbacks)
+    if job.resume:
+        net.restore(job.estimator._training_state)
     try:
         net.train(job.train, job.valid, job.sizes.n_epochs)
     except DivergenceError as error:
@@ -112,28 +125,45 @@ def _fit_from(job: _Job, seed: int) -> Fit:
     return net, attributes(net)
 
 
-def _net(
-    job: _Job,
-    model: Model,
-    objective: Objective,
-    seed: int,
-    snapshot: Callable[[PlayerNet], dict[str, Any]],
-) -> PlayerNet:
+def _promising(job: _Job, seed: int) -> int:
+    """Return ``seed`` or, if the mapping asks for trials, the seed of the best of them.
+
+    The fit that follows repeats its trial, this time before the callbacks.
+    """
+    if job.resume or job.sizes.n_epochs <= job.sizes.trial_epochs:
+        return seed
+    mapping = fresh(resolved_parts(job.estimator).mapping)
+    n_trials = max(getattr(part, "n_trials", 1) for part in mapping.modules())
+    if n_trials == 1:
+        return seed
+    return min(seeds_of_trials(seed, n_trials), key=partial(_trial, job))
+
+
+def _trial(job: _Job, seed: int) -> float:
+    """Return the loss that a start comes to in a few epochs, infinite if it diverges."""
+    _, model, objective = _words(job.estimator, job.X, job.X_val, seed, resume=False)
+    net = _net(job, model, objective, seed, verbose=0)
+    try:
+        net.train(job.train, None, job.sizes.trial_epochs, horizon=job.sizes.n_epochs)
+    except DivergenceError:
+        return math.inf
+    losses = net.history[:, "train_loss"]
+    return float(np.mean(losses[-math.ceil(len(losses) / 4) :]))
+
+
+def _net(job: _Job, model: Model, objective: Objective, seed: int, **settings: Any) -> PlayerNet:
     """Return a net that is ready to train."""
-    estimator = job.estimator
-    net = PlayerNet(
+    return PlayerNet(
         model.to(job.device).train(),
         objective.to(job.device),
-        **_settings(estimator),
         seed=seed,
-        schedule=estimator.learning_rate,
+        schedule=job.estimator.learning_rate,
         warmup_steps=job.sizes.warmup_steps,
-        batch_events=bool(estimator.callbacks),
+        batch_events=bool(settings.get("callbacks")),
         batch_size=job.sizes.batch_size,
-        callbacks=_callbacks(estimator, job.valid) + job.tasks.of_a_start(snapshot),
         device=job.device,
+        **_settings(job.estimator) | settings,
     ).initialize()
-    return net.restore(estimator._training_state) if job.resume else net
 
 
 def _words(

@@ -33,6 +33,11 @@ def seeds_of_starts(seed: int, n_init: int) -> list[int]:
     return [seed, *map(int, later)]
 
 
+def seeds_of_trials(seed: int, n_trials: int) -> list[int]:
+    """Return a seed for each trial of a start; the first is the start's own."""
+    return [seed, *map(int, np.random.default_rng([seed, 1]).integers(2**31, size=n_trials - 1))]
+
+
 def best_of(
     fit_from: Callable[[int], Fit],
     judge: Callable[[PlayerNet], float],

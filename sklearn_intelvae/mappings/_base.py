@@ -19,7 +19,9 @@ class Mapping(Part):
       which is no part of the loss that rows set aside are judged by;
     - ``regions(y)``, an integer for each row, when g divides its domain into regions;
     - ``warm_up(fraction)``, which is told before each training step how far the KL term is warmed
-      up, from 0 to 1, and may soften g in training mode until it is.
+      up, from 0 to 1, and may soften g in training mode until it is;
+    - ``n_trials``, an integer: of so many starts, each tried for some hundred steps, the one with
+      the lowest loss is trained, for a g that may come to lie on the rows in a tangle.
 
     Any ``torch.nn.Module`` with the same methods serves as well; the base class adds
     scikit-learn's parameters, so that the mapping's settings can be cloned, printed and searched.

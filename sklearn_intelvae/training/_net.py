@@ -90,15 +90,19 @@ class PlayerNet(NeuralNet):
                 "trained. Correct its players method."
             )
 
-    def train(self, train: Rows, valid: Rows | None, n_epochs: int) -> PlayerNet:
+    def train(
+        self, train: Rows, valid: Rows | None, n_epochs: int, horizon: int | None = None
+    ) -> PlayerNet:
         """Run ``n_epochs`` epochs, or fewer if a callback stops them.
+
+        The schedule of the learning rate spans ``horizon`` epochs, by default those.
 
         Raises
         ------
         DivergenceError
             If the loss or a weight is not finite; the module then holds the last finite weights.
         """
-        self.n_epochs_ = n_epochs
+        self.horizon_ = horizon or n_epochs
         self._keep_weights()
         self.notify("on_train_begin", X=train, y=None)
         with suppress(StopTraining), self._dropout_of_our_own():
@@ -252,7 +256,7 @@ class PlayerNet(NeuralNet):
     def _set_learning_rate(self) -> None:
         """Follow the schedule; a constant rate is left to skorch's LRScheduler, if there is one."""
         if self.schedule == "cosine":
-            done = (len(self.history) - 1) / self.n_epochs_
+            done = (len(self.history) - 1) / self.horizon_
             factor = 0.5 * (1 + math.cos(math.pi * done))
             for player in self.players_:
                 for group in self._optimizer(player).param_groups:
