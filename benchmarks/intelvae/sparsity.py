@@ -23,7 +23,7 @@ from sklearn_intelvae.priors import SpikeAndSlab
 
 DATA = ("fashion-mnist", "mnist")
 SEEDS = range(3)
-GAMMAS = {"gates": (0.3, 1, 3, 10, 30), "|z|": (0.3, 1, 3, 10, 15, 20, 30)}
+GAMMAS = {"gates": (0.3, 1, 3, 10, 30), "|z|": (0.3, 1, 3, 10, 15, 20, 30, 100)}
 PROBES = ("linear", "forest")
 N_LABELS = (10, 20, 50, 100, 500, 1000, 2000, 5000)
 WITH_FID = ("VAE", "|z|, gamma 3", "|z|, gamma 10", "|z|, gamma 30")
