@@ -110,7 +110,7 @@ def test_more_than_two_clusters_need_a_plane(blobs):
 def test_digits_fall_into_clusters_that_are_all_in_use():
     X, y = load_digits(return_X_y=True)
     X = X / 16
-    vae = ClusteredInteLVAE(10, random_state=0).fit(X)
+    vae = ClusteredInteLVAE(10, max_iter=200, random_state=0).fit(X)
     k_means = KMeans(10, n_init=3, random_state=0).fit(X)
     assert np.bincount(vae.labels_, minlength=10).min() > 0.015 * len(X)
     assert vae.cluster_shares_.min() > 0.015

@@ -234,7 +234,7 @@ class TestGrouping:
 @pytest.mark.parametrize("share", [0.1, 0.25, 0.5])
 @pytest.mark.parametrize("seed", range(3))
 def test_learned_proportions_are_those_of_the_data(share, seed):
-    n = 1000
+    n = 600
     X, label = blobs([int(share * n), n - int(share * n)], seed)
     g = Clusters(2, learn_proportions=True)
     vae = InteLVAE(1, mapping=g, random_state=seed).fit(X)
