@@ -24,7 +24,7 @@ _N_PRINTED = 10
 def resumed(
     name: str, cases: Iterable[dict[str, Any]], run: Callable[..., dict[str, Any]]
 ) -> pd.DataFrame:
-    """Run each case that ``results/name.csv`` does not hold yet; return all rows.
+    """Run each case that ``results/name.csv`` does not hold yet; return the cases' rows in order.
 
     A row is written as soon as it is known, with the seconds that it took.
     """
@@ -32,7 +32,7 @@ def resumed(
     rows = pd.read_csv(path).to_dict("records") if path.exists() else []
     cases = list(cases)
     for number, case in enumerate(cases, 1):
-        if any(all(str(row.get(k)) == str(v) for k, v in case.items()) for row in rows):
+        if _row_of(case, rows):
             continue
         start = time.perf_counter()
         row = case | run(**case)
@@ -40,12 +40,22 @@ def resumed(
         path.parent.mkdir(parents=True, exist_ok=True)
         pd.DataFrame(rows).to_csv(path, index=False)
         print(f"[{number}/{len(cases)}] {_line(rows[-1])}", flush=True)
-    return pd.DataFrame(rows)
+    return pd.DataFrame([_row_of(case, rows) for case in cases])
+
+
+def _row_of(case: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """Return the row that holds the case's values, if there is one."""
+    wanted = {name: str(value) for name, value in case.items()}
+    for row in rows:
+        if all(str(row.get(name)) == value for name, value in wanted.items()):
+            return row
+    return None
 
 
 def mean_and_spread(rows: pd.DataFrame, by: list[str], digits: int = 3) -> pd.DataFrame:
     """Return a table of 'mean ± standard deviation' over seeds, empty where there is no value."""
-    values = [c for c in rows.columns if c not in [*by, "seed"]]
+    numbers = rows.select_dtypes("number").columns
+    values = [c for c in numbers if c not in [*by, "seed"]]
     values.sort(key="seconds".__eq__)
     grouped = rows.groupby(by, sort=False)[values]
     mean, spread = grouped.mean(), grouped.std(ddof=0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from sklearn.base import BaseEstimator, clone
@@ -18,11 +18,24 @@ class Part(BaseEstimator, nn.Module):
 
     The constructor stores each argument, unchanged, under its own name, after calling
     ``super().__init__()``. ``build`` makes parameters and layers; what sizes it is given
-    depends on the room.
+    depends on the room. The base classes' ``build`` checks the hyper-parameters against
+    ``_parameter_constraints``, which are written as those of scikit-learn's estimators.
     """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {}
 
     def __init__(self) -> None:
         nn.Module.__init__(self)
+
+    def _validate(self) -> None:
+        """Raise ValueError where a hyper-parameter is out of its range."""
+        BaseEstimator._validate_params(self)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Let anything take the place of a module, which torch refuses; ``build`` may object."""
+        if not isinstance(value, nn.Module) and name in self.__dict__.get("_modules", ()):
+            del self._modules[name]
+        super().__setattr__(name, value)
 
 
 def fresh(part: Any) -> Any:
@@ -55,7 +68,7 @@ def output_width(module: nn.Module, n_inputs: int) -> int:
     training = module.training
     try:
         with torch.no_grad():
-            outputs = module.eval()(torch.randn(3, n_inputs))
+            outputs = module.eval()(torch.linspace(-1, 1, 3 * n_inputs).reshape(3, n_inputs))
     except Exception as error:
         raise ValueError(
             f"{name} failed on a batch of shape (3, {n_inputs}): {error}. It must accept a float32 "

@@ -7,6 +7,7 @@ import inspect
 import numpy as np
 import torch
 from scipy.special import ndtri
+from sklearn.utils import check_random_state
 from torch.overrides import TorchFunctionMode
 
 _INITIALISERS = frozenset(
@@ -70,9 +71,7 @@ def draw_seed(random_state: int | np.random.RandomState | None) -> int:
     """Return a seed from ``random_state``; ``None`` asks the operating system, not a global."""
     if random_state is None:
         return int(np.random.default_rng().integers(2**31))
-    if isinstance(random_state, np.random.RandomState):
-        return int(random_state.randint(2**31))
-    return int(np.random.RandomState(random_state).randint(2**31))
+    return int(check_random_state(random_state).randint(2**31))
 
 
 def noise_of_rows(X: np.ndarray, n_particles: int, n_components: int) -> np.ndarray:

@@ -16,7 +16,8 @@ from torch import Tensor
 
 __all__ = ["Bernoulli", "Distribution", "Laplace", "Normal"]
 
-_HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
+HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
+"""Minus the log density of the standard normal at zero."""
 
 
 class Distribution(Protocol):
@@ -48,7 +49,7 @@ class Normal:
         squared = _elementwise(F.mse_loss, self.mean, x)
         precision = (-2 * self.log_scale).exp()
         n_features = x.shape[-1]
-        constant = n_features * _HALF_LOG_2PI + _total(self.log_scale, n_features)
+        constant = n_features * HALF_LOG_2PI + _total(self.log_scale, n_features)
         return torch.addcmul(-constant, *_factors(squared, precision), value=-0.5)
 
     def at(self, noise: Tensor) -> Tensor:
@@ -57,8 +58,8 @@ class Normal:
 
     def sample(self, generator: torch.Generator) -> Tensor:
         """Draw once for each row, differentiably in the parameters."""
-        mean = self.mean
-        return self.at(torch.randn(mean.shape, generator=generator, device=mean.device))
+        m = self.mean
+        return self.at(torch.randn(m.shape, generator=generator, dtype=m.dtype, device=m.device))
 
     @property
     def variance(self) -> Tensor:
@@ -86,10 +87,10 @@ class Laplace:
 
     def sample(self, generator: torch.Generator) -> Tensor:
         """Draw once for each row, by inverting the distribution function."""
-        mean = self.mean
-        uniform = torch.rand(mean.shape, generator=generator, device=mean.device) - 0.5
+        m = self.mean
+        uniform = torch.rand(m.shape, generator=generator, dtype=m.dtype, device=m.device) - 0.5
         magnitude = -torch.log1p(-2 * uniform.abs().clamp(max=0.5 - 2**-25))
-        return mean + self.log_scale.exp() * uniform.sign() * magnitude
+        return m + self.log_scale.exp() * uniform.sign() * magnitude
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from numbers import Real
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
 from sklearn_intelvae import distributions
@@ -33,6 +36,7 @@ class Likelihood(Part):
 
     def build(self, n_features: int) -> None:
         """Make the likelihood's own weights, if it has any."""
+        self._validate()
 
     def initialise(self, X: Tensor) -> None:
         """Set starting values from the training data, if the likelihood wants to."""
@@ -48,6 +52,14 @@ class Likelihood(Part):
 class _LocationScale(Likelihood):
     """A likelihood whose mean is the decoder's output, with a fixed or learned scale."""
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "scale": [
+            StrOptions({"learned", "per_feature"}),
+            Interval(Real, 0, None, closed="neither"),
+        ],
+        "min_scale": [Interval(Real, 0, 1, closed="neither")],
+    }
+
     log_bound: Tensor
     fixed_log_scale: Tensor
 
@@ -58,15 +70,8 @@ class _LocationScale(Likelihood):
 
     def build(self, n_features: int) -> None:
         """Make the scale: one number, or one for each feature."""
+        super().build(n_features)
         learned = isinstance(self.scale, str)
-        if learned and self.scale not in ("learned", "per_feature"):
-            raise ValueError(
-                f"scale must be 'learned', 'per_feature' or a positive number, got {self.scale!r}."
-            )
-        if not learned and not 0 < float(self.scale) < math.inf:
-            raise ValueError(f"scale must be positive and finite, got {self.scale!r}.")
-        if not 0 < self.min_scale < 1:
-            raise ValueError(f"min_scale must lie between 0 and 1, got {self.min_scale!r}.")
         shape = (n_features,) if self.scale == "per_feature" else ()
         if learned:
             bound = math.log(self.min_scale)

@@ -11,7 +11,7 @@ from sklearn_intelvae._part import build, fresh, output_width
 from sklearn_intelvae._random import OwnRandomness, generator_from
 from sklearn_intelvae.distributions import Distribution, Normal
 
-__all__ = ["Model", "Parts", "Pass", "build_model"]
+__all__ = ["Model", "Parts", "Pass", "build_model", "check_hooks"]
 
 
 class Parts(NamedTuple):
@@ -113,9 +113,41 @@ def build_model(
         decoder = _network(parts.decoder, n_latent, n_outputs)
     _check_likelihood(parts.likelihood, n_outputs, n_features)
     parts = parts._replace(encoder=encoder, decoder=decoder)
-    model = Model(parts, n_features, n_components, n_latent)
+    model = Model(parts, n_features, n_components, n_latent).float()
     _check_prior(model)
     return model
+
+
+def check_hooks(model: Model, x: Tensor) -> None:
+    """Try the mapping's hooks on a few rows, once it has seen the training rows.
+
+    Raises
+    ------
+    TypeError
+        If the attribute of that name is no method.
+    ValueError
+        If one returns another shape than it should.
+    """
+    name, n = type(model.mapping).__name__, len(x)
+    y = torch.linspace(-1, 1, n * model.n_components).to(x).reshape(n, -1)
+    with torch.no_grad():
+        z = model.mapping(y)
+        for hook, rows in {"penalty": (y, z), "guide": (x, y), "regions": (y,)}.items():
+            method = getattr(model.mapping, hook, None)
+            if method is None:
+                continue
+            if not callable(method):
+                raise TypeError(
+                    f"mapping {name} has an attribute {hook} that is no method, but training "
+                    "would call it; give the attribute another name."
+                )
+            shape = tuple(method(*rows).shape)
+            if shape != (n,) and (shape or hook == "regions"):
+                wanted = "(n,)" if hook == "regions" else "(n,) or ()"
+                raise ValueError(
+                    f"mapping {name}: {hook} must return a tensor of shape {wanted} for n rows; "
+                    f"for {n} rows it gave {shape}."
+                )
 
 
 def _check_prior(model: Model) -> None:
@@ -136,6 +168,12 @@ def _check_prior(model: Model) -> None:
             f"log_prob of shape (n_samples,); for 3 rows it gave {tuple(y.shape)} and "
             f"{tuple(log_prob.shape)}."
         )
+    if hasattr(p, "kl"):
+        shape = tuple(p.kl(Normal(y, torch.zeros_like(y))).shape)
+        if shape != (3,):
+            raise ValueError(
+                f"prior {name}: kl(q) must return shape (n_samples,); for 3 rows it gave {shape}."
+            )
 
 
 def _p_y_at_rest(model: Model) -> Any:
@@ -165,6 +203,12 @@ def _check_likelihood(likelihood: Any, n_outputs: int, n_features: int) -> None:
                 f"likelihood {name} has a mean of shape {tuple(p.mean.shape)} for 3 rows of "
                 f"{n_features} features; set its outputs_per_feature to the numbers that it needs "
                 "for each feature."
+            )
+        shape = tuple(p.log_prob(p.mean).shape)
+        if shape != (3,):
+            raise ValueError(
+                f"likelihood {name}: log_prob(x) must return one number for each row, summed over "
+                f"features; for 3 rows it gave shape {shape}."
             )
 
 

@@ -127,6 +127,10 @@ class BaseInteLVAE(
     def _mapping_part(self) -> Any:
         """Return the mapping that the parameters describe."""
 
+    def _attributes_of_rows(self, X: Any) -> dict[str, Any]:
+        """Return what a fitted estimator says of each of its training rows."""
+        return {}
+
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, *, sample_weight=None, X_val=None):
         """Fit the model.

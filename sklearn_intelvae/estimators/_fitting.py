@@ -35,7 +35,7 @@ from sklearn_intelvae.estimators._restarts import (
     seeds_of_trials,
 )
 from sklearn_intelvae.exceptions import DivergenceError
-from sklearn_intelvae.model import Model, Parts, build_model
+from sklearn_intelvae.model import Model, Parts, build_model, check_hooks
 from sklearn_intelvae.objectives import Objective
 from sklearn_intelvae.training import Batches, PlayerNet, Rows, WarmedUpEarlyStopping
 
@@ -103,11 +103,21 @@ class _Job:
     sizes: _Sizes
     tasks: FitTasks
 
+    def rows_to_start_from(self, generator: torch.Generator) -> torch.Tensor:
+        """Return the rows to train on; if they have weights, as many drawn by these."""
+        X, index = torch.from_numpy(self.X), self.train.index.cpu()
+        if self.train.weight is not None:
+            weight = self.train.weight.cpu()[index]
+            index = index[weight.multinomial(len(index), replacement=True, generator=generator)]
+        elif len(index) == len(X):
+            return X
+        return X[index]
+
 
 def _fit_from(job: _Job, seed: int) -> Fit:
     """Train once, with weights, an order of the rows and noise that follow from ``seed``."""
     seed = _promising(job, seed)
-    parts, model, objective = _words(job.estimator, job.X, job.X_val, seed, job.resume)
+    parts, model, objective = _words(job, seed)
 
     def attributes(net: PlayerNet) -> dict[str, Any]:
         return attributes_of(job.estimator, net, parts, job.X, job.resume)
@@ -128,20 +138,27 @@ def _fit_from(job: _Job, seed: int) -> Fit:
 def _promising(job: _Job, seed: int) -> int:
     """Return ``seed`` or, if the mapping asks for trials, the seed of the best of them.
 
-    The fit that follows repeats its trial, this time before the callbacks.
+    The fit that follows repeats its trial, unless the callbacks, which trials are spared, change
+    its course. There is no trial where all would take longer than half of the fit.
     """
-    if job.resume or job.sizes.n_epochs <= job.sizes.trial_epochs:
-        return seed
-    mapping = fresh(resolved_parts(job.estimator).mapping)
-    n_trials = max(getattr(part, "n_trials", 1) for part in mapping.modules())
-    if n_trials == 1:
+    n_trials = 1 if job.resume else _n_trials(resolved_parts(job.estimator).mapping)
+    if n_trials == 1 or n_trials * job.sizes.trial_epochs > job.sizes.n_epochs / 2:
         return seed
     return min(seeds_of_trials(seed, n_trials), key=partial(_trial, job))
 
 
+def _n_trials(mapping: Any) -> int:
+    """Return how many trials the mapping, or one inside it, asks for."""
+    parts = mapping.modules() if isinstance(mapping, torch.nn.Module) else [mapping]
+    asked = {type(part).__name__: getattr(part, "n_trials", 1) for part in parts}
+    for name, n_trials in asked.items():
+        _inputs.check_count(f"n_trials of {name}", n_trials)
+    return max(asked.values())
+
+
 def _trial(job: _Job, seed: int) -> float:
     """Return the loss that a start comes to in a few epochs, infinite if it diverges."""
-    _, model, objective = _words(job.estimator, job.X, job.X_val, seed, resume=False)
+    _, model, objective = _words(job, seed)
     net = _net(job, model, objective, seed, verbose=0)
     try:
         net.train(job.train, None, job.sizes.trial_epochs, horizon=job.sizes.n_epochs)
@@ -166,13 +183,12 @@ def _net(job: _Job, model: Model, objective: Objective, seed: int, **settings: A
     ).initialize()
 
 
-def _words(
-    estimator: Any, X: np.ndarray, X_val: np.ndarray | None, seed: int, resume: bool
-) -> tuple[Parts, Model, Objective]:
+def _words(job: _Job, seed: int) -> tuple[Parts, Model, Objective]:
     """Return unbuilt parts, a model and an objective: new ones, or copies of the fitted ones."""
-    if resume:
+    estimator, X = job.estimator, job.X
+    if job.resume:
         refuse_another_model(estimator)
-        _inputs.check_support(estimator._parts.likelihood, X, X_val)
+        _inputs.check_support(estimator._parts.likelihood, X, job.X_val)
         model, objective = copy.deepcopy((estimator.module_, estimator._objective))
         return estimator._parts, model, objective
     generator = generator_from(seed)
@@ -184,15 +200,18 @@ def _words(
             f"objective={estimator.objective!r} must derive from "
             "sklearn_intelvae.objectives.Objective, or be one of the names that it may have."
         )
-    _inputs.check_support(parts.likelihood, X, X_val)
+    _inputs.check_support(parts.likelihood, X, job.X_val)
     model = build_model(parts, X.shape[1], estimator.n_components, generator)
+    rows = job.rows_to_start_from(generator)
     if hasattr(model.likelihood, "initialise"):
-        model.likelihood.initialise(torch.from_numpy(X))
+        model.likelihood.initialise(rows)
     for part in (model.mapping, model.prior):
         if hasattr(part, "initialise"):
-            part.initialise(torch.from_numpy(X), generator)
+            part.initialise(rows, generator)
+    check_hooks(model, rows[:3])
     with OwnRandomness(generator):
         objective.build(model)
+        objective.float()
     return parts, model, objective
 
 

@@ -18,6 +18,7 @@ from sklearn_intelvae.training import PlayerNet
 STEPS_TO_LEARN = 1000
 _DIAGNOSTIC_ROWS = 2048
 _ACTIVE_VARIANCE = 0.01
+_EMPTY = 0.1
 
 
 def attributes_of(
@@ -30,7 +31,7 @@ def attributes_of(
         row["epoch"] += len(earlier)
     history = [*earlier, *rows]
     module = _uncompiled(net.module_).eval()
-    return {
+    attributes = {
         "module_": module,
         "history_": history,
         "n_iter_": len(history),
@@ -42,6 +43,9 @@ def attributes_of(
         "_described": description(estimator),
         "_training_state": net.state(),
     }
+    fitted = copy.copy(estimator)
+    vars(fitted).update(attributes)
+    return attributes | fitted._attributes_of_rows(X)
 
 
 def _uncompiled(module: Any) -> Model:
@@ -71,7 +75,8 @@ def _use_of_components(model: Model, X: np.ndarray) -> dict[str, Any]:
 def warn_of_collapse(estimator: Any, attributes: dict[str, Any]) -> None:
     """Warn if the latent is empty although there was time to fill it."""
     steps_done = attributes["_training_state"]["steps_done"]
-    if steps_done >= STEPS_TO_LEARN and not len(attributes["active_components_"]):
+    empty = attributes["kl_per_component_"].max() < _EMPTY
+    if steps_done >= STEPS_TO_LEARN and empty and not len(attributes["active_components_"]):
         warnings.warn(
             f"Every component of the latent of this {type(estimator).__name__} has collapsed to "
             "the prior: the representation says nothing about X. Try more epochs (max_iter), a "

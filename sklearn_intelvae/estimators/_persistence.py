@@ -187,6 +187,7 @@ def _rebuilt(state: dict[str, Any]) -> tuple[Model, Any]:
     objective = _unbuilt(state["_objective"]["part"])
     with OwnRandomness(generator):
         objective.build(model)
+        objective.float()
     _fill(model, state["module_"])
     _fill(objective, state["_objective"]["weights"])
     return model.eval(), objective

@@ -63,9 +63,9 @@ class SparseInteLVAE(BaseInteLVAE):
         Channels, height and width of the image that each row of X holds.
     codes : {"z", "intermediary", "both"}, default="z"
         What ``transform`` returns: z = g(mean of q(y | X)), the mean of q(y | X) itself, or z and
-        then that mean. A z with a structure, such as a sparse one, serves best where labels are
-        few; the mean of q(y | X) keeps what g leaves out and serves best where they are many; both
-        are a safe choice in between. The model is the same whatever this is, so that
+        then that mean. The mean of q(y | X) keeps what g leaves out. Where labels are few, a
+        classifier may do better with a z that has structure, such as a sparse one; where they are
+        many, with the mean or with both. The model is the same whatever this is, so that
         ``set_params(codes=...)`` takes effect at once, without another fit.
     learning_rate : {"cosine", "constant"}, default="cosine"
         Schedule over the epochs of a fit: a half cosine down to zero, or none.

@@ -17,6 +17,8 @@ class Mapping(Part):
     - ``penalty(y, z)``, a number in nats that training adds to the loss;
     - ``guide(x, y)``, nats for each row of x and its posterior mean y that training adds, too, but
       which is no part of the loss that rows set aside are judged by;
+    - ``notice(y, weight)``, which sees the draws of each training batch, and the weights of its
+      rows or None, for running statistics;
     - ``regions(y)``, an integer for each row, when g divides its domain into regions;
     - ``warm_up(fraction)``, which is told before each training step how far the KL term is warmed
       up, from 0 to 1, and may soften g in training mode until it is;
@@ -45,6 +47,10 @@ class Mapping(Part):
     >>> InteLVAE(mapping=HalfSpace(slope=0.0))
     InteLVAE(mapping=HalfSpace(slope=0.0))
     """
+
+    def build(self, n_components: int) -> None:
+        """Refuse hyper-parameters out of their ranges; a subclass makes weights besides."""
+        self._validate()
 
     def forward(self, y: Tensor) -> Tensor:
         """Map y of shape (n, n_components) to z, of shape (n, any number of columns)."""

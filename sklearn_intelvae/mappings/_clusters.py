@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from numbers import Integral
+from numbers import Integral, Real
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 
 from sklearn_intelvae.mappings._base import Mapping
@@ -89,6 +91,14 @@ class Clusters(Mapping):
     tensor([1, 0])
     """
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "shift": [Interval(Real, 0, None, closed="left")],
+        "power": [Interval(Real, 0, 1, closed="neither")],
+        "learn_proportions": ["boolean"],
+        "guidance": [Interval(Real, 0, None, closed="left")],
+        "balance": [Interval(Real, 0, None, closed="left")],
+    }
+
     centres: Tensor | None
     guesses: Tensor
     progress: Tensor
@@ -114,13 +124,12 @@ class Clusters(Mapping):
 
     def build(self, n_components: int) -> None:
         """Cut the planes, and refuse settings that the formula does not cover."""
+        super().build(n_components)
         sizes = self._sizes()
         if not all(isinstance(size, Integral) and size >= 1 for size in sizes) or not sizes:
             raise ValueError(
                 f"n_clusters must be a positive integer, or several, got {self.n_clusters!r}."
             )
-        if not 0 < self.power < 1:
-            raise ValueError(f"power must lie between 0 and 1, got {self.power}.")
         needed = 2 * len(sizes) - (sizes[-1] <= 2)
         if n_components < needed:
             raise ValueError(
@@ -188,6 +197,11 @@ class Clusters(Mapping):
         if self.learn_proportions and self.warmth > 0:
             for cut in self._cuts():
                 cut.follow(min(1.0, _PACE * self.step.item()))
+
+    def notice(self, y: Tensor, weight: Tensor | None) -> None:
+        """Keep count of the rows of each sector."""
+        for cut, plane in self._planes(y):
+            cut.notice(plane, weight)
 
     def guide(self, x: Tensor, y: Tensor) -> Tensor:
         """Return the pull of each row towards its guessed group, in nats."""

@@ -58,6 +58,7 @@ class Compose(Mapping):
 
     def build(self, n_components: int) -> None:
         """Build the first for y, and the second for what the first returns."""
+        super().build(n_components)
         for name in ("first", "second"):
             if not isinstance(getattr(self, name), nn.Module):
                 raise ValueError(
@@ -76,6 +77,13 @@ class Compose(Mapping):
     def forward(self, y: Tensor) -> Tensor:
         """Return second(first(y))."""
         return self.second(self.first(y))
+
+    @available_if(_one_has("notice"))
+    def notice(self, y: Tensor, weight: Tensor | None) -> None:
+        """Show the draws to both, each as it gets them."""
+        for mapping, inputs in ((self.first, y), (self.second, self.first(y))):
+            if hasattr(mapping, "notice"):
+                mapping.notice(inputs, weight)  # type: ignore[operator]
 
     @available_if(_one_has("penalty"))
     def penalty(self, y: Tensor, z: Tensor) -> Tensor:

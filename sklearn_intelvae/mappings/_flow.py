@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any, ClassVar
 
 import torch
+from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 
 from sklearn_intelvae.mappings._base import Mapping
@@ -66,6 +69,11 @@ class Flow(Mapping):
     torch.Size([1])
     """
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "n_layers": [Interval(Integral, 1, None, closed="left")],
+        "max_log_scale": [Interval(Real, 0, None, closed="neither")],
+    }
+
     def __init__(
         self,
         n_layers: int = 4,
@@ -79,10 +87,7 @@ class Flow(Mapping):
 
     def build(self, n_components: int) -> None:
         """Make the layers."""
-        if self.n_layers < 1:
-            raise ValueError(f"n_layers must be at least 1, got {self.n_layers}.")
-        if not self.max_log_scale > 0:
-            raise ValueError(f"max_log_scale must be positive, got {self.max_log_scale}.")
+        super().build(n_components)
         sizes = (n_components // 2, n_components - n_components // 2)
         self.layers = nn.ModuleList(
             _Coupling(sizes, i % 2 == 1, self.hidden_layer_sizes, self.max_log_scale)

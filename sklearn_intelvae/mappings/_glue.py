@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from functools import reduce
-from numbers import Integral
+from numbers import Integral, Real
+from typing import Any, ClassVar
 
 import torch
+from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
 from sklearn_intelvae.mappings._base import Mapping
@@ -42,8 +44,8 @@ class Glue(Mapping):
     Raises
     ------
     ValueError
-        By ``build``, if y has another number of components than two, or ``n_holes`` or
-        ``n_trials`` is not a positive integer.
+        By ``build``, if y has another number of components than two, or a parameter is out of its
+        range.
 
     Notes
     -----
@@ -72,6 +74,13 @@ class Glue(Mapping):
     tensor([1.2000, 0.8094])
     """
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "n_holes": [Interval(Integral, 1, None, closed="left")],
+        "scale": [Interval(Real, 0, None, closed="neither")],
+        "eps": [Interval(Real, 0, None, closed="left")],
+        "n_trials": [Interval(Integral, 1, None, closed="left")],
+    }
+
     def __init__(
         self, n_holes: int = 2, scale: float = 2.0, eps: float = 1e-7, n_trials: int = 5
     ) -> None:
@@ -83,10 +92,7 @@ class Glue(Mapping):
 
     def build(self, n_components: int) -> None:
         """Refuse settings that the formula does not cover."""
-        for name in ("n_holes", "n_trials"):
-            value = getattr(self, name)
-            if not isinstance(value, Integral) or value < 1:
-                raise ValueError(f"{name} must be an integer of at least 1, got {value!r}.")
+        super().build(n_components)
         if n_components != 2:
             raise ValueError(
                 f"mapping={self!r} bends a circle and needs n_components=2, got {n_components}. To "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.cluster.hierarchy import fcluster, leaves_list, linkage
+from scipy.cluster.hierarchy import cut_tree, leaves_list, linkage
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
@@ -44,7 +44,7 @@ def grouping(X: np.ndarray, n_groups: int, seed: int) -> Grouping | None:
     with threadpool_limits(1, user_api="openmp"):
         kmeans = KMeans(n_centres, n_init=1, random_state=rng.randint(2**31)).fit(rows)
     centres, counts = kmeans.cluster_centers_, np.bincount(kmeans.labels_, minlength=n_centres)
-    group = fcluster(linkage(centres, "ward"), n_groups, "maxclust") - 1
+    group = cut_tree(linkage(centres, "ward"), n_groups).ravel()
     group = _neighbours_in_order(group, centres, counts)
     return Grouping(centres, group, np.bincount(group, counts, n_groups) / len(rows))
 

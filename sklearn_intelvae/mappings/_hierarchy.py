@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import accumulate, pairwise
 from numbers import Integral
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
+from sklearn.utils._param_validation import StrOptions
 from torch import Tensor, nn
 
 from sklearn_intelvae.mappings._base import Mapping
@@ -71,6 +72,10 @@ class Hierarchy(Mapping):
     True
     """
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "activation": [StrOptions(set(ACTIVATIONS))],
+    }
+
     def __init__(
         self,
         splits: int | Sequence[int] = 2,
@@ -84,10 +89,7 @@ class Hierarchy(Mapping):
 
     def build(self, n_components: int) -> None:
         """Divide the components among the levels and make a network for each but the first."""
-        if self.activation not in ACTIVATIONS:
-            raise ValueError(
-                f"activation={self.activation!r} is not known. Choose one of {sorted(ACTIVATIONS)}."
-            )
+        super().build(n_components)
         sizes = _sizes_of_levels(self.splits, n_components)
         ends = accumulate(sizes)
         self.levels = [slice(end - size, end) for size, end in zip(sizes, ends, strict=True)]

@@ -49,6 +49,7 @@ class Linear(Mapping):
 
     def build(self, n_components: int) -> None:
         """Check the matrix and take it as a tensor that follows the model to its device."""
+        super().build(n_components)
         try:
             weight = torch.tensor(np.asarray(self.matrix, dtype=np.float64)).float()
         except (TypeError, ValueError) as error:

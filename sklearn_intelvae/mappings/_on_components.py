@@ -62,6 +62,7 @@ class OnComponents(Mapping):
 
     def build(self, n_components: int) -> None:
         """Build the inner mapping for the components that it is given."""
+        super().build(n_components)
         if not isinstance(self.mapping, nn.Module):
             raise ValueError(
                 f"mapping must be a mapping or a torch.nn.Module, got {self.mapping!r}; wrap a "
@@ -86,6 +87,11 @@ class OnComponents(Mapping):
         """Return what is mapped, then the rest."""
         given, others = self._split(y)
         return torch.cat([self.mapping(given), others], dim=1)
+
+    @available_if(_inner_has("notice"))
+    def notice(self, y: Tensor, weight: Tensor | None) -> None:
+        """Show the inner mapping its part of the draws."""
+        self.mapping.notice(self._split(y)[0], weight)  # type: ignore[operator]
 
     @available_if(_inner_has("penalty"))
     def penalty(self, y: Tensor, z: Tensor) -> Tensor:

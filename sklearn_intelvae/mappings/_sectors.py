@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 _NEAREST = 1e-3
+_TINY = 1e-12
 _SHARPNESS = 5.0
 _WIDE = 0.3
 _MEMORY = 0.1
@@ -27,7 +28,7 @@ class Sectors(nn.Module):
     shares : Tensor of shape (K,)
         The standard normal mass of each part.
     seen : Tensor of shape (K,)
-        A running mean of the shares of the rows that were mapped in training.
+        A running mean of the shares of the training rows.
     least : Tensor of shape (K,)
         A part that holds less than this share of the rows is short of them.
     """
@@ -67,11 +68,14 @@ class Sectors(nn.Module):
     def forward(self, y: Tensor, shift: float, power: float) -> Tensor:
         """Move each row along its part's bisector by shift times depth**power."""
         depth, part = self.depth(y).max(dim=1)
-        if self.training:
-            counts = torch.bincount(part, minlength=self.n_parts)
-            self.seen.lerp_(counts.to(self.seen) / len(y), _MEMORY)
         step = shift * _steep_power(depth.clamp(min=0), power)
         return y + step[:, None] * self._directions()[part][:, : y.shape[1]]
+
+    def notice(self, y: Tensor, weight: Tensor | None) -> None:
+        """Move the running mean of the shares towards those of these rows."""
+        shares = torch.bincount(self.regions(y), weight, self.n_parts).to(self.seen)
+        if shares.sum() > 0:
+            self.seen.lerp_(shares / shares.sum(), _MEMORY)
 
     def guess(self, shares: Tensor) -> None:
         """Expect these shares of the rows."""
@@ -85,13 +89,13 @@ class Sectors(nn.Module):
 
     def lack(self) -> Tensor:
         """Return how short of rows each part is, from 0 to 1."""
-        return (1 - self.seen / self.least).relu()
+        return (1 - self.seen / self.least.clamp(min=_TINY)).relu()
 
     def soft_lack(self, y: Tensor) -> Tensor:
         """Return how short of these rows the parts are, together and differentiably."""
         sharpness = 2 * _SHARPNESS * math.sin(math.pi / self.n_parts)
         shares = (sharpness * self.depth(y)).softmax(dim=1).mean(dim=0)
-        return (1 - shares / self.least).relu().sum()
+        return (1 - shares / self.least.clamp(min=_TINY)).relu().sum()
 
     def surprise(self, y: Tensor, part: Tensor) -> Tensor:
         """Return, in nats, how far each row is from lying inside the given part.

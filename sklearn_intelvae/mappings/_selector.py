@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Real
+from typing import Any, ClassVar
 
 import torch
+from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
 from sklearn_intelvae.mappings._base import Mapping
@@ -19,10 +22,11 @@ class DimensionSelector(Mapping):
     .. math:: g(y) = y \odot D(y), \qquad D(y) = f + (1 - f)\, \sigma(\mathrm{MLP}(y))
 
     Alone this does not make z sparse. The penalty does, by asking that each row use few
-    dimensions and that different rows use different ones. With H the entropy of a vector
-    normalised to sum one, over a batch of M rows,
+    dimensions and that different rows use different ones. With H the entropy, over a batch of M
+    rows whose use is normalised to shares :math:`s_i = u_i / \lVert u_i \rVert_1`,
+    :math:`u_i = |z_i|` or :math:`D(y_i)`,
 
-    .. math:: \gamma \Big( \frac1M \sum_i H(D(y_i)) - H\big( \frac1M \sum_i D(y_i) \big) \Big),
+    .. math:: \gamma \Big( \frac1M \sum_i H(s_i) - H\big( \frac1M \sum_i s_i \big) \Big),
 
     which lies between :math:`-\gamma \log \min(M, d)` and 0. It costs one small network per row.
     Use it when a row has few attributes out of many.
@@ -49,7 +53,8 @@ class DimensionSelector(Mapping):
     References
     ----------
     Miao et al., "On Incorporating Inductive Biases into VAEs", ICLR 2022, section 6.3 and
-    equation 7 (printed there with the opposite sign).
+    equation 7, printed there with the opposite sign and with the gates normalised after their
+    mean is taken; the authors' code normalises each row, as here.
 
     Examples
     --------
@@ -61,6 +66,12 @@ class DimensionSelector(Mapping):
     >>> bool(g(y).abs().max() < 1), bool(g.penalty(y, g(y)).abs() < 1e-4)
     (True, True)
     """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "gamma": [Interval(Real, 0, None, closed="left")],
+        "floor": [Interval(Real, 0, 1, closed="left")],
+        "regularise": [StrOptions({"abs", "gates"})],
+    }
 
     def __init__(
         self,
@@ -78,8 +89,7 @@ class DimensionSelector(Mapping):
 
     def build(self, n_components: int) -> None:
         """Make the selector's network."""
-        if self.regularise not in ("gates", "abs"):
-            raise ValueError(f"regularise must be 'gates' or 'abs', got {self.regularise!r}.")
+        super().build(n_components)
         self.network = MLP(self.hidden_layer_sizes)
         self.network.build(n_components, n_components)
         last = self.network.layers[-1]

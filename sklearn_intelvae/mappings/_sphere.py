@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from numbers import Real
+from typing import Any, ClassVar
+
+from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
 from sklearn_intelvae.mappings._base import Mapping
@@ -33,6 +37,10 @@ class Sphere(Mapping):
     >>> Sphere()(torch.tensor([[3.0, 4.0]]))
     tensor([[0.6000, 0.8000]])
     """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "eps": [Interval(Real, 0, None, closed="left")],
+    }
 
     def __init__(self, eps: float = 1e-7) -> None:
         super().__init__()

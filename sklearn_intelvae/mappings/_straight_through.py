@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from torch import Tensor, nn
 
@@ -27,13 +26,15 @@ class StraightThrough(Mapping):
     s that flattens out, such as tanh, stops the learning of rows that lie far from a step; try the
     identity first. Scores, codes and samples use f alone.
 
+    If f is a mapping, its weights are not trained and its other methods, such as ``penalty`` or
+    ``regions``, are not used.
+
     It costs f and s once per row. Use it for a z that is to be discrete: binary or ordinal codes.
 
     Parameters
     ----------
     function : callable or torch.nn.Module
-        f: maps a tensor of shape (n, n_components) to one with n rows. Weights that it has are not
-        trained.
+        f: maps a tensor of shape (n, n_components) to one with n rows.
     surrogate : callable, torch.nn.Module or None, default=None
         s: a differentiable function whose values have the shape of f's. Weights that it has are
         trained. None stands for the identity, which suits an f that keeps the number of columns.
@@ -70,14 +71,9 @@ class StraightThrough(Mapping):
         self.function = function
         self.surrogate = surrogate
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        """Let a function take the place of a module, which torch refuses."""
-        if name in _NAMES:
-            self._modules.pop(name, None)
-        super().__setattr__(name, value)
-
     def build(self, n_components: int) -> None:
         """Build those of the two that are mappings, and compare their shapes."""
+        super().build(n_components)
         for name in _NAMES:
             value = getattr(self, name)
             if not (callable(value) or (value is None and name == "surrogate")):

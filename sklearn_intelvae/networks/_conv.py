@@ -5,17 +5,27 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from numbers import Integral
+from typing import Any, ClassVar
 
+from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
 from sklearn_intelvae._part import Part
-from sklearn_intelvae.networks._mlp import activation
+from sklearn_intelvae.networks._mlp import ACTIVATIONS
 
 _KERNEL, _STRIDE, _PADDING = 4, 2, 1
 
 
 class _ImageNetwork(Part):
     """What the two directions share: their hyper-parameters."""
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "image_shape": ["array-like"],
+        "channels": ["array-like"],
+        "n_hidden": [Interval(Integral, 1, None, closed="left")],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+    }
 
     def __init__(
         self,
@@ -32,6 +42,7 @@ class _ImageNetwork(Part):
 
     def _sizes(self, n_features: int, times_allowed: bool) -> list[tuple[int, ...]]:
         """Return the sides of the image before and after each halving."""
+        self._validate()
         n_pixels = math.prod(self.image_shape)
         if n_features % n_pixels or (not times_allowed and n_features != n_pixels):
             raise ValueError(
@@ -67,11 +78,12 @@ class ConvEncoder(_ImageNetwork):
     def build(self, n_inputs: int, n_outputs: int) -> None:
         """Make the layers; ``n_inputs`` is the number of pixels and channels in a row."""
         sizes = self._sizes(n_inputs, times_allowed=False)
+        activation = ACTIVATIONS[self.activation]
         layers: list[nn.Module] = [nn.Unflatten(1, tuple(self.image_shape))]
         for widths in pairwise((self.image_shape[0], *self.channels)):
-            layers += [nn.Conv2d(*widths, _KERNEL, _STRIDE, _PADDING), activation(self.activation)]
+            layers += [nn.Conv2d(*widths, _KERNEL, _STRIDE, _PADDING), activation()]
         n_flat = self.channels[-1] * math.prod(sizes[-1])
-        layers += [nn.Flatten(), nn.Linear(n_flat, self.n_hidden), activation(self.activation)]
+        layers += [nn.Flatten(), nn.Linear(n_flat, self.n_hidden), activation()]
         self.layers = nn.Sequential(*layers, nn.Linear(self.n_hidden, n_outputs))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -98,13 +110,14 @@ class ConvDecoder(_ImageNetwork):
         sizes = self._sizes(n_outputs, times_allowed=True)[::-1]
         n_channels = n_outputs // math.prod(sizes[-1])
         first = (self.channels[-1], *sizes[0])
-        layers: list[nn.Module] = [nn.Linear(n_inputs, self.n_hidden), activation(self.activation)]
-        layers += [nn.Linear(self.n_hidden, math.prod(first)), activation(self.activation)]
+        activation = ACTIVATIONS[self.activation]
+        layers: list[nn.Module] = [nn.Linear(n_inputs, self.n_hidden), activation()]
+        layers += [nn.Linear(self.n_hidden, math.prod(first)), activation()]
         layers += [nn.Unflatten(1, first)]
         for widths, size in zip(
             pairwise((*self.channels[::-1], n_channels)), pairwise(sizes), strict=True
         ):
-            layers += [_doubling(*widths, *size), activation(self.activation)]
+            layers += [_doubling(*widths, *size), activation()]
         self.layers = nn.Sequential(*layers[:-1], nn.Flatten())
 
     def forward(self, z: Tensor) -> Tensor:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any, ClassVar
 
+from sklearn.utils._param_validation import StrOptions
 from torch import Tensor, nn
 
 from sklearn_intelvae._part import Part
@@ -21,13 +23,6 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
     "logistic": nn.Sigmoid,
 }
 """The activations, by the names that estimators know them by."""
-
-
-def activation(name: str) -> nn.Module:
-    """Return the activation of that name."""
-    if name not in ACTIVATIONS:
-        raise ValueError(f"activation={name!r} is not known. Choose one of {sorted(ACTIVATIONS)}.")
-    return ACTIVATIONS[name]()
 
 
 class MLP(Part):
@@ -50,6 +45,11 @@ class MLP(Part):
     torch.Size([5, 3])
     """
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "hidden_layer_sizes": ["array-like"],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+    }
+
     def __init__(
         self, hidden_layer_sizes: Sequence[int] = (128, 128), activation: str = "relu"
     ) -> None:
@@ -59,10 +59,11 @@ class MLP(Part):
 
     def build(self, n_inputs: int, n_outputs: int) -> None:
         """Make the layers."""
+        self._validate()
         *hidden, last = pairwise((n_inputs, *self.hidden_layer_sizes, n_outputs))
         layers: list[nn.Module] = []
         for widths in hidden:
-            layers += [nn.Linear(*widths), activation(self.activation)]
+            layers += [nn.Linear(*widths), ACTIVATIONS[self.activation]()]
         self.layers = nn.Sequential(*layers, nn.Linear(*last))
 
     def forward(self, x: Tensor) -> Tensor:

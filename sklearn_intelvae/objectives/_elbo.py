@@ -40,6 +40,8 @@ class ELBO(Objective):
     def loss(self, player: str, model: Model, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the negative bound of each row."""
         q, y, z, p = model(batch.x, batch.generator)
+        if model.training and hasattr(model.mapping, "notice"):
+            model.mapping.notice(y.detach(), batch.weight)  # type: ignore[operator]
         terms = {"reconstruction": -p.log_prob(batch.x), "kl": model.kl(q, y)}
         loss = torch.add(terms["reconstruction"], terms["kl"], alpha=self.beta * batch.warmup)
         if hasattr(model.mapping, "penalty"):

@@ -49,6 +49,7 @@ class Prior(Part):
 
     def build(self, n_components: int, n_features: int) -> None:
         """Take the sizes of y and X and make the prior's weights, if it has any."""
+        self._validate()
         self.n_components = n_components
 
     def log_prob(self, y: Tensor) -> Tensor:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from sklearn_intelvae.distributions import Normal
-
-_HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
+from sklearn_intelvae.distributions import HALF_LOG_2PI, Normal
 
 
 @dataclass(frozen=True)
@@ -49,5 +46,5 @@ class Gaussians:
         precision = (-2 * self.log_scale).exp()
         pull = precision * mean
         squared = y.square() @ precision.T - 2 * y @ pull.T + (pull * mean).sum(-1)
-        constant = self.log_scale.sum(-1) + self.mean.shape[-1] * _HALF_LOG_2PI
+        constant = self.log_scale.sum(-1) + self.mean.shape[-1] * HALF_LOG_2PI
         return self.logits.log_softmax(0) - constant - 0.5 * squared

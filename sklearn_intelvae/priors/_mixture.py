@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from numbers import Integral
-from typing import Any
+from numbers import Integral, Real
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 
 from sklearn_intelvae.priors._base import Prior
 from sklearn_intelvae.priors._gaussians import Gaussians
 
-_LOG_SCALE = (-6.0, 3.0)
+_LOG_SCALE = (-4.0, 3.0)
 
 
 class Mixture(Prior):
@@ -38,7 +39,7 @@ class Mixture(Prior):
     spread : float, default=1.0
         Standard deviation of means that are drawn, in the units of y.
     scale : float, default=0.5
-        Standard deviation :math:`s_k` in all dimensions, between 0.0025 and 20. Gaussians that
+        Standard deviation :math:`s_k` in all dimensions, between 0.02 and 20. Gaussians that
         start at 1, on top of one another, hardly part.
 
     Raises
@@ -48,8 +49,8 @@ class Mixture(Prior):
 
     Notes
     -----
-    The log of a learned scale stays between -6 and 3, so that no Gaussian can close in on a single
-    code: -6 is also where the narrowest posterior stands.
+    The log of a learned scale stays between -4 and 3, so that no Gaussian can close in on a single
+    code.
 
     References
     ----------
@@ -76,6 +77,13 @@ class Mixture(Prior):
     y has more components.
     """
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "learn": ["boolean"],
+        "spread": [Interval(Real, 0, None, closed="neither")],
+        "scale": [Interval(Real, 0.02, 20, closed="both")],
+    }
+
     centres: Tensor
     widths: Tensor
     logits: Tensor
@@ -97,7 +105,7 @@ class Mixture(Prior):
 
     def build(self, n_components: int, n_features: int) -> None:
         """Make means, scales and weights for y of ``n_components``."""
-        self._check()
+        self._validate()
         centres = self._start(n_components)
         start = {
             "centres": centres,
@@ -137,17 +145,6 @@ class Mixture(Prior):
                 f"finite numbers (n_components of the estimator), got {self.means!r}."
             )
         return means
-
-    def _check(self) -> None:
-        if not isinstance(self.n_components, Integral) or self.n_components < 1:
-            raise ValueError(
-                "n_components of a mixture must be an integer of at least 1, got "
-                f"{self.n_components!r}."
-            )
-        if not 0 < self.spread < math.inf:
-            raise ValueError(f"spread must be positive and finite, got {self.spread!r}.")
-        if not 0.0025 <= self.scale <= 20:
-            raise ValueError(f"scale must lie between 0.0025 and 20, got {self.scale!r}.")
 
 
 def _width(scale: float) -> float:

@@ -29,8 +29,8 @@ class Normal(Prior):
 
     def sample(self, n_samples: int, generator: torch.Generator) -> Tensor:
         """Draw standard normal rows."""
-        shape = (n_samples, self.n_components)
-        return torch.randn(shape, generator=generator, device=generator.device)
+        shape, device = (n_samples, self.n_components), generator.device
+        return torch.randn(shape, generator=generator, dtype=torch.float32, device=device)
 
     def kl(self, q: distributions.Normal) -> Tensor:
         """Return KL(q || N(0, I)) of each row in closed form."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from numbers import Real
+from typing import Any, ClassVar
 
 import torch
+from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
+from sklearn_intelvae.distributions import HALF_LOG_2PI
 from sklearn_intelvae.priors._base import Prior
-
-_HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 
 
 class SpikeAndSlab(Prior):
@@ -51,6 +53,11 @@ class SpikeAndSlab(Prior):
     0.8
     """
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "spike_probability": [Interval(Real, 0, 1, closed="neither")],
+        "spike_scale": [Interval(Real, 0, 1, closed="neither")],
+    }
+
     def __init__(self, spike_probability: float = 0.8, spike_scale: float = 0.05) -> None:
         super().__init__()
         self.spike_probability = spike_probability
@@ -58,10 +65,6 @@ class SpikeAndSlab(Prior):
 
     def build(self, n_components: int, n_features: int) -> None:
         """Take the size of y and refuse settings that make no spike or no slab."""
-        for name in ("spike_probability", "spike_scale"):
-            value = getattr(self, name)
-            if not 0 < value < 1:
-                raise ValueError(f"{name} must lie between 0 and 1, both excluded, got {value!r}.")
         super().build(n_components, n_features)
 
     def log_prob(self, y: Tensor) -> Tensor:
@@ -70,11 +73,11 @@ class SpikeAndSlab(Prior):
         log_spike = math.log(self.spike_probability / self.spike_scale)
         spike = log_spike - half / self.spike_scale**2
         slab = math.log1p(-self.spike_probability) - half
-        return (torch.logaddexp(spike, slab) - _HALF_LOG_2PI).sum(-1)
+        return (torch.logaddexp(spike, slab) - HALF_LOG_2PI).sum(-1)
 
     def sample(self, n_samples: int, generator: torch.Generator) -> Tensor:
         """Draw for each component which of the two it comes from, then its value."""
         shape, device = (n_samples, self.n_components), generator.device
         spiked = torch.rand(shape, generator=generator, device=device) < self.spike_probability
-        y = torch.randn(shape, generator=generator, device=device)
+        y = torch.randn(shape, generator=generator, dtype=torch.float32, device=device)
         return torch.where(spiked, self.spike_scale * y, y)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from numbers import Integral
+from typing import Any, ClassVar
 
 import torch
+from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 
 from sklearn_intelvae.distributions import Normal
@@ -58,6 +60,10 @@ class Vamp(Prior):
     torch.Size([3])
     """
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "n_pseudo_inputs": [Interval(Integral, 1, None, closed="left")],
+    }
+
     pseudo_inputs: Tensor
 
     def __init__(self, n_pseudo_inputs: int = 50) -> None:
@@ -66,10 +72,6 @@ class Vamp(Prior):
 
     def build(self, n_components: int, n_features: int) -> None:
         """Make room for the pseudo-inputs."""
-        if not isinstance(self.n_pseudo_inputs, Integral) or self.n_pseudo_inputs < 1:
-            raise ValueError(
-                f"n_pseudo_inputs must be an integer of at least 1, got {self.n_pseudo_inputs!r}."
-            )
         super().build(n_components, n_features)
         self.pseudo_inputs = nn.Parameter(torch.zeros(self.n_pseudo_inputs, n_features))
 

@@ -222,7 +222,7 @@ class PlayerNet(NeuralNet):
     def train_step(self, batch: Any, **fit_params: Any) -> Record:
         """Let each player make one step; return its loss and terms."""
         x, weight = batch
-        data = Batch(x, self.generator_, self.warmup)
+        data = Batch(x, self.generator_, self.warmup, weight)
         record: Record = {}
         for player, parameters in self.players_.items():
             loss, terms = self.criterion_.loss(player, self.module_, data)

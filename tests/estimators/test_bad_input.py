@@ -172,7 +172,11 @@ def test_a_decoder_that_fails(X):
 
 
 def test_a_network_part_with_an_unknown_activation(X):
-    assert_refused(InteLVAE(encoder=MLP((3,), "sin"), **SMALL), X, "activation='sin' is not known")
+    assert_refused(
+        InteLVAE(encoder=MLP((3,), "sin"), **SMALL),
+        X,
+        "'activation' parameter of MLP must be a str among",
+    )
 
 
 def test_collapse_is_announced_with_advice(rng):

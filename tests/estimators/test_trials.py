@@ -116,6 +116,17 @@ def test_going_on_needs_no_trial(X, trains):
     assert len(trains) == 8
 
 
+@pytest.mark.parametrize("n_trials", [0, -1, 2.5, "5", None])
+def test_numbers_of_trials_without_a_meaning(n_trials, X):
+    with pytest.raises(ValueError, match="n_trials of Tried must be an integer of at least 1"):
+        InteLVAE(mapping=Tried(n_trials), **LONGER).fit(X)
+
+
+def test_trials_take_no_more_than_half_of_a_fit(X, trains):
+    InteLVAE(mapping=Tried(6), **LONGER).fit(X)
+    assert len(trains) == 1
+
+
 def test_a_trial_that_diverges_is_passed_over(X, monkeypatch, trains):
     train = PlayerNet.train
     alone = InteLVAE(mapping=Tried(3), **LONGER).fit(X)

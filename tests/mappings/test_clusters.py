@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn.metrics import normalized_mutual_info_score
 
 from sklearn_intelvae import InteLVAE
-from sklearn_intelvae.mappings import Clusters
+from sklearn_intelvae.mappings import Clusters, Compose, Identity, OnComponents
 from sklearn_intelvae.mappings._grouping import grouping
 
 UNEVEN = torch.tensor([0.1, 0.65, 0.05, 0.2])
@@ -183,7 +183,7 @@ class TestTraining:
         y = torch.tensor([[2.0, 0.3]]).expand(400, 2)
         before = g.guide(X, y)
         for _ in range(100):
-            g(y)
+            g.notice(y, None)
         ratio = g.guide(X, y) / before
         fed = g.guesses[0][torch.cdist(X, g.centres).argmin(dim=1)] == g.regions(y[:1])
         torch.testing.assert_close(ratio[fed], torch.ones(100))
@@ -194,11 +194,12 @@ class TestTraining:
         y = torch.linspace(-1, 1, 101)[:, None] + 0.6
         for step in range(1, 401):
             g.warm_up(min(1.0, step / 200))
-            g(y - y.median() + torch.erfinv(2 * (1 - g.proportions[0]) - 1) * 2**0.5 + 0.3)
+            rows = y - y.median() + torch.erfinv(2 * (1 - g.proportions[0]) - 1) * 2**0.5 + 0.3
+            g.notice(rows, None)
         assert g.proportions[0].item() == pytest.approx(0.65, abs=0.01)
         fixed = built(Clusters(2), 1)
         fixed.warm_up(1.0)
-        fixed(y + 5)
+        fixed.notice(y + 5, None)
         assert fixed.proportions.tolist() == [0.5, 0.5]
 
     def test_guidance_survives_a_copy_of_the_weights(self):
@@ -227,6 +228,13 @@ class TestGrouping:
         means = [groups.centres[groups.group == k].mean() for k in range(6)]
         assert np.all(np.diff(means) > 0) or np.all(np.diff(means) < 0)
 
+    @pytest.mark.parametrize("k", [3, 4])
+    def test_ties_leave_no_group_empty(self, k):
+        for n in (8, 10, 16):
+            groups = grouping(np.repeat(np.arange(float(n)), 3)[:, None], k, 0)
+            assert np.bincount(groups.group, minlength=k).min() > 0
+            assert groups.shares.min() > 0
+
     def test_too_few_distinct_rows_give_none(self):
         assert grouping(np.ones((20, 3)), 2, 0) is None
 
@@ -242,3 +250,33 @@ def test_learned_proportions_are_those_of_the_data(share, seed):
     generated = vae.sample(5000)[:, 0] > 0
     assert min(generated.mean(), 1 - generated.mean()) == pytest.approx(share, abs=0.03)
     assert normalized_mutual_info_score(label, vae.predict(X)) > 0.9
+
+
+def test_learned_proportions_follow_the_weights_of_the_rows():
+    X, label = blobs([150, 150])
+    g = Clusters(2, learn_proportions=True)
+    small = dict(hidden_layer_sizes=(32,), max_iter=100, learning_rate_init=3e-3, random_state=0)
+    vae = InteLVAE(1, mapping=g, **small).fit(X, sample_weight=np.where(label == 0, 9, 1))
+    heavy = np.bincount(vae.predict(X[label == 0])).argmax()
+    assert vae.module_.mapping.proportions[heavy].item() == pytest.approx(0.9, abs=0.03)
+    generated = vae.predict(vae.sample(2000)) == heavy
+    assert generated.mean() == pytest.approx(0.9, abs=0.05)
+
+
+def test_mappings_made_of_mappings_pass_on_what_is_noticed():
+    y, weight = normal(200, 3), torch.arange(200.0)
+    seen = []
+    for wrapped in (
+        Compose(Clusters(4), Identity()),
+        Compose(Identity(), Clusters(4)),
+        OnComponents(Clusters(4), (0, 1)),
+        Clusters(4),
+    ):
+        g = built(wrapped, 3)
+        g.notice(y, weight)
+        (cut,) = [part for part in g.modules() if hasattr(part, "seen")]
+        seen.append(cut.seen)
+    assert all(torch.equal(s, seen[0]) for s in seen)
+    assert not torch.equal(seen[0], torch.full((4,), 0.25))
+    g(y)
+    assert torch.equal(cut.seen, seen[0])

@@ -75,19 +75,6 @@ def test_with_an_invertible_mapping_both_divergences_are_equal():
     assert (log_q - log_p).mean().item() == pytest.approx(exact, abs=0.02)
 
 
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"n_layers": 0}, "n_layers must be at least 1, got 0"),
-        ({"max_log_scale": 0.0}, "max_log_scale must be positive, got 0.0"),
-        ({"max_log_scale": float("nan")}, "max_log_scale must be positive"),
-    ],
-)
-def test_settings_without_a_meaning(settings, message):
-    with pytest.raises(ValueError, match=message):
-        Flow(**settings).build(2)
-
-
 @pytest.mark.parametrize("d", [1, 3])
 def test_it_is_trained(d, X):
     vae = InteLVAE(

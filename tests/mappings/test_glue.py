@@ -77,12 +77,6 @@ def test_the_advice_works():
     torch.testing.assert_close(g(y), torch.cat([Glue()(y[:, :2]), y[:, 2:]], dim=1))
 
 
-@pytest.mark.parametrize("n_holes", [0, -1, 2.5, "two"])
-def test_numbers_of_holes_without_a_meaning(n_holes):
-    with pytest.raises(ValueError, match="n_holes must be an integer of at least 1"):
-        Glue(n_holes).build(2)
-
-
 def eight(n, seed):
     t = np.random.default_rng(seed).uniform(0, 2 * np.pi, n)
     return np.c_[2 * np.cos(t), np.sin(2 * t)]

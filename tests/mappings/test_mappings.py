@@ -166,11 +166,6 @@ def test_gates_lie_between_floor_and_one(floor):
     assert gates.max().item() <= 1
 
 
-def test_selector_refuses_an_unknown_regulariser():
-    with pytest.raises(ValueError, match="regularise must be 'gates' or 'abs', got 'l1'"):
-        DimensionSelector(regularise="l1").build(3)
-
-
 def test_the_selector_starts_open_and_its_penalty_starts_at_nothing():
     g, y = built(DimensionSelector(5.0)), normal(50)
     assert g.gates(y).min().item() > 0.85
