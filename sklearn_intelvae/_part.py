@@ -68,7 +68,7 @@ def output_width(module: nn.Module, n_inputs: int) -> int:
     training = module.training
     try:
         with torch.no_grad():
-            outputs = module.eval()(torch.linspace(-1, 1, 3 * n_inputs).reshape(3, n_inputs))
+            outputs = module.eval()(torch.randn(3, n_inputs))
     except Exception as error:
         raise ValueError(
             f"{name} failed on a batch of shape (3, {n_inputs}): {error}. It must accept a float32 "

@@ -6,11 +6,9 @@ from abc import ABCMeta, abstractmethod
 from numbers import Integral, Real
 from typing import Any
 
+import numpy as np
 import torch
-from sklearn.base import (
-    BaseEstimator,
-    _fit_context,
-)
+from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_intelvae.estimators import _inputs
@@ -127,8 +125,8 @@ class BaseInteLVAE(
     def _mapping_part(self) -> Any:
         """Return the mapping that the parameters describe."""
 
-    def _attributes_of_rows(self, X: Any) -> dict[str, Any]:
-        """Return what a fitted estimator says of each of its training rows."""
+    def _attributes_of_rows(self, X: np.ndarray) -> dict[str, Any]:
+        """Return what a fitted estimator says of each row of X, which is validated."""
         return {}
 
     @_fit_context(prefer_skip_nested_validation=True)

@@ -254,7 +254,7 @@ class ClusteredInteLVAE(ClusterMixin, BaseInteLVAE):
         )
 
     def _attributes_of_rows(self, X):
-        return {"labels_": self.predict(X)}
+        return {"labels_": self._in_chunks(self._region, X)}
 
     @property
     def cluster_shares_(self):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
 from typing import Any
 
@@ -43,9 +42,14 @@ def attributes_of(
         "_described": description(estimator),
         "_training_state": net.state(),
     }
-    fitted = copy.copy(estimator)
-    vars(fitted).update(attributes)
-    return attributes | fitted._attributes_of_rows(X)
+    return attributes | _as_fitted(estimator, attributes)._attributes_of_rows(X)
+
+
+def _as_fitted(estimator: Any, attributes: dict[str, Any]) -> Any:
+    """Return what the estimator would be with these attributes, and leave it alone."""
+    fitted = object.__new__(type(estimator))
+    vars(fitted).update(vars(estimator) | attributes)
+    return fitted
 
 
 def _uncompiled(module: Any) -> Model:
@@ -90,8 +94,7 @@ def warn_of_collapse(estimator: Any, attributes: dict[str, Any]) -> None:
 def explained(estimator: Any, attributes: dict[str, Any], X: np.ndarray) -> DivergenceError:
     """Return the error with advice and with an estimator that holds the last finite weights."""
     epoch = attributes["n_iter_"] + 1
-    survivor = copy.copy(estimator)
-    vars(survivor).update(attributes)
+    survivor = _as_fitted(estimator, attributes)
     spread = float(X.std(dtype=np.float64))
     scale = (
         f"X has a standard deviation of {spread:.3g}: scale it first, with StandardScaler or "

@@ -73,9 +73,9 @@ def test_the_score_is_the_exact_likelihood_of_a_linear_gaussian_model():
 def test_the_bound_tightens_with_every_particle():
     """While the posterior is not exact; here it was trained for a moment only."""
     rng = np.random.default_rng(0)
-    X = rng.standard_normal((1000, 2)) @ rng.standard_normal((2, 6))
+    X = rng.standard_normal((10_000, 2)) @ rng.standard_normal((2, 6))
     vae = InteLVAE(2, hidden_layer_sizes=(), max_iter=5, random_state=0)
-    vae.set_params(likelihood=Gaussian(0.5), learning_rate_init=1e-2).fit(X)
+    vae.set_params(likelihood=Gaussian(0.5), learning_rate_init=1e-2).fit(X[:1000])
     decoder = vae.module_.decoder.layers[0]
     loading, mean = (w.detach().double() for w in (decoder.weight, decoder.bias))
     exact = torch.distributions.MultivariateNormal(mean, loading @ loading.T + 0.25 * torch.eye(6))
