@@ -44,9 +44,16 @@ def grouping(X: np.ndarray, n_groups: int, seed: int) -> Grouping | None:
     with threadpool_limits(1, user_api="openmp"):
         kmeans = KMeans(n_centres, n_init=1, random_state=rng.randint(2**31)).fit(rows)
     centres, counts = kmeans.cluster_centers_, np.bincount(kmeans.labels_, minlength=n_centres)
-    group = cut_tree(linkage(centres, "ward"), n_groups).ravel()
+    group = _cut(linkage(centres, "ward"), n_groups)
     group = _neighbours_in_order(group, centres, counts)
     return Grouping(centres, group, np.bincount(group, counts, n_groups) / len(rows))
+
+
+def _cut(tree: np.ndarray, n_groups: int) -> np.ndarray:
+    """Return the group of each leaf: exactly that many, ties or not, numbered along the tree."""
+    group = cut_tree(tree, n_groups).ravel()
+    _, first = np.unique(group[leaves_list(tree)], return_index=True)
+    return np.argsort(np.argsort(first))[group]
 
 
 def _neighbours_in_order(group: np.ndarray, centres: np.ndarray, counts: np.ndarray) -> np.ndarray:
