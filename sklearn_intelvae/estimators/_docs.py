@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
+import inspect
 
 _MODEL = """
 prior : {"normal", "mixture", "vamp", "spike-and-slab"} or torch.nn.Module, default="normal"
@@ -113,8 +113,8 @@ _PLACES = {
 
 def with_shared_docs(estimator: type) -> type:
     """Put the shared entries into the places that an estimator's docstring has for them."""
-    doc = estimator.__doc__ or ""  # python -OO leaves none
+    doc = inspect.cleandoc(estimator.__doc__ or "")  # python -OO leaves none
     for place, entries in _PLACES.items():
-        doc = doc.replace(place, textwrap.indent(entries, "    ").strip())
+        doc = doc.replace(place, entries.strip())
     estimator.__doc__ = doc
     return estimator

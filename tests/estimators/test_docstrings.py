@@ -16,9 +16,9 @@ LATER = {"density_", "feature_names_in_"}
 
 def entries(estimator, section):
     """Return the names that a section of the docstring explains, in order."""
-    text = estimator.__doc__.split(f"    {section}\n    {'-' * len(section)}\n")[1]
-    text = re.split(r"\n    [A-Z][\w ]+\n    -+\n", text)[0]
-    lines = re.findall(r"^    (\w[\w, ]*) :", text, re.MULTILINE)
+    text = inspect.getdoc(estimator).split(f"{section}\n{'-' * len(section)}\n")[1]
+    text = re.split(r"\n[A-Z][\w ]+\n-+\n", text)[0]
+    lines = re.findall(r"^(\w[\w, ]*) :", text, re.MULTILINE)
     return [name for line in lines for name in line.split(", ")]
 
 
