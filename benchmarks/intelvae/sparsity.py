@@ -67,6 +67,10 @@ def models(scale: Scale) -> dict[str, Callable[[], InteLVAE | SparseInteLVAE]]:
             found[f"{label}, gamma {gamma}"] = lambda gamma=gamma, regularise=regularise: (
                 SparseInteLVAE(50, gamma=gamma, regularise=regularise, **settings)
             )
+    for sizes in ((32,), (20, 20)):
+        found[f"|z|, gamma 20, selector {sizes}"] = lambda sizes=sizes: SparseInteLVAE(
+            50, gamma=20, selector_layer_sizes=sizes, **settings
+        )
     found["VAE, learned Gaussian scale"] = lambda: InteLVAE(50, **learned)
     found["|z|, gamma 100, learned Gaussian scale"] = lambda: SparseInteLVAE(
         50, gamma=100, **learned
