@@ -27,7 +27,7 @@ def training_rows(share_of_zeros: float, seed: int) -> tuple[np.ndarray, np.ndar
     return X[rows], y[rows]
 
 
-def test_rows() -> tuple[np.ndarray, np.ndarray]:
+def held_out_rows() -> tuple[np.ndarray, np.ndarray]:
     """Return the 980 zeros among the test images and as many ones."""
     _, _, X, y = images("mnist")
     zeros, ones = np.flatnonzero(y == 0), np.flatnonzero(y == 1)

@@ -17,7 +17,7 @@ import torch
 from _holes import hole_share
 from _rivals import MODELS, PAPER_NAMES, rivals
 from _shared import RESULTS, Scale, arguments, images, mean_and_spread, resumed, write
-from _zeros_and_ones import classifier, settings, test_rows, training_rows
+from _zeros_and_ones import classifier, held_out_rows, settings, training_rows
 from scipy.optimize import linear_sum_assignment
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
@@ -67,7 +67,7 @@ def problem(scale: Scale, data: str, seed: int) -> Problem:
     """Return the rows of a seed."""
     if data == DIGITS:
         X, _ = training_rows(0.5, seed)
-        return Problem(X, *test_rows(), classifier(), settings(scale))
+        return Problem(X, *held_out_rows(), classifier(), settings(scale))
     X, y = make_two_gaussians(N_ROWS[scale.name], random_state=seed)
     test = make_two_gaussians(N_ROWS["small"], random_state=_ANOTHER_DRAW + seed)
     return Problem(X, *test, LogisticRegression().fit(X, y), {})

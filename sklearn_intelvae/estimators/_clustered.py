@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
+from numbers import Integral
 
 from sklearn.base import ClusterMixin
 from sklearn.utils._param_validation import Interval
@@ -10,6 +10,8 @@ from sklearn.utils._param_validation import Interval
 from sklearn_intelvae.estimators._base import BaseInteLVAE
 from sklearn_intelvae.estimators._docs import with_shared_docs
 from sklearn_intelvae.mappings import Clusters
+
+_OF_THE_MAPPING = ("learn_proportions", "shift", "power", "guidance")
 
 
 @with_shared_docs
@@ -80,10 +82,7 @@ class ClusteredInteLVAE(ClusterMixin, BaseInteLVAE):
 
     _parameter_constraints = {
         "n_clusters": [Interval(Integral, 1, None, closed="left")],
-        "learn_proportions": ["boolean"],
-        "shift": [Interval(Real, 0, None, closed="left")],
-        "power": [Interval(Real, 0, 1, closed="neither")],
-        "guidance": [Interval(Real, 0, None, closed="left")],
+        **{name: Clusters._parameter_constraints[name] for name in _OF_THE_MAPPING},
         **BaseInteLVAE._parameter_constraints,
     }
 
@@ -159,13 +158,8 @@ class ClusteredInteLVAE(ClusterMixin, BaseInteLVAE):
         )
 
     def _mapping_part(self):
-        return Clusters(
-            n_clusters=self.n_clusters,
-            shift=self.shift,
-            power=self.power,
-            learn_proportions=self.learn_proportions,
-            guidance=self.guidance,
-        )
+        settings = {name: getattr(self, name) for name in _OF_THE_MAPPING}
+        return Clusters(n_clusters=self.n_clusters, **settings)
 
     def _attributes_of_rows(self, X):
         return {"labels_": self._in_chunks(self._region, X)}

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from numbers import Real
-
-from sklearn.utils._param_validation import Interval, StrOptions
-
 from sklearn_intelvae.estimators._base import BaseInteLVAE
 from sklearn_intelvae.estimators._docs import with_shared_docs
 from sklearn_intelvae.estimators._inputs import layer_sizes
@@ -68,10 +64,8 @@ class SparseInteLVAE(BaseInteLVAE):
     """
 
     _parameter_constraints = {
-        "gamma": [Interval(Real, 0, None, closed="left")],
-        "floor": [Interval(Real, 0, 1, closed="left")],
         "selector_layer_sizes": ["array-like"],
-        "regularise": [StrOptions({"gates", "abs"})],
+        **DimensionSelector._parameter_constraints,
         **BaseInteLVAE._parameter_constraints,
     }
 

@@ -9,7 +9,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 _NEAREST = 1e-3
-_TINY = 1e-12
 _SHARPNESS = 5.0
 _WIDE = 0.3
 _MEMORY = 0.1
@@ -89,13 +88,13 @@ class Sectors(nn.Module):
 
     def lack(self) -> Tensor:
         """Return how short of rows each part is, from 0 to 1."""
-        return (1 - self.seen / self.least.clamp(min=_TINY)).relu()
+        return (1 - self.seen / self.least).relu()
 
     def soft_lack(self, y: Tensor) -> Tensor:
         """Return how short of these rows the parts are, together and differentiably."""
         sharpness = 2 * _SHARPNESS * math.sin(math.pi / self.n_parts)
         shares = (sharpness * self.depth(y)).softmax(dim=1).mean(dim=0)
-        return (1 - shares / self.least.clamp(min=_TINY)).relu().sum()
+        return (1 - shares / self.least).relu().sum()
 
     def surprise(self, y: Tensor, part: Tensor) -> Tensor:
         """Return, in nats, how far each row is from lying inside the given part.
