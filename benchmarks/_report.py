@@ -69,7 +69,12 @@ def write(name: str, title: str, *tables: pd.DataFrame, note: str = "") -> None:
 
     The time is that of all rows of ``results/name*.csv``.
     """
-    printed = [table.to_markdown(index=not table.index.equals(range_of(table))) for table in tables]
+    printed = [
+        table.replace(r"\|", r"\\|", regex=True).to_markdown(
+            index=not table.index.equals(range_of(table))
+        )
+        for table in tables
+    ]
     text = "\n\n".join(filter(None, [f"# {title}", *printed, note, time_taken(name), hardware()]))
     print("\n" + text)
     path = RESULTS / f"{name}.md"
