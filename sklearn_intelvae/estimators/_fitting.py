@@ -37,10 +37,17 @@ from sklearn_intelvae.estimators._restarts import (
 from sklearn_intelvae.exceptions import DivergenceError
 from sklearn_intelvae.model import Model, Parts, build_model, check_hooks
 from sklearn_intelvae.objectives import Objective
-from sklearn_intelvae.training import Batches, PlayerNet, Rows, WarmedUpEarlyStopping
+from sklearn_intelvae.training import (
+    Batches,
+    PlayerNet,
+    Rows,
+    WarmedUpEarlyStopping,
+    follow_guidance,
+)
 
 _TRIAL_STEPS = 160
 _TRIAL_SHARE = 0.1
+_HEAD_START = 100
 
 
 def fitted_attributes(
@@ -76,6 +83,7 @@ class _Sizes(NamedTuple):
     n_epochs: int
     warmup_steps: float
     trial_epochs: int
+    short: bool
 
 
 def _sizes(estimator: Any, train: Rows, one_epoch: bool) -> _Sizes:
@@ -86,7 +94,8 @@ def _sizes(estimator: Any, train: Rows, one_epoch: bool) -> _Sizes:
     steps = STEPS_TO_LEARN if open_ended else horizon * steps_per_epoch
     trial_epochs = math.ceil(min(_TRIAL_STEPS, _TRIAL_SHARE * steps) / steps_per_epoch)
     n_epochs = 1 if one_epoch else horizon
-    return _Sizes(batch_size, n_epochs, estimator.kl_warmup * steps, trial_epochs)
+    warmup_steps = estimator.kl_warmup * steps
+    return _Sizes(batch_size, n_epochs, warmup_steps, trial_epochs, steps < STEPS_TO_LEARN)
 
 
 @dataclass(frozen=True)
@@ -170,8 +179,18 @@ def _trial(job: _Job, seed: int) -> float:
 
 def _net(job: _Job, model: Model, objective: Objective, seed: int, **settings: Any) -> PlayerNet:
     """Return a net that is ready to train."""
+    model.to(job.device)
+    if job.sizes.short and not job.resume and hasattr(model.mapping, "guide"):
+        follow_guidance(
+            model,
+            job.train,
+            batch_size=job.sizes.batch_size,
+            n_steps=_HEAD_START,
+            lr=job.estimator.learning_rate_init,
+            seed=seed + 5,
+        )
     return PlayerNet(
-        model.to(job.device).train(),
+        model.train(),
         objective.to(job.device),
         seed=seed,
         schedule=job.estimator.learning_rate,

@@ -59,9 +59,7 @@ ESTIMATORS = {
     "InteLVAE early stopping": InteLVAE(early_stopping=True, validation_fraction=0.3, **SMALL),
     "InteLVAE two starts": InteLVAE(n_init=2, **SMALL),
     "InteLVAE both codes": InteLVAE(mapping="sphere", codes="both", **SMALL),
-    "ClusteredInteLVAE": ClusteredInteLVAE(
-        2, hidden_layer_sizes=(16,), max_iter=30, learning_rate_init=0.03, random_state=0
-    ),
+    "ClusteredInteLVAE": ClusteredInteLVAE(2, **SMALL),
     "SparseInteLVAE": SparseInteLVAE(**SMALL),
     "SparseInteLVAE gates": SparseInteLVAE(regularise="gates", floor=0.1, **SMALL),
 }

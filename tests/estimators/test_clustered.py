@@ -10,6 +10,7 @@ from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import scale
+from torch import nn
 
 from sklearn_intelvae import ClusteredInteLVAE, InteLVAE
 from sklearn_intelvae.mappings import Clusters
@@ -33,6 +34,28 @@ def test_it_is_a_clusterer(blobs, fitted):
     small = ClusteredInteLVAE(3, **SMALL)
     assert np.array_equal(small.fit_predict(X), small.labels_)
     assert adjusted_rand_score(y, fitted.labels_) > 0.95
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_fit_of_few_steps_begins_at_the_first_guess(seed, blobs):
+    X, y = blobs
+    vae = ClusteredInteLVAE(3, max_iter=3, random_state=seed)
+    assert adjusted_rand_score(y, vae.fit_predict(X)) > 0.95
+    weight = np.where(y == 2, 0.5, 1.0)
+    assert adjusted_rand_score(y, vae.fit(X, sample_weight=weight).labels_) > 0.95
+
+
+def test_a_fit_of_few_steps_without_a_guess_has_nothing_to_begin_at(blobs):
+    X, _ = blobs
+    vae = ClusteredInteLVAE(3, guidance=0.0, **SMALL)
+    assert vae.fit(X).labels_.shape == (len(X),)
+
+
+def test_an_encoder_without_weights_to_train_is_left_alone(blobs):
+    X, _ = blobs
+    for encoder in (nn.Identity(), nn.Linear(5, 4).requires_grad_(False)):
+        small = InteLVAE(2, mapping=Clusters(3), encoder=encoder, **SMALL)
+        assert small.fit(X).predict(X).shape == (len(X),)
 
 
 def test_its_shares_are_those_of_the_rows(blobs, fitted):
