@@ -95,7 +95,7 @@ def _sizes(estimator: Any, train: Rows, one_epoch: bool) -> _Sizes:
     trial_epochs = math.ceil(min(_TRIAL_STEPS, _TRIAL_SHARE * steps) / steps_per_epoch)
     n_epochs = 1 if one_epoch else horizon
     warmup_steps = estimator.kl_warmup * steps
-    return _Sizes(batch_size, n_epochs, warmup_steps, trial_epochs, steps < STEPS_TO_LEARN)
+    return _Sizes(batch_size, n_epochs, warmup_steps, trial_epochs, steps < 2 * _HEAD_START)
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ class Mapping(Part):
     - ``initialise(X, generator)``, which sees the training rows once before training;
     - ``penalty(y, z)``, a number in nats that training adds to the loss;
     - ``guide(x, y)``, nats for each row of x and its posterior mean y that training adds, too, but
-      which is no part of the loss that rows set aside are judged by; a fit of less than a
-      thousand steps begins with a hundred in which the encoder minimises this alone;
+      which is no part of the loss that rows set aside are judged by; a fit of less than
+      200 steps begins with a hundred in which the encoder minimises this alone;
     - ``notice(y, weight)``, which sees the draws of each training batch, and the weights of its
       rows or None, for running statistics;
     - ``regions(y)``, an integer for each row, when g divides its domain into regions;
