@@ -83,7 +83,8 @@ class _Sizes(NamedTuple):
     n_epochs: int
     warmup_steps: float
     trial_epochs: int
-    short: bool
+    head_start: int
+    """Steps on the mapping's guidance alone, for a fit that is over before it could follow."""
 
 
 def _sizes(estimator: Any, train: Rows, one_epoch: bool) -> _Sizes:
@@ -95,7 +96,8 @@ def _sizes(estimator: Any, train: Rows, one_epoch: bool) -> _Sizes:
     trial_epochs = math.ceil(min(_TRIAL_STEPS, _TRIAL_SHARE * steps) / steps_per_epoch)
     n_epochs = 1 if one_epoch else horizon
     warmup_steps = estimator.kl_warmup * steps
-    return _Sizes(batch_size, n_epochs, warmup_steps, trial_epochs, steps < 2 * _HEAD_START)
+    head_start = _HEAD_START if steps < 2 * _HEAD_START else 0
+    return _Sizes(batch_size, n_epochs, warmup_steps, trial_epochs, head_start)
 
 
 @dataclass(frozen=True)
@@ -177,18 +179,22 @@ def _trial(job: _Job, seed: int) -> float:
     return float(np.mean(losses[-math.ceil(len(losses) / 4) :]))
 
 
-def _net(job: _Job, model: Model, objective: Objective, seed: int, **settings: Any) -> PlayerNet:
-    """Return a net that is ready to train."""
-    model.to(job.device)
-    if job.sizes.short and not job.resume and hasattr(model.mapping, "guide"):
+def _give_head_start(job: _Job, model: Model, seed: int) -> None:
+    """Let the encoder of a short fit begin where the mapping would guide it."""
+    if job.sizes.head_start and not job.resume and hasattr(model.mapping, "guide"):
         follow_guidance(
             model,
             job.train,
             batch_size=job.sizes.batch_size,
-            n_steps=_HEAD_START,
+            n_steps=job.sizes.head_start,
             lr=job.estimator.learning_rate_init,
             seed=seed + 5,
         )
+
+
+def _net(job: _Job, model: Model, objective: Objective, seed: int, **settings: Any) -> PlayerNet:
+    """Return a net that is ready to train."""
+    _give_head_start(job, model.to(job.device), seed)
     return PlayerNet(
         model.train(),
         objective.to(job.device),
