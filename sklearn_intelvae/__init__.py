@@ -1,7 +1,14 @@
 """Representation learners with an inductive bias, for scikit-learn."""
 
 from sklearn_intelvae._version import __version__
-from sklearn_intelvae.estimators import ClusteredInteLVAE, InteLVAE, SparseInteLVAE
+from sklearn_intelvae.estimators import ClusteredInteLVAE, InteLVAE, SoftIntroVAE, SparseInteLVAE
 from sklearn_intelvae.exceptions import DivergenceError
 
-__all__ = ["ClusteredInteLVAE", "DivergenceError", "InteLVAE", "SparseInteLVAE", "__version__"]
+__all__ = [
+    "ClusteredInteLVAE",
+    "DivergenceError",
+    "InteLVAE",
+    "SoftIntroVAE",
+    "SparseInteLVAE",
+    "__version__",
+]

@@ -66,6 +66,10 @@ class Normal:
         """The variance, in the shape of ``log_scale``."""
         return (2 * self.log_scale).exp()
 
+    def detached(self) -> Normal:
+        """Return the same distributions, of which no gradient is known."""
+        return Normal(self.mean.detach(), self.log_scale.detach())
+
     def kl_from_standard(self) -> Tensor:
         """Return KL(self || N(0, 1)) of each row and component, shape (n, d)."""
         return 0.5 * (self.mean.square() + self.variance - 1) - self.log_scale

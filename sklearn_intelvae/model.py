@@ -72,9 +72,9 @@ class Model(nn.Module):
         """Return p(x | z)."""
         return self.likelihood(self.decoder(z))
 
-    def kl(self, q: Normal, y: Tensor) -> Tensor:
-        """Return KL(q || p(y)) of each row: exactly if the prior can, else estimated at y."""
-        p = self.p_y()
+    def kl(self, q: Normal, y: Tensor, p: Any = None) -> Tensor:
+        """Return KL(q || p) of each row: exactly if p can, else estimated at y; p is p(y)."""
+        p = self.p_y() if p is None else p
         return p.kl(q) if hasattr(p, "kl") else q.log_prob(y) - p.log_prob(y)
 
     def p_y(self) -> Any:

@@ -2,6 +2,7 @@
 
 from sklearn_intelvae.estimators._clustered import ClusteredInteLVAE
 from sklearn_intelvae.estimators._intelvae import InteLVAE
+from sklearn_intelvae.estimators._soft_intro import SoftIntroVAE
 from sklearn_intelvae.estimators._sparse import SparseInteLVAE
 
-__all__ = ["ClusteredInteLVAE", "InteLVAE", "SparseInteLVAE"]
+__all__ = ["ClusteredInteLVAE", "InteLVAE", "SoftIntroVAE", "SparseInteLVAE"]

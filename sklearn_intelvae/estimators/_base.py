@@ -18,6 +18,7 @@ from sklearn_intelvae.estimators._fitting import fitted_attributes
 from sklearn_intelvae.estimators._generation import GenerationMixin
 from sklearn_intelvae.estimators._persistence import PersistenceMixin
 from sklearn_intelvae.estimators._representation import RepresentationMixin
+from sklearn_intelvae.estimators._shelves import resolve
 from sklearn_intelvae.networks import ACTIVATIONS
 
 
@@ -29,15 +30,12 @@ class BaseInteLVAE(
     BaseEstimator,
     metaclass=ABCMeta,
 ):
-    """The parameters and the fit; a subclass adds its own parameters and names the mapping."""
+    """The fit; a subclass names the parameters, and what mapping and objective these describe."""
 
     _parameter_constraints: dict[str, list[Any]] = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "prior": [str, callable],
         "likelihood": [str, callable],
-        "objective": [str, callable],
-        "beta": [Interval(Real, 0, None, closed="left")],
-        "kl_warmup": [Interval(Real, 0, 1, closed="both")],
         "encoder": [str, callable],
         "decoder": [str, callable],
         "hidden_layer_sizes": ["array-like"],
@@ -62,68 +60,28 @@ class BaseInteLVAE(
     }
 
     @abstractmethod
-    def __init__(
-        self,
-        n_components,
-        *,
-        prior,
-        likelihood,
-        objective,
-        beta,
-        kl_warmup,
-        encoder,
-        decoder,
-        hidden_layer_sizes,
-        activation,
-        image_shape,
-        codes,
-        learning_rate,
-        learning_rate_init,
-        batch_size,
-        max_iter,
-        n_init,
-        early_stopping,
-        validation_fraction,
-        n_iter_no_change,
-        tol,
-        warm_start,
-        callbacks,
-        net_params,
-        device,
-        random_state,
-        verbose,
-    ):
-        self.n_components = n_components
-        self.prior = prior
-        self.likelihood = likelihood
-        self.objective = objective
-        self.beta = beta
-        self.kl_warmup = kl_warmup
-        self.encoder = encoder
-        self.decoder = decoder
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.image_shape = image_shape
-        self.codes = codes
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.batch_size = batch_size
-        self.max_iter = max_iter
-        self.n_init = n_init
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.warm_start = warm_start
-        self.callbacks = callbacks
-        self.net_params = net_params
-        self.device = device
-        self.random_state = random_state
-        self.verbose = verbose
+    def __init__(self, **params):
+        vars(self).update(params)
 
     @abstractmethod
     def _mapping_part(self) -> Any:
         """Return the mapping that the parameters describe."""
+
+    def _prior_part(self) -> Any:
+        """Return the prior that the parameters describe."""
+        return resolve("prior", self.prior)
+
+    @abstractmethod
+    def _objective_part(self) -> Any:
+        """Return the objective that the parameters describe."""
+
+    _most_steps = 8000
+    """Of training, where ``max_iter`` is "auto"."""
+
+    @property
+    @abstractmethod
+    def _warmup(self) -> float:
+        """Share of the training for which the model is warmed up."""
 
     def _attributes_of_rows(self, X: np.ndarray) -> dict[str, Any]:
         """Return what a fitted estimator says of each row of X, which is validated."""
@@ -207,3 +165,28 @@ class BaseInteLVAE(
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+
+class OnTheBoundMixin:
+    """The parameters of what is trained on the evidence lower bound, or on what you like."""
+
+    _parameter_constraints: dict[str, list[Any]] = {
+        "objective": [str, callable],
+        "beta": [Interval(Real, 0, None, closed="left")],
+        "kl_warmup": [Interval(Real, 0, 1, closed="both")],
+    }
+
+    @property
+    def _warmup(self):
+        return self.kl_warmup
+
+    def _objective_part(self):
+        named = isinstance(self.objective, str)
+        if named and self.objective != "soft-intro":
+            return resolve("objective", self.objective, beta=self.beta)
+        if self.beta != 1:
+            raise ValueError(
+                f"beta={self.beta} has no effect beside objective={self.objective!r}; set the "
+                "weight on the objective and leave beta at 1."
+            )
+        return resolve("objective", self.objective)

@@ -7,7 +7,7 @@ from numbers import Integral
 from sklearn.base import ClusterMixin
 from sklearn.utils._param_validation import Interval
 
-from sklearn_intelvae.estimators._base import BaseInteLVAE
+from sklearn_intelvae.estimators._base import BaseInteLVAE, OnTheBoundMixin
 from sklearn_intelvae.estimators._docs import with_shared_docs
 from sklearn_intelvae.mappings import Clusters
 
@@ -15,7 +15,7 @@ _OF_THE_MAPPING = ("learn_proportions", "shift", "power", "guidance")
 
 
 @with_shared_docs
-class ClusteredInteLVAE(ClusterMixin, BaseInteLVAE):
+class ClusteredInteLVAE(ClusterMixin, OnTheBoundMixin, BaseInteLVAE):
     """A variational autoencoder whose latent falls into clusters: a clusterer that generates.
 
     ::
@@ -45,7 +45,9 @@ class ClusteredInteLVAE(ClusterMixin, BaseInteLVAE):
     guidance : float, default=20.0
         Weight, in nats per row, of the pull towards the first guess, which fades to a tenth; 0 for
         no guess.
-    %(parameters of the model)s
+    %(prior)s
+    %(likelihood)s
+    %(objective)s
     %(parameters of the training)s
 
     Attributes
@@ -83,6 +85,7 @@ class ClusteredInteLVAE(ClusterMixin, BaseInteLVAE):
     _parameter_constraints = {
         "n_clusters": [Interval(Integral, 1, None, closed="left")],
         **{name: Clusters._parameter_constraints[name] for name in _OF_THE_MAPPING},
+        **OnTheBoundMixin._parameter_constraints,
         **BaseInteLVAE._parameter_constraints,
     }
 
@@ -128,7 +131,7 @@ class ClusteredInteLVAE(ClusterMixin, BaseInteLVAE):
         self.power = power
         self.guidance = guidance
         super().__init__(
-            n_components,
+            n_components=n_components,
             prior=prior,
             likelihood=likelihood,
             objective=objective,

@@ -14,6 +14,7 @@ from sklearn_intelvae.posteriors import DiagonalGaussian
 
 _OF_TRAINING = {
     "kl_warmup",
+    "vae_warmup",
     "learning_rate",
     "learning_rate_init",
     "batch_size",
@@ -78,7 +79,7 @@ def resolved_parts(estimator: Any) -> Parts:
         mapping=estimator._mapping_part(),
         decoder=_network(estimator, "decoder"),
         likelihood=resolve("likelihood", estimator.likelihood),
-        prior=resolve("prior", estimator.prior),
+        prior=estimator._prior_part(),
     )
 
 
@@ -100,15 +101,3 @@ def _network(estimator: Any, parameter: str) -> Any:
         settings["image_shape"] = shape
         settings["n_hidden"] = hidden[-1] if hidden else 128
     return resolve(parameter, value, **settings)
-
-
-def resolved_objective(estimator: Any) -> Any:
-    """Return the objective; an object of the user's own brings its own weights."""
-    if isinstance(estimator.objective, str):
-        return resolve("objective", estimator.objective, beta=estimator.beta)
-    if estimator.beta != 1:
-        raise ValueError(
-            f"beta={estimator.beta} has no effect beside objective={estimator.objective!r}; set "
-            "the weight on the objective and leave beta at 1."
-        )
-    return resolve("objective", estimator.objective)

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import inspect
 
-_MODEL = """
-prior : {"normal", "mixture", "vamp", "spike-and-slab"} or torch.nn.Module, default="normal"
+_PRIOR = """
+prior : {"normal", "mixture", "vamp", "vamp-mixture", "spike-and-slab"} or torch.nn.Module, \
+default="normal"
     Distribution p(y) of the intermediary latent; see :mod:`sklearn_intelvae.priors`.
+"""
+
+_LIKELIHOOD = """
 likelihood : {"gaussian", "bernoulli", "laplace"} or torch.nn.Module, default="gaussian"
     Distribution p(X | z); see :mod:`sklearn_intelvae.likelihoods`. "gaussian" and "laplace"
     learn one scale for all features; ``Gaussian("per_feature")`` learns one for each, which
     often suits a table better. "bernoulli" needs X in [0, 1].
-objective : {"elbo"} or torch.nn.Module, default="elbo"
+"""
+
+_OBJECTIVE = """
+objective : {"elbo", "soft-intro"} or torch.nn.Module, default="elbo"
     What is minimised; see :mod:`sklearn_intelvae.objectives`.
 beta : float, default=1.0
-    Weight of the KL term, if ``objective`` is given by name.
+    Weight of the KL term, if ``objective`` is "elbo".
 kl_warmup : float, default=0.5
     Fraction of ``max_iter`` over which the weight of the KL term grows from 0 to its full
     value. Without it, models with a learned scale may collapse: nothing of X reaches y.
@@ -105,7 +112,9 @@ feature_names_in_ : ndarray of shape (`n_features_in_`,)
 """
 
 _PLACES = {
-    "%(parameters of the model)s": _MODEL,
+    "%(prior)s": _PRIOR,
+    "%(likelihood)s": _LIKELIHOOD,
+    "%(objective)s": _OBJECTIVE,
     "%(parameters of the training)s": _TRAINING,
     "%(attributes)s": _ATTRIBUTES,
 }

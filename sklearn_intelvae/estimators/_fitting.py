@@ -17,13 +17,13 @@ from sklearn_intelvae.estimators import _inputs
 from sklearn_intelvae.estimators._callbacks import FitTasks
 from sklearn_intelvae.estimators._description import (
     refuse_another_model,
-    resolved_objective,
     resolved_parts,
 )
 from sklearn_intelvae.estimators._outcome import (
     STEPS_TO_LEARN,
     attributes_of,
     explained,
+    warn_as_advised,
     warn_of_collapse,
 )
 from sklearn_intelvae.estimators._restarts import (
@@ -75,6 +75,7 @@ def fitted_attributes(
         seeds = seeds_of_starts(seed, n_init)
         result = best_of(fit_from, judge, seeds, tasks, verbose=bool(estimator.verbose))
     warn_of_collapse(estimator, result)
+    warn_as_advised(estimator, result)
     return result
 
 
@@ -89,13 +90,15 @@ class _Sizes(NamedTuple):
 
 def _sizes(estimator: Any, train: Rows, one_epoch: bool) -> _Sizes:
     batch_size = _inputs.resolve_batch_size(estimator.batch_size, len(train))
-    horizon = _inputs.resolve_max_iter(estimator.max_iter, len(train), batch_size)
+    horizon = _inputs.resolve_max_iter(
+        estimator.max_iter, len(train), batch_size, estimator._most_steps
+    )
     open_ended = one_epoch and estimator.max_iter == "auto"
     steps_per_epoch = len(Batches(train, batch_size))
     steps = STEPS_TO_LEARN if open_ended else horizon * steps_per_epoch
     trial_epochs = math.ceil(min(_TRIAL_STEPS, _TRIAL_SHARE * steps) / steps_per_epoch)
     n_epochs = 1 if one_epoch else horizon
-    warmup_steps = estimator.kl_warmup * steps
+    warmup_steps = estimator._warmup * steps
     head_start = _HEAD_START if steps < 2 * _HEAD_START else 0
     return _Sizes(batch_size, n_epochs, warmup_steps, trial_epochs, head_start)
 
@@ -219,10 +222,10 @@ def _words(job: _Job, seed: int) -> tuple[Parts, Model, Objective]:
     generator = generator_from(seed)
     with OwnRandomness(generator):
         parts = Parts(*map(fresh, resolved_parts(estimator)))
-        objective = fresh(resolved_objective(estimator))
+        objective = fresh(estimator._objective_part())
     if not isinstance(objective, Objective):
         raise TypeError(
-            f"objective={estimator.objective!r} must derive from "
+            f"objective={objective!r} must derive from "
             "sklearn_intelvae.objectives.Objective, or be one of the names that it may have."
         )
     _inputs.check_support(parts.likelihood, X, job.X_val)
@@ -237,6 +240,7 @@ def _words(job: _Job, seed: int) -> tuple[Parts, Model, Objective]:
     with OwnRandomness(generator):
         objective.build(model)
         objective.float()
+    objective.initialise(rows)
     return parts, model, objective
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Callable
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -89,7 +90,16 @@ class GenerationMixin:
         self.density_ = density
         return self
 
-    def sample(self, n_samples=1, *, random_state=None, noise=False, source="prior", cluster=None):
+    def sample(
+        self,
+        n_samples=1,
+        *,
+        random_state=None,
+        noise=False,
+        source="prior",
+        cluster=None,
+        component=None,
+    ):
         """Generate rows: y from the prior or from a density, z = g(y), X from p(X | z).
 
         Parameters
@@ -108,6 +118,9 @@ class GenerationMixin:
         cluster : int or None, default=None
             Draw from this region of the mapping's domain only, as ``predict`` numbers them; for
             mappings that divide it, such as :class:`~sklearn_intelvae.mappings.Clusters`.
+        component : int or None, default=None
+            Draw from this mode of the prior only, as the columns of ``predict_proba`` number them;
+            for priors that are mixtures.
 
         Returns
         -------
@@ -118,7 +131,8 @@ class GenerationMixin:
         NotFittedError
             If ``source`` is "density" and ``fit_density`` has not been called since the last fit.
         ValueError
-            If the mapping has no regions, or hardly any draws fall into ``cluster``.
+            If the mapping has no regions, hardly any draws fall into ``cluster``, or the prior has
+            no mode ``component``.
         """
         check_is_fitted(self)
         _inputs.check_count("n_samples", n_samples)
@@ -126,11 +140,14 @@ class GenerationMixin:
         seed = draw_seed(self.random_state if random_state is None else random_state)
         generator = generator_from(seed, self._device())
 
+        with torch.inference_mode():
+            p_y = _prior_of(self, source, component)
+
         def draw(n: int, attempt: int) -> Tensor:
             if source == "density":
                 y = _drawn(self.density_, n, self._n_intermediary, seed + attempt)
                 return torch.from_numpy(y).to(self._device())
-            return self.module_.p_y().sample(n, generator)
+            return p_y.sample(n, generator)
 
         def generate(y: Tensor) -> Tensor:
             p = self.module_.decode(self.module_.mapping(y))
@@ -142,6 +159,24 @@ class GenerationMixin:
             else:
                 y = _of_one_cluster(draw, self.module_.mapping, cluster, int(n_samples))
         return self._in_chunks(generate, y.numpy(force=True))
+
+
+def _prior_of(estimator: Any, source: str, component: Any) -> Any:
+    """Return p(y), or one mode of it."""
+    p_y = estimator.module_.p_y()
+    if component is None:
+        return p_y
+    if source == "density" or not hasattr(p_y, "component"):
+        raise ValueError(
+            f"component={component!r} needs a prior that is a mixture, and source='prior'; for the "
+            "regions of a mapping there is cluster."
+        )
+    n_modes = p_y.responsibilities(torch.zeros(1, estimator._n_intermediary)).shape[-1]
+    if not isinstance(component, Integral) or not 0 <= component < n_modes:
+        raise ValueError(
+            f"component={component!r} is none of the prior's modes, 0 to {n_modes - 1}."
+        )
+    return p_y.component(int(component))
 
 
 def _of_one_cluster(

@@ -12,7 +12,7 @@ from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 _BATCH = (32, 256)
-_STEPS_PER_ROW, _MOST_STEPS, _FEWEST_EPOCHS = 3, 8000, 20
+_STEPS_PER_ROW, _FEWEST_EPOCHS = 3, 20
 
 
 def validated(estimator: Any, X: Any, *, reset: bool = False, min_samples: int = 1) -> np.ndarray:
@@ -103,14 +103,14 @@ def resolve_batch_size(batch_size: int | str, n_samples: int) -> int:
     return min(int(batch_size), n_samples)
 
 
-def resolve_max_iter(max_iter: int | str, n_samples: int, batch_size: int) -> int:
+def resolve_max_iter(max_iter: int | str, n_samples: int, batch_size: int, most_steps: int) -> int:
     """Return the number of epochs.
 
     By default those of three steps for each row, since more of them overfit a small table, but of
-    no more than 8000 steps, and no fewer than 20 epochs.
+    no more than ``most_steps``, and no fewer than 20 epochs.
     """
     if max_iter == "auto":
-        steps = min(_STEPS_PER_ROW * n_samples, _MOST_STEPS)
+        steps = min(_STEPS_PER_ROW * n_samples, most_steps)
         return max(math.ceil(steps * batch_size / n_samples), _FEWEST_EPOCHS)
     return int(max_iter)
 
@@ -190,7 +190,7 @@ _NET_PARAMETERS_OF_OURS = {
     "batch_events": "callbacks",
     "schedule": "learning_rate",
     "seed": "random_state",
-    "warmup_steps": "kl_warmup",
+    "warmup_steps": "kl_warmup, or vae_warmup",
     "module": "mapping, encoder, decoder, likelihood and prior",
     "train_split": "early_stopping, validation_fraction, or X_val in fit",
     "verbose": "verbose",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from sklearn_intelvae.estimators._base import BaseInteLVAE
+from sklearn_intelvae.estimators._base import BaseInteLVAE, OnTheBoundMixin
 from sklearn_intelvae.estimators._docs import with_shared_docs
 from sklearn_intelvae.estimators._shelves import resolve
 
 
 @with_shared_docs
-class InteLVAE(BaseInteLVAE):
+class InteLVAE(OnTheBoundMixin, BaseInteLVAE):
     """A variational autoencoder whose latent has the structure that you ask for.
 
     ::
@@ -27,7 +27,9 @@ class InteLVAE(BaseInteLVAE):
 torch.nn.Module or callable, default="identity"
         The map g; see :mod:`sklearn_intelvae.mappings`. "identity" makes a plain VAE. A module is
         copied, never trained in place. A function of a tensor will do.
-    %(parameters of the model)s
+    %(prior)s
+    %(likelihood)s
+    %(objective)s
     %(parameters of the training)s
 
     Attributes
@@ -65,7 +67,11 @@ torch.nn.Module or callable, default="identity"
     True
     """
 
-    _parameter_constraints = {"mapping": [str, callable], **BaseInteLVAE._parameter_constraints}
+    _parameter_constraints = {
+        "mapping": [str, callable],
+        **OnTheBoundMixin._parameter_constraints,
+        **BaseInteLVAE._parameter_constraints,
+    }
 
     def __init__(
         self,
@@ -101,7 +107,7 @@ torch.nn.Module or callable, default="identity"
     ):
         self.mapping = mapping
         super().__init__(
-            n_components,
+            n_components=n_components,
             prior=prior,
             likelihood=likelihood,
             objective=objective,

@@ -91,6 +91,15 @@ def warn_of_collapse(estimator: Any, attributes: dict[str, Any]) -> None:
         )
 
 
+def warn_as_advised(estimator: Any, attributes: dict[str, Any]) -> None:
+    """Pass on what the objective has to say about the course of the training."""
+    if attributes["_training_state"]["steps_done"] < STEPS_TO_LEARN:
+        return
+    advice = attributes["_objective"].advice(attributes["history_"])
+    if advice is not None:
+        warnings.warn(f"{type(estimator).__name__}: {advice}", ConvergenceWarning, stacklevel=6)
+
+
 def explained(estimator: Any, attributes: dict[str, Any], X: np.ndarray) -> DivergenceError:
     """Return the error with advice and with an estimator that holds the last finite weights."""
     epoch = attributes["n_iter_"] + 1

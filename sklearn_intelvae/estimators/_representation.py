@@ -26,6 +26,16 @@ def _has_regions(estimator: Any) -> bool:
     return hasattr(fitted.mapping if fitted else estimator._mapping_part(), "regions")
 
 
+def _has_modes(estimator: Any) -> bool:
+    fitted = getattr(estimator, "module_", None)
+    prior = fitted.prior if fitted else estimator._prior_part()
+    return getattr(prior, "has_modes", False) and not _has_regions(estimator)
+
+
+def _has_regions_or_modes(estimator: Any) -> bool:
+    return _has_regions(estimator) or _has_modes(estimator)
+
+
 class RepresentationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """Methods that read ``module_`` and never change it.
 
@@ -113,12 +123,13 @@ class RepresentationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         X = self._validated(X)
         return self._in_chunks(lambda x: self.module_.decode(self.module_.represent(x)).mean, X)
 
-    @available_if(_has_regions)
+    @available_if(_has_regions_or_modes)
     def predict(self, X):
-        """Return the region of the mapping's domain that each row is encoded in.
+        """Return the part of the latent that each row is encoded in.
 
-        Only for mappings that divide their domain, such as
-        :class:`~sklearn_intelvae.mappings.Clusters`.
+        For a mapping that divides its domain, such as
+        :class:`~sklearn_intelvae.mappings.Clusters`, this is one of its regions; otherwise, for a
+        prior that is a mixture, the mode with the largest probability.
 
         Parameters
         ----------
@@ -128,10 +139,33 @@ class RepresentationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         -------
         labels : ndarray of shape (n_samples,), int64
         """
-        return self._in_chunks(self._region, self._validated(X))
+        X = self._validated(X)
+        if _has_regions(self):
+            return self._in_chunks(self._region, X)
+        return self._in_chunks(lambda x: self._responsibilities(x).argmax(-1), X)
 
     def _region(self, x):
         return self.module_.mapping.regions(self.module_.encode(x).mean)
+
+    @available_if(_has_modes)
+    def predict_proba(self, X):
+        """Return the probability of each mode of the prior, given the mean of q(y | X).
+
+        Only for priors that are mixtures, and mappings that do not divide their domain.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        responsibilities : ndarray of shape (n_samples, n_modes), float32
+            Rows sum to one.
+        """
+        return self._in_chunks(self._responsibilities, self._validated(X))
+
+    def _responsibilities(self, x):
+        return self.module_.p_y().responsibilities(self.module_.encode(x).mean)
 
     def score_samples(self, X, *, n_particles=32):
         """Return a lower bound on log p(x) of each row, in nats.

@@ -23,6 +23,7 @@ SHELVES: dict[str, dict[str, type[Part]]] = {
         "normal": priors.Normal,
         "mixture": priors.Mixture,
         "vamp": priors.Vamp,
+        "vamp-mixture": priors.VampMixture,
         "spike-and-slab": priors.SpikeAndSlab,
     },
     "likelihood": {
@@ -30,7 +31,7 @@ SHELVES: dict[str, dict[str, type[Part]]] = {
         "bernoulli": likelihoods.Bernoulli,
         "laplace": likelihoods.Laplace,
     },
-    "objective": {"elbo": objectives.ELBO},
+    "objective": {"elbo": objectives.ELBO, "soft-intro": objectives.SoftIntro},
     "encoder": {"mlp": networks.MLP, "conv": networks.ConvEncoder},
     "decoder": {"mlp": networks.MLP, "conv": networks.ConvDecoder},
 }

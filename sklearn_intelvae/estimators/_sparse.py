@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from sklearn_intelvae.estimators._base import BaseInteLVAE
+from sklearn_intelvae.estimators._base import BaseInteLVAE, OnTheBoundMixin
 from sklearn_intelvae.estimators._docs import with_shared_docs
 from sklearn_intelvae.estimators._inputs import layer_sizes
 from sklearn_intelvae.mappings import DimensionSelector
 
 
 @with_shared_docs
-class SparseInteLVAE(BaseInteLVAE):
+class SparseInteLVAE(OnTheBoundMixin, BaseInteLVAE):
     """A variational autoencoder in which each row uses few components of the latent.
 
     ::
@@ -35,7 +35,9 @@ class SparseInteLVAE(BaseInteLVAE):
         Hidden layers of the selector.
     regularise : {"abs", "gates"}, default="abs"
         Whether the penalty looks at the magnitudes of z or at the gates.
-    %(parameters of the model)s
+    %(prior)s
+    %(likelihood)s
+    %(objective)s
     %(parameters of the training)s
 
     Attributes
@@ -66,6 +68,7 @@ class SparseInteLVAE(BaseInteLVAE):
     _parameter_constraints = {
         "selector_layer_sizes": ["array-like"],
         **DimensionSelector._parameter_constraints,
+        **OnTheBoundMixin._parameter_constraints,
         **BaseInteLVAE._parameter_constraints,
     }
 
@@ -109,7 +112,7 @@ class SparseInteLVAE(BaseInteLVAE):
         self.selector_layer_sizes = selector_layer_sizes
         self.regularise = regularise
         super().__init__(
-            n_components,
+            n_components=n_components,
             prior=prior,
             likelihood=likelihood,
             objective=objective,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from sklearn_intelvae._part import Part
-from sklearn_intelvae.model import Model
+from sklearn_intelvae.model import Model, Pass
 
 
 class Batch(NamedTuple):
@@ -23,6 +23,8 @@ class Batch(NamedTuple):
     weight: Tensor | None = None
     """Weight of each row, one on average over all rows; None if they are equal. The loss is
     weighted by the training step, not by the objective."""
+    memo: dict[str, Any] | None = None
+    """What a player leaves to those after it in the same step; None outside of training."""
 
 
 class Objective(Part):
@@ -35,6 +37,9 @@ class Objective(Part):
 
     def build(self, model: Model) -> None:
         """Make the objective's own weights, if it has any."""
+
+    def initialise(self, X: Tensor) -> None:
+        """See the training rows once before training, after ``build``."""
 
     def players(self, model: Model) -> dict[str, list[nn.Parameter]]:
         """Return each player's parameters: disjoint, and together all that is to be trained."""
@@ -57,3 +62,28 @@ class Objective(Part):
         """Return the loss, fully warmed up, that early stopping watches, shape (n,)."""
         first = next(iter(self.players(model)))
         return self.loss(first, model, batch._replace(warmup=1.0))[0]
+
+    def summary(self, model: Model) -> dict[str, float]:
+        """Return what else is worth recording of an epoch, at its end."""
+        return {}
+
+    def advice(self, history: list[dict[str, Any]]) -> str | None:
+        """Return what to tell the user of a fit whose epochs went like this, if anything."""
+        return None
+
+
+def terms_of_mapping(model: Model, batch: Batch, run: Pass) -> dict[str, Tensor]:
+    """Return what the mapping adds to the loss of real rows, by name: penalty, guidance."""
+    mapping: Any = model.mapping
+    terms = {}
+    if hasattr(mapping, "penalty"):
+        terms["penalty"] = mapping.penalty(run.y, run.z)
+    if model.training and hasattr(mapping, "guide"):
+        terms["guidance"] = mapping.guide(batch.x, run.q.mean)
+    return terms
+
+
+def notify_mapping(model: Model, batch: Batch, y: Tensor) -> None:
+    """Let the mapping see the codes of a batch that is trained on, if it wants to."""
+    if model.training and hasattr(model.mapping, "notice"):
+        model.mapping.notice(y.detach(), batch.weight)  # type: ignore[operator]

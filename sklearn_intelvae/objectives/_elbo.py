@@ -6,7 +6,12 @@ import torch
 from torch import Tensor
 
 from sklearn_intelvae.model import Model
-from sklearn_intelvae.objectives._base import Batch, Objective
+from sklearn_intelvae.objectives._base import (
+    Batch,
+    Objective,
+    notify_mapping,
+    terms_of_mapping,
+)
 
 
 class ELBO(Objective):
@@ -39,15 +44,9 @@ class ELBO(Objective):
 
     def loss(self, player: str, model: Model, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the negative bound of each row."""
-        q, y, z, p = model(batch.x, batch.generator)
-        if model.training and hasattr(model.mapping, "notice"):
-            model.mapping.notice(y.detach(), batch.weight)  # type: ignore[operator]
-        terms = {"reconstruction": -p.log_prob(batch.x), "kl": model.kl(q, y)}
+        run = model(batch.x, batch.generator)
+        notify_mapping(model, batch, run.y)
+        terms = {"reconstruction": -run.p.log_prob(batch.x), "kl": model.kl(run.q, run.y)}
         loss = torch.add(terms["reconstruction"], terms["kl"], alpha=self.beta * batch.warmup)
-        if hasattr(model.mapping, "penalty"):
-            terms["penalty"] = model.mapping.penalty(y, z)  # type: ignore[operator]
-            loss = loss + terms["penalty"]
-        if model.training and hasattr(model.mapping, "guide"):
-            terms["guidance"] = model.mapping.guide(batch.x, q.mean)  # type: ignore[operator]
-            loss = loss + terms["guidance"]
-        return loss, terms
+        extra = terms_of_mapping(model, batch, run)
+        return sum(extra.values(), loss), terms | extra

@@ -5,5 +5,15 @@ from sklearn_intelvae.priors._mixture import Mixture
 from sklearn_intelvae.priors._normal import Normal
 from sklearn_intelvae.priors._spike_and_slab import SpikeAndSlab
 from sklearn_intelvae.priors._vamp import Vamp
+from sklearn_intelvae.priors._vamp_mixture import VampMixture
+from sklearn_intelvae.priors._variance_clip import AdaptiveVarianceClip
 
-__all__ = ["Mixture", "Normal", "Prior", "SpikeAndSlab", "Vamp"]
+__all__ = [
+    "AdaptiveVarianceClip",
+    "Mixture",
+    "Normal",
+    "Prior",
+    "SpikeAndSlab",
+    "Vamp",
+    "VampMixture",
+]

@@ -20,7 +20,13 @@ class Prior(Part):
       starting values;
     - ``given(encode)``, instead of the first two, if p(y) depends on the encoder. It returns an
       object with ``log_prob`` and ``sample``, and ``kl`` if that is known. ``encode`` maps rows of
-      X to q(y | X) and is handed over at each use: a prior keeps no reference to it.
+      X to q(y | X) and is handed over at each use: a prior keeps no reference to it;
+    - ``warm_up(fraction)``, which is called before each training step with how much of the warm-up
+      is over;
+    - ``has_modes = True``, if p(y) is a mixture and has ``responsibilities(y)``, the probability of
+      each of its modes, and ``component(k)``, the distribution of one: estimators then have
+      ``predict_proba`` and ``sample(component=k)``;
+    - ``detached()``, if it has weights: the same p(y), of which no gradient is known.
 
     Any ``torch.nn.Module`` with the same methods serves as well; the base class adds
     scikit-learn's parameters, so that the prior's settings can be cloned, printed and searched.

@@ -35,6 +35,17 @@ class Gaussians:
         k = torch.multinomial(shares, n_samples, replacement=True, generator=generator)
         return Normal(self.mean[k], self.log_scale[k]).sample(generator)
 
+    def component(self, k: int) -> Gaussians:
+        """Return one of the Gaussians alone."""
+        return Gaussians(*(value[k : k + 1] for value in self._tensors()))
+
+    def detached(self) -> Gaussians:
+        """Return the same density, of which no gradient is known."""
+        return Gaussians(*(value.detach() for value in self._tensors()))
+
+    def _tensors(self) -> tuple[Tensor, Tensor, Tensor]:
+        return self.mean, self.log_scale, self.logits
+
     def _log_joint(self, y: Tensor) -> Tensor:
         """Return log(weight_k) + log N(y; mean_k, scale_k^2), shape (..., K).
 

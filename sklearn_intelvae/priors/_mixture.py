@@ -84,6 +84,7 @@ class Mixture(Prior):
         "scale": [Interval(Real, 0.02, 20, closed="both")],
     }
 
+    has_modes = True
     centres: Tensor
     widths: Tensor
     logits: Tensor
@@ -129,6 +130,14 @@ class Mixture(Prior):
     def responsibilities(self, y: Tensor) -> Tensor:
         """Return the probability of each Gaussian given y, shape (n, K); rows sum to one."""
         return self._density().responsibilities(y)
+
+    def component(self, k: int) -> Gaussians:
+        """Return one of the Gaussians alone."""
+        return self._density().component(k)
+
+    def detached(self) -> Gaussians:
+        """Return the density as it now is, of which no gradient is known."""
+        return self._density().detached()
 
     def _density(self) -> Gaussians:
         low, high = _LOG_SCALE

@@ -64,6 +64,7 @@ class Vamp(Prior):
         "n_pseudo_inputs": [Interval(Integral, 1, None, closed="left")],
     }
 
+    has_modes = True
     pseudo_inputs: Tensor
 
     def __init__(self, n_pseudo_inputs: int = 50) -> None:

@@ -190,6 +190,8 @@ class PlayerNet(NeuralNet):
         for name in records[0]:
             self.history.record(name, _mean([record[name] for record in records], sizes))
         if training:
+            for name, value in self.criterion_.summary(self.module_).items():
+                self.history.record(name, value)
             self._refuse_divergence()
         else:
             *earlier, latest = self.history[:, "valid_loss"]
@@ -222,7 +224,7 @@ class PlayerNet(NeuralNet):
     def train_step(self, batch: Any, **fit_params: Any) -> Record:
         """Let each player make one step; return its loss and terms."""
         x, weight = batch
-        data = Batch(x, self.generator_, self.warmup, weight)
+        data = Batch(x, self.generator_, self.warmup, weight, memo={})
         record: Record = {}
         for player, parameters in self.players_.items():
             loss, terms = self.criterion_.loss(player, self.module_, data)

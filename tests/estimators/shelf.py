@@ -7,7 +7,7 @@ from sklearn.base import BaseEstimator
 from torch import nn
 
 import sklearn_intelvae
-from sklearn_intelvae import ClusteredInteLVAE, InteLVAE, SparseInteLVAE
+from sklearn_intelvae import ClusteredInteLVAE, InteLVAE, SoftIntroVAE, SparseInteLVAE
 from sklearn_intelvae.mappings import (
     Clusters,
     Compose,
@@ -60,6 +60,13 @@ ESTIMATORS = {
     "InteLVAE two starts": InteLVAE(n_init=2, **SMALL),
     "InteLVAE both codes": InteLVAE(mapping="sphere", codes="both", **SMALL),
     "ClusteredInteLVAE": ClusteredInteLVAE(2, **SMALL),
+    "SoftIntroVAE": SoftIntroVAE(vae_warmup=0.3, **SMALL),
+    "SoftIntroVAE mixture": SoftIntroVAE(
+        prior="mixture", n_prior_components=4, responsibility=1.0, vae_warmup=0.5, **SMALL
+    ),
+    "SoftIntroVAE vamp": SoftIntroVAE(prior="vamp", n_prior_components=3, **SMALL),
+    "SoftIntroVAE sphere": SoftIntroVAE(mapping="sphere", vae_warmup=0.0, **SMALL),
+    "InteLVAE soft-intro": InteLVAE(objective="soft-intro", prior="vamp-mixture", **SMALL),
     "SparseInteLVAE": SparseInteLVAE(**SMALL),
     "SparseInteLVAE gates": SparseInteLVAE(regularise="gates", floor=0.1, **SMALL),
 }

@@ -10,11 +10,20 @@ from sklearn_intelvae.likelihoods import Gaussian
 from sklearn_intelvae.mappings import DimensionSelector, Identity
 from sklearn_intelvae.model import Parts, build_model
 from sklearn_intelvae.networks import MLP
-from sklearn_intelvae.objectives import ELBO, Batch, Objective, importance_weighted_bound
+from sklearn_intelvae.objectives import (
+    ELBO,
+    Batch,
+    Objective,
+    SoftIntro,
+    importance_weighted_bound,
+)
 from sklearn_intelvae.posteriors import DiagonalGaussian
 from sklearn_intelvae.priors import Normal
 
-SHELF = {"ELBO": [ELBO(), ELBO(beta=4.0)]}
+SHELF = {
+    "ELBO": [ELBO(), ELBO(beta=4.0)],
+    "SoftIntro": [SoftIntro(), SoftIntro(responsibility=1.0, gamma_r=0.5, scale=0.1)],
+}
 CASES = [o for cases in SHELF.values() for o in cases]
 
 

@@ -1,0 +1,365 @@
+"""The soft-introspective game: the encoder against the decoder and the prior."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from numbers import Real
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from sklearn.utils._param_validation import Interval
+from torch import Tensor, nn
+
+from sklearn_intelvae.distributions import Normal
+from sklearn_intelvae.model import Model, Pass
+from sklearn_intelvae.objectives._base import (
+    Batch,
+    Objective,
+    notify_mapping,
+    terms_of_mapping,
+)
+
+Terms = dict[str, Tensor]
+
+_LATE = 0.25
+_SPREADS = 0.01, 100.0
+
+
+class SoftIntro(Objective):
+    r"""The encoder tells real rows from generated ones; decoder and prior play against it.
+
+    With x a row, m(y) = E[x | g(y)] what y decodes to, d the number of components and V the total
+    variance of the training data,
+
+    .. math::
+
+        L(x) = d\, |x - m(y)|^2 / V, \quad
+        \mathrm{KL}(x) = \mathrm{KL}(q(y \mid x) \Vert p(y)), \quad
+        E_b(x) = s\, (\beta_{rec} L(x) + b\, \mathrm{KL}(x)),
+
+    and with :math:`\tilde x` running over two rows, one generated from the prior and the
+    reconstruction m(y) of x, the players minimise
+
+    .. math::
+
+        \text{encoder:} \quad & E_{\beta_{kl}}(x)
+            + \frac{1}{2 \alpha} \sum_{\tilde x} w(\tilde x)
+            + s\, \rho \sum_k c_k \log_K c_k, \\
+        \text{decoder, mapping and prior:} \quad & E_{\beta_{kl}}(x)
+            + \frac{s \gamma}{2} \sum_{\tilde x} \big(
+            \beta_{kl} \mathrm{KL}(\tilde x) + \gamma_r \beta_{rec} L(\tilde x) \big).
+
+    What a made row costs the encoder falls with its energy,
+
+    .. math::
+
+        w(\tilde x) = \sigma\, \varphi\big(\alpha\, (\bar E - E_{\beta_{neg}}(\tilde x))\big),
+        \qquad \varphi(u) = e^u \text{ for } u < 0, \quad 1 + u \text{ for } u \ge 0,
+
+    with :math:`\bar E` the median of :math:`E_{\beta_{neg}}` over the real rows of the batch.
+
+    To the encoder the rows that it judges are given. The decoder's gradient passes through the
+    encoder, which stays as it is; in the KL of generated rows the prior is the target and stays as
+    it is too, so that it learns from the codes of real rows, and from generated rows only by
+    what it draws. :math:`c_k` is the mean responsibility of the prior's mode k for the codes of the
+    batch; the term spreads real rows over the modes.
+
+    While the KL term is warmed up, both players minimise :math:`E_{\beta_{kl}}(x)`, as a VAE does.
+
+    Parameters
+    ----------
+    beta_rec : float, default=0.2
+        Weight of the errors, :math:`\beta_{rec}`.
+    beta_kl : float, default=0.2
+        Weight of the KL of real rows, and for the decoder of generated ones,
+        :math:`\beta_{kl}`. Over twice ``beta_rec`` it is the variance of the noise, in units of
+        the variance of X per component, that rows are coded with; where that is not well below 1,
+        nothing reaches y.
+    beta_neg : float, default=0.6
+        Weight of the KL of generated rows in the encoder's exponential, :math:`\beta_{neg}`. The
+        larger, the farther from the prior the encoder codes what is generated; too large, and real
+        rows go with it.
+    responsibility : float, default=0.0
+        Weight :math:`\rho` of the term that spreads real rows over the modes of the prior.
+    suspicion : float or None, default=0.25
+        What a made row costs the encoder that is as good as the median real one, :math:`\sigma`.
+        None takes the papers' :math:`w = e^{-\alpha E}`, whose size depends on how well the
+        data can be reconstructed, so that each data set needs weights of its own.
+    alpha : float, default=2.0
+        Sharpness :math:`\alpha` of the exponential.
+    gamma : float, default=0.3
+        Weight :math:`\gamma` of generated rows in the decoder's loss.
+    gamma_r : float, default=0.0
+        Weight :math:`\gamma_r` of their errors in it. The papers' 1e-8 costs two more passes
+        through the decoder and cannot be told from 0, which spares them.
+    scale : float or None, default=None
+        The scale s. None takes 1 / n_components.
+
+    Notes
+    -----
+    The papers' errors are squared distances in the units of X, and their s is one over the number
+    of features, so that each data set needs betas of its own. In units of the variance of X per
+    component, and with s one over their number, one setting serves the plane and images alike. A
+    setting of the papers' is that of ``scale=1 / n_features`` and ``beta_rec`` times V / d.
+
+    The likelihood has no part in the game: errors are squared whatever it is. A scale that it
+    learns follows the errors of real rows, for ``score_samples``.
+
+    References
+    ----------
+    Daniel and Tamar, "Soft-IntroVAE: Analyzing and Improving the Introspective Variational
+    Autoencoder", CVPR 2021.
+    Athanasiadis, Lindsten and Felsberg, "Prior Learning in Introspective VAEs", TMLR 2025.
+
+    Examples
+    --------
+    >>> from sklearn_intelvae import InteLVAE
+    >>> from sklearn_intelvae.datasets import make_rings
+    >>> from sklearn_intelvae.objectives import SoftIntro
+    >>> X, _ = make_rings(500, random_state=0)
+    >>> vae = InteLVAE(2, objective=SoftIntro(), max_iter=30, random_state=0).fit(X)
+    >>> bool({"kl_real", "kl_fake", "exp_elbo_fake"} <= set(vae.history_[-1]))
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "beta_rec": [Interval(Real, 0, None, closed="neither")],
+        "beta_kl": [Interval(Real, 0, None, closed="neither")],
+        "beta_neg": [Interval(Real, 0, None, closed="left")],
+        "responsibility": [Interval(Real, 0, None, closed="left")],
+        "suspicion": [Interval(Real, 0, None, closed="neither"), None],
+        "alpha": [Interval(Real, 0, None, closed="neither")],
+        "gamma": [Interval(Real, 0, None, closed="left")],
+        "gamma_r": [Interval(Real, 0, None, closed="left")],
+        "scale": [Interval(Real, 0, None, closed="neither"), None],
+    }
+
+    total_variance: Tensor
+
+    def __init__(
+        self,
+        beta_rec: float = 0.2,
+        beta_kl: float = 0.2,
+        beta_neg: float = 0.6,
+        responsibility: float = 0.0,
+        suspicion: float | None = 0.25,
+        alpha: float = 2.0,
+        gamma: float = 0.3,
+        gamma_r: float = 0.0,
+        scale: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.beta_rec = beta_rec
+        self.beta_kl = beta_kl
+        self.beta_neg = beta_neg
+        self.responsibility = responsibility
+        self.suspicion = suspicion
+        self.alpha = alpha
+        self.gamma = gamma
+        self.gamma_r = gamma_r
+        self.scale = scale
+
+    def build(self, model: Model) -> None:
+        """Check the parameters and take the size of y."""
+        self._validate()
+        if self.suspicion is not None and self.suspicion * self.beta_neg >= self.beta_kl:
+            warnings.warn(
+                f"suspicion * beta_neg = {self.suspicion * self.beta_neg:.3g} is not below "
+                f"beta_kl = {self.beta_kl:.3g}: once generated rows look like real ones, the "
+                "encoder gains by coding all of them ever farther from the prior. Lower beta_neg.",
+                stacklevel=2,
+            )
+        self.n_components = model.n_components
+        self.step_scale = 1 / model.n_components if self.scale is None else self.scale
+        self.register_buffer("total_variance", torch.ones(()))
+        self._assigned: Tensor | None = None
+
+    def initialise(self, X: Tensor) -> None:
+        """Take the total variance of the training rows, the unit of their errors."""
+        total = X.var(dim=0, correction=0).sum()
+        spread = math.sqrt(float(total) / X.shape[1])
+        if spread and not _SPREADS[0] <= spread <= _SPREADS[1]:
+            warnings.warn(
+                f"the features of X have a standard deviation of {spread:.3g} on average. The game "
+                "has no unit, but networks learn well only from values of about 1: scale X first, "
+                "for instance with StandardScaler.",
+                stacklevel=2,
+            )
+        self.total_variance.copy_(torch.where(total > 0, total, 1.0))
+
+    def players(self, model: Model) -> dict[str, list[nn.Parameter]]:
+        """Return the encoder's parameters, then those of decoder, mapping and prior."""
+        encoder = [*model.encoder.parameters(), *model.posterior.parameters()]
+        own = set(map(id, encoder))
+        others = [p for p in model.parameters() if id(p) not in own]
+        return {
+            "encoder": [p for p in encoder if p.requires_grad],
+            "decoder": [p for p in others if p.requires_grad],
+        }
+
+    def loss(self, player: str, model: Model, batch: Batch) -> tuple[Tensor, Terms]:
+        """Return what the player minimises; the encoder's turn records how the game stands."""
+        if player == "encoder":
+            return self._of_encoder(model, batch)
+        return self._of_decoder(model, batch), {}
+
+    def validation_loss(self, model: Model, batch: Batch) -> Tensor:
+        """Return the energy of real rows, since how the game stands is no measure of progress."""
+        run = model(batch.x, batch.generator)
+        return self._energy(run.p.mean, batch.x, model.kl(run.q, run.y), self.beta_kl)
+
+    def _of_encoder(self, model: Model, batch: Batch) -> tuple[Tensor, Terms]:
+        x, playing = batch.x, batch.warmup >= 1
+        p_y = _frozen(model.p_y()) if playing else model.p_y()
+        run = model(x, batch.generator)
+        if batch.memo is not None:
+            batch.memo["codes"] = run.q.detached(), run.y.detach()
+        notify_mapping(model, batch, run.y)
+        kl = model.kl(run.q, run.y, p_y)
+        terms = {"reconstruction": -run.p.log_prob(x), "kl": kl}
+        loss = self._energy(run.p.mean, x, kl, self.beta_kl)
+        loss = loss + self._of_modes(model, p_y, run.y)
+        extra = terms_of_mapping(model, batch, run)
+        loss = sum((self.step_scale * self.beta_kl * term for term in extra.values()), loss)
+        if playing:
+            real = self._energy(run.p.mean, x, kl, self.beta_neg).detach().median()
+            cost, of_game = self._belief(model, p_y, run.p.mean.detach(), real, batch.generator)
+            loss = loss + cost
+            terms |= {"kl_real": kl} | of_game
+        return loss, terms | extra
+
+    def _belief(
+        self,
+        model: Model,
+        p_y: Any,
+        reconstructed: Tensor,
+        real: Tensor,
+        generator: torch.Generator,
+    ) -> tuple[Tensor, Terms]:
+        """Return what the encoder pays for believing in generated and in reconstructed rows."""
+        with torch.no_grad():
+            generated = _decoded(model, p_y.sample(len(reconstructed), generator))
+        judged = torch.cat([generated, reconstructed])
+        again = model(judged, generator)
+        kl = model.kl(again.q, again.y, p_y)
+        exp_elbo = self._exp_elbo(self._energy(again.p.mean, judged, kl, self.beta_neg), real)
+        kl_fake, kl_rec = kl.chunk(2)
+        of_fake, of_rec = exp_elbo.chunk(2)
+        terms = {
+            "kl_fake": kl_fake,
+            "kl_rec": kl_rec,
+            "exp_elbo_fake": of_fake,
+            "exp_elbo_rec": of_rec,
+        }
+        return (of_fake + of_rec) / (2 * self.alpha), terms
+
+    def _exp_elbo(self, energy: Tensor, real: Tensor) -> Tensor:
+        """Return w, which goes on as a straight line where a row is better than the real ones."""
+        if self.suspicion is None:
+            return (-self.alpha * energy).exp()
+        return self.suspicion * (1 + F.elu(self.alpha * (real - energy)))
+
+    def _of_decoder(self, model: Model, batch: Batch) -> Tensor:
+        x, n, playing = batch.x, len(batch.x), batch.warmup >= 1
+        q, y = self._codes_of_real_rows(model, batch)
+        p_y = model.p_y()
+        z = model.mapping(torch.cat([y, p_y.sample(n, batch.generator)]) if playing else y)
+        h = model.decoder(z)
+        p = model.likelihood(h)
+        loss = self._energy(p.mean[:n], x, model.kl(q, y, p_y), self.beta_kl)
+        extra = terms_of_mapping(model, batch, Pass(q, y, z[:n], p))
+        loss = sum((self.step_scale * self.beta_kl * term for term in extra.values()), loss)
+        if any(weight.requires_grad for weight in model.likelihood.parameters()):
+            loss = loss - model.likelihood(h[:n].detach()).log_prob(x)
+        return loss + self._fakery(model, p_y, p.mean, batch.generator) if playing else loss
+
+    def _fakery(self, model: Model, p_y: Any, made: Tensor, generator: torch.Generator) -> Tensor:
+        """Return what the decoder pays for made rows, reconstructed and generated, seen through."""
+        q = model.encode(made)
+        y = q.sample(generator)
+        cost = self.beta_kl * model.kl(q, y, _frozen(p_y))
+        if self.gamma_r:
+            error = self._error(_decoded(model, y.detach()), made.detach())
+            cost = cost + self.gamma_r * self.beta_rec * error
+        of_rec, of_fake = cost.chunk(2)
+        return 0.5 * self.gamma * self.step_scale * (of_rec + of_fake)
+
+    def _codes_of_real_rows(self, model: Model, batch: Batch) -> tuple[Normal, Tensor]:
+        """Return q and y of the rows, which the encoder has just made of them."""
+        if batch.memo and "codes" in batch.memo:
+            return batch.memo["codes"]
+        with torch.no_grad():
+            q = model.encode(batch.x)
+            return q, q.sample(batch.generator)
+
+    def _energy(self, mean: Tensor, x: Tensor, kl: Tensor, beta: float) -> Tensor:
+        return self.step_scale * (self.beta_rec * self._error(mean, x) + beta * kl)
+
+    def _error(self, mean: Tensor, x: Tensor) -> Tensor:
+        return (mean - x).square().sum(-1) * (self.n_components / self.total_variance)
+
+    def _of_modes(self, model: Model, p_y: Any, y: Tensor) -> Tensor | float:
+        """Note which modes real codes belong to, and return what their unequal use costs."""
+        if not hasattr(p_y, "responsibilities"):
+            return 0.0
+        with torch.set_grad_enabled(self.responsibility > 0 and torch.is_grad_enabled()):
+            shares = p_y.responsibilities(y).mean(0)
+        if model.training:
+            noted = shares.detach() * len(y)
+            self._assigned = noted if self._assigned is None else self._assigned + noted
+        if not self.responsibility:
+            return 0.0
+        return -self.responsibility * self.step_scale * normalised_entropy(shares)
+
+    def summary(self, model: Model) -> dict[str, float]:
+        """Return how the prior's modes were used in an epoch, if it has any.
+
+        Their entropy is 1 if all are used alike, which they also are if they coincide: the mean
+        distance between two of them, in units of their width, tells.
+        """
+        if self._assigned is None:
+            return {}
+        shares, self._assigned = self._assigned / self._assigned.sum(), None
+        summary = {
+            "responsibility_entropy": float(normalised_entropy(shares)),
+            "inactive_modes": float((shares < 1 / len(shares) ** 2).sum()),
+        }
+        with torch.no_grad():
+            p_y = _frozen(model.p_y())
+            if hasattr(p_y, "mean") and hasattr(p_y, "log_scale"):
+                variance = (2 * p_y.log_scale).exp()
+                apart = torch.pdist(p_y.mean).mean() if len(shares) > 1 else torch.zeros(())
+                summary["mode_separation"] = float(apart / variance.mean().sqrt())
+                summary["largest_prior_variance"] = float(variance.max())
+        return summary
+
+    def advice(self, history: list[dict[str, Any]]) -> str | None:
+        """Say so if the encoder, late in the game, codes generated rows nearer to the prior."""
+        game = [row for row in history if "kl_fake" in row]
+        late = game[-max(1, math.ceil(_LATE * len(game))) :]
+        if not late or any(row["kl_fake"] >= row["kl_real"] for row in late):
+            return None
+        return (
+            f"in the last {len(late)} epochs the encoder found generated rows nearer to the prior "
+            f"than real ones (history_: kl_fake {late[-1]['kl_fake']:.3g}, kl_real "
+            f"{late[-1]['kl_real']:.3g}), and samples are poor then. Lower beta_neg, now "
+            f"{self.beta_neg}."
+        )
+
+
+def normalised_entropy(shares: Tensor) -> Tensor:
+    """Return the entropy of the shares of K modes, divided by log K; 0 for a single one."""
+    if len(shares) == 1:
+        return torch.zeros_like(shares[0])
+    return -(shares * (shares + 1e-8).log()).sum() / math.log(len(shares))
+
+
+def _decoded(model: Model, y: Tensor) -> Tensor:
+    return model.decode(model.mapping(y)).mean
+
+
+def _frozen(p_y: Any) -> Any:
+    """Return p(y), of which no gradient is known if it can do without."""
+    return p_y.detached() if hasattr(p_y, "detached") else p_y

@@ -1,0 +1,155 @@
+"""The mixture of Gaussians that the posteriors of training rows grow into."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import torch
+from sklearn.utils._param_validation import Interval
+from torch import Tensor, nn
+
+from sklearn_intelvae.distributions import Normal
+from sklearn_intelvae.priors._base import Prior
+from sklearn_intelvae.priors._gaussians import Gaussians
+from sklearn_intelvae.priors._variance_clip import AdaptiveVarianceClip
+
+_VAMP, _LEAVING, _FREE, _WARMED_UP = range(4)
+
+
+class VampMixture(Prior):
+    r"""A mixture of diagonal Gaussians that starts as a VampPrior and is then let go.
+
+    .. math:: p(y) = \sum_{k=1}^{K} w_k\, q(y \mid u_k) \quad \longrightarrow \quad
+              p(y) = \sum_{k=1}^{K} w_k\, \mathcal N\big(y;\, m_k, \operatorname{diag}(s_k^2)\big)
+
+    A mixture whose means are drawn at random rarely finds the places where codes are. This one
+    begins at the posteriors of K training rows :math:`u_k`, which are themselves trained, and
+    follows the encoder with them. When the share ``release`` of the warm-up is over, it takes their
+    means and scales as its own, and the weights as they are, and no longer depends on the encoder.
+    When all of the warm-up is over, the variances are clipped to the range they then have, if they
+    go on being learned.
+
+    Parameters
+    ----------
+    n_modes : int, default=10
+        Number of Gaussians, K.
+    learn : bool, default=True
+        Whether the mixture is trained after the warm-up too; False leaves it as it then is.
+    learn_weights : bool, default=True
+        Whether the weights are trained; else all are equal.
+    clip_variance : bool, default=True
+        Whether :class:`AdaptiveVarianceClip` limits the variances after the warm-up.
+    release : float, default=0.8
+        Share of the warm-up, between 0 and 1, for which the mixture is a VampPrior.
+
+    Raises
+    ------
+    ValueError
+        By ``build``, if a parameter is out of its range.
+
+    Notes
+    -----
+    The KL term has no closed form and is estimated at the sampled y. Until the release each
+    training step encodes K more rows.
+
+    References
+    ----------
+    Athanasiadis, Lindsten and Felsberg, "Prior Learning in Introspective VAEs", TMLR 2025.
+    Tomczak and Welling, "VAE with a VampPrior", AISTATS 2018.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_intelvae import InteLVAE
+    >>> from sklearn_intelvae.priors import VampMixture
+    >>> X = np.random.default_rng(0).normal(size=(200, 4))
+    >>> vae = InteLVAE(2, prior=VampMixture(n_modes=5), max_iter=5, random_state=0).fit(X)
+    >>> vae.module_.p_y().mean.shape
+    torch.Size([5, 2])
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "n_modes": [Interval(Integral, 1, None, closed="left")],
+        "learn": ["boolean"],
+        "learn_weights": ["boolean"],
+        "clip_variance": ["boolean"],
+        "release": [Interval(Real, 0, 1, closed="both")],
+    }
+
+    has_modes = True
+    phase = _VAMP
+    _share = 0.0
+    logits: Tensor
+    pseudo_inputs: Tensor
+
+    def __init__(
+        self,
+        n_modes: int = 10,
+        learn: bool = True,
+        learn_weights: bool = True,
+        clip_variance: bool = True,
+        release: float = 0.8,
+    ) -> None:
+        super().__init__()
+        self.n_modes = n_modes
+        self.learn = learn
+        self.learn_weights = learn_weights
+        self.clip_variance = clip_variance
+        self.release = release
+
+    def build(self, n_components: int, n_features: int) -> None:
+        """Make room for the pseudo-inputs and for the mixture that they become."""
+        super().build(n_components, n_features)
+        self.pseudo_inputs = nn.Parameter(torch.zeros(self.n_modes, n_features))
+        self.means = nn.Parameter(torch.zeros(self.n_modes, n_components))
+        self.log_variances = nn.Parameter(torch.zeros(self.n_modes, n_components))
+        logits = torch.zeros(self.n_modes)
+        if self.learn_weights:
+            self.logits = nn.Parameter(logits)
+        else:
+            self.register_buffer("logits", logits)
+        self.limits = AdaptiveVarianceClip()
+        self.limits.build(n_components)
+
+    @torch.no_grad()
+    def initialise(self, X: Tensor, generator: torch.Generator) -> None:
+        """Start the pseudo-inputs at rows of X."""
+        order = torch.randperm(len(X), generator=generator)
+        turn = torch.arange(self.n_modes) % len(X)
+        self.pseudo_inputs.copy_(X[order[turn]])
+
+    def warm_up(self, share: float) -> None:
+        """Be told, at each training step, how much of the warm-up is over."""
+        self._share = share
+        if share >= self.release:
+            self.phase = max(self.phase, _LEAVING)
+
+    def given(self, encode: Callable[[Tensor], Normal]) -> Gaussians:
+        """Return p(y) as it now is."""
+        if self.phase in (_VAMP, _LEAVING):
+            q = encode(self.pseudo_inputs)
+            if self.phase == _VAMP:
+                return Gaussians(q.mean, q.log_scale, self.logits)
+            self._let_go(q)
+        if self.phase == _FREE and self._share >= 1:
+            if self.clip_variance:
+                self.limits.hold(self.log_variances)
+            self.phase = _WARMED_UP
+        density = Gaussians(self.means, 0.5 * self.limits(self.log_variances), self.logits)
+        return density.detached() if self.phase == _WARMED_UP and not self.learn else density
+
+    @torch.no_grad()
+    def _let_go(self, q: Normal) -> None:
+        self.means.copy_(q.mean)
+        self.log_variances.copy_(2 * q.log_scale)
+        self.phase = _FREE
+
+    def get_extra_state(self) -> Tensor:
+        """Return the phase, which belongs to the weights."""
+        return torch.tensor(self.phase)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Go back to a phase."""
+        self.phase = int(state)

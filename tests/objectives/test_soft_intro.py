@@ -1,0 +1,339 @@
+"""The soft-introspective game: who moves when, and what each term is worth."""
+
+import math
+
+import pytest
+import torch
+
+from sklearn_intelvae.likelihoods import Bernoulli, Gaussian
+from sklearn_intelvae.mappings import Clusters, DimensionSelector, Identity
+from sklearn_intelvae.model import Parts, build_model
+from sklearn_intelvae.networks import MLP
+from sklearn_intelvae.objectives import Batch, SoftIntro
+from sklearn_intelvae.objectives._soft_intro import normalised_entropy
+from sklearn_intelvae.posteriors import DiagonalGaussian
+from sklearn_intelvae.priors import Mixture, Normal, Vamp, VampMixture
+from sklearn_intelvae.training import PlayerNet, Rows
+
+N, D, K = 20, 6, 3
+
+
+def rows():
+    return torch.rand(N, D, generator=torch.Generator().manual_seed(1))
+
+
+def model(prior=None, mapping=None, likelihood=None):
+    words = Parts(
+        MLP((8,)),
+        DiagonalGaussian(),
+        mapping or Identity(),
+        MLP((8,)),
+        likelihood or Gaussian(),
+        prior or Normal(),
+    )
+    generator = torch.Generator().manual_seed(0)
+    m = build_model(words, D, 2, generator).train()
+    for part in (m.mapping, m.prior):
+        if hasattr(part, "initialise"):
+            part.initialise(rows(), generator)
+        if hasattr(part, "warm_up"):
+            part.warm_up(1.0)
+    m.p_y()
+    return m
+
+
+def game(m, **params):
+    objective = SoftIntro(**params)
+    objective.build(m)
+    objective.initialise(rows())
+    return objective
+
+
+def batch(warmup=1.0, memo=None):
+    return Batch(rows(), torch.Generator().manual_seed(2), warmup, memo=memo)
+
+
+def gradients(loss, parameters):
+    return torch.autograd.grad(loss.mean(), parameters, allow_unused=True)
+
+
+class TestWhoMoves:
+    @pytest.mark.parametrize("prior", [Normal(), Mixture(K), Vamp(K), VampMixture(K)], ids=repr)
+    @pytest.mark.parametrize("warmup", [0.5, 1.0])
+    def test_each_player_moves_its_own_weights_alone(self, prior, warmup):
+        m = model(prior, DimensionSelector())
+        objective = game(m)
+        net = PlayerNet(m, objective, seed=0, optimizer=torch.optim.SGD, lr=0.1, device="cpu")
+        net.initialize()
+        parts = {"encoder": [m.encoder], "decoder": [m.decoder, m.prior, m.mapping]}
+        data, before = batch(warmup), {n: p.clone() for n, p in m.named_parameters()}
+        for player, own in net.players_.items():
+            loss, _ = objective.loss(player, m, data)
+            loss.mean().backward(inputs=own)
+            net._optimizer(player).step()
+            moved = {n for n, p in m.named_parameters() if not torch.equal(p, before[n])}
+            allowed = {
+                f"{name}.{n}"
+                for name, part in m.named_children()
+                if part in parts[player]
+                for n, _ in part.named_parameters()
+            }
+            assert moved <= allowed | ({"likelihood.excess"} if player == "decoder" else set())
+            assert any(name.startswith(player) for name in moved)
+            before = {n: p.clone() for n, p in m.named_parameters()}
+
+    def test_the_game_moves_means_variances_and_weights_of_the_prior(self):
+        m = model(VampMixture(K, clip_variance=False))
+        loss, _ = game(m).loss("decoder", m, batch())
+        for gradient in gradients(loss, [m.prior.means, m.prior.log_variances, m.prior.logits]):
+            assert gradient.abs().max() > 0
+        assert gradients(loss, [m.prior.pseudo_inputs]) == (None,)
+
+    def test_generated_rows_reach_the_prior_only_through_what_it_draws(self):
+        """Means and scales move with the draws; weights, of which a draw is no function, do not."""
+        m = model(VampMixture(K, clip_variance=False))
+        objective, p_y = game(m), m.p_y()
+        generator = torch.Generator().manual_seed(0)
+        own = [m.prior.means, m.prior.log_variances, m.prior.logits]
+        drawn = m.decode(p_y.sample(2 * N, generator)).mean
+        of_draws = gradients(objective._fakery(m, p_y, drawn, generator), own)
+        assert of_draws[0].abs().max() > 0
+        assert of_draws[1].abs().max() > 0
+        assert of_draws[2] is None or not of_draws[2].any()
+        reconstructed = m(rows(), generator).p.mean
+        made = torch.cat([reconstructed, reconstructed])
+        of_target = gradients(objective._fakery(m, p_y, made, generator), own)
+        assert all(g is None or not g.any() for g in of_target)
+
+    def test_the_decoder_learns_from_the_encoders_verdict(self):
+        """Without the errors of real rows the decoder still moves, through the encoder."""
+        m = model()
+        made = m(rows(), torch.Generator().manual_seed(0)).p.mean
+        generator = torch.Generator().manual_seed(0)
+        loss = game(m)._fakery(m, m.p_y(), torch.cat([made, made]), generator)
+        assert all(g.abs().max() > 0 for g in gradients(loss, list(m.decoder.parameters())))
+
+    def test_the_encoder_gets_no_gradient_through_the_rows_that_it_judges(self):
+        """Whatever it is given: the loss is as if reconstructions were data."""
+        m = model()
+        objective, own = game(m, beta_rec=1e-9), list(m.encoder.parameters())
+        loss, terms = objective.loss("encoder", m, batch())
+        cost = loss - objective.step_scale * objective.beta_kl * terms["kl"]
+        generator = torch.Generator().manual_seed(2)
+        run = m(rows(), generator)
+        real = objective._energy(run.p.mean, rows(), terms["kl"], objective.beta_neg).median()
+        given = run.p.mean.detach().clone()
+        alone, _ = objective._belief(m, m.p_y(), given, real.detach(), generator)
+        for mine, other in zip(gradients(cost, own), gradients(alone, own), strict=True):
+            torch.testing.assert_close(mine, other, rtol=1e-4, atol=1e-8)
+
+    def test_the_decoder_is_given_the_codes_that_the_encoder_made(self):
+        m = model()
+        objective, memo = game(m), {}
+        objective.loss("encoder", m, batch(memo=memo))
+        q, y = memo["codes"]
+        assert not q.mean.requires_grad
+        assert not y.requires_grad
+        assert y.shape == (N, 2)
+
+    def test_a_learned_scale_follows_the_errors_of_real_rows_alone(self):
+        m = model()
+        objective = game(m)
+        loss, _ = objective.loss("decoder", m, batch())
+        (found,) = gradients(loss, [m.likelihood.excess])
+        _, y = objective._codes_of_real_rows(m, batch())
+        expected = -m.decode(y).log_prob(rows())
+        torch.testing.assert_close(found, *gradients(expected, [m.likelihood.excess]))
+        decoder = list(m.decoder.parameters())
+        fixed = model(likelihood=Gaussian(0.1))
+        fixed.load_state_dict(m.state_dict(), strict=False)
+        loss_fixed, _ = game(fixed).loss("decoder", fixed, batch())
+        theirs = gradients(loss_fixed, list(fixed.decoder.parameters()))
+        for mine, other in zip(
+            gradients(game(m).loss("decoder", m, batch())[0], decoder), theirs, strict=True
+        ):
+            torch.testing.assert_close(mine, other)
+
+
+class TestWorth:
+    @pytest.mark.parametrize("suspicion", [None, 0.25])
+    def test_alpha_2_weighs_each_suspicion_by_a_quarter(self, suspicion):
+        m = model()
+        objective = game(m, alpha=2.0, beta_kl=0.4, suspicion=suspicion)
+        loss, terms = objective.loss("encoder", m, batch())
+        energy = objective._energy(
+            m(rows(), torch.Generator().manual_seed(2)).p.mean, rows(), terms["kl"], 0.4
+        )
+        expected = energy + 0.25 * (terms["exp_elbo_fake"] + terms["exp_elbo_rec"])
+        torch.testing.assert_close(loss, expected)
+
+    def test_the_papers_exponential_is_of_each_row(self):
+        m = model()
+        objective = game(m, beta_rec=1.0, beta_neg=3.0, alpha=1.5, suspicion=None)
+        generator, again = (torch.Generator().manual_seed(5) for _ in range(2))
+        rec = rows()
+        weights, terms = objective._belief(m, m.p_y(), rec, torch.zeros(()), generator)
+        y = m.p_y().sample(N, again)
+        judged = torch.cat([m.decode(y).mean, rec]).detach()
+        run = m(judged, again)
+        error = (run.p.mean - judged).square().sum(1) * 2 / rows().var(0, correction=0).sum()
+        energy = 0.5 * (error + 3.0 * m.kl(run.q, run.y))
+        expected = (-1.5 * energy).exp()
+        torch.testing.assert_close(terms["exp_elbo_fake"], expected[:N])
+        torch.testing.assert_close(terms["exp_elbo_rec"], expected[N:])
+        torch.testing.assert_close(weights, (expected[:N] + expected[N:]) / 3.0)
+
+    def test_what_a_made_row_costs_is_smooth_and_falls_with_its_energy(self):
+        objective = game(model(), suspicion=0.3, alpha=2.0)
+        real = torch.tensor(1.0)
+        energy = torch.tensor([-2.0, 1.0 - 1e-3, 1.0, 1.0 + 1e-3, 3.0], requires_grad=True)
+        cost = objective._exp_elbo(energy, real)
+        expected = torch.tensor([7.0, 1.002, 1.0, math.exp(-0.002), math.exp(-4.0)])
+        torch.testing.assert_close(cost, 0.3 * expected)
+        (slope,) = torch.autograd.grad(cost.sum(), energy)
+        torch.testing.assert_close(slope[:3], torch.full((3,), -0.6))
+        assert -0.6 < slope[3] < slope[4] < 0
+
+    def test_the_cost_does_not_depend_on_how_well_the_data_can_be_reconstructed(self):
+        objective, energy = game(model()), torch.tensor([0.1, 0.5, 2.0])
+        here, there = (objective._exp_elbo(energy + level, 1.0 + level) for level in (0.0, 50.0))
+        torch.testing.assert_close(here, there, rtol=1e-4, atol=0)
+
+    def test_a_game_whose_stakes_run_away_is_warned_of(self):
+        with pytest.warns(UserWarning, match="Lower beta_neg"):
+            game(model(), beta_kl=0.2, beta_neg=0.9, suspicion=0.25)
+        game(model(), beta_kl=0.2, beta_neg=0.9, suspicion=None)
+
+    def test_the_decoder_pays_half_of_the_kl_of_each_kind_of_made_row(self):
+        m = model()
+        made = torch.rand(2 * N, D, generator=torch.Generator().manual_seed(4))
+        objective = game(m, beta_kl=0.6, gamma=0.5)
+        loss = objective._fakery(m, m.p_y(), made, torch.Generator().manual_seed(0))
+        kl = m.kl(m.encode(made), None)
+        torch.testing.assert_close(loss, 0.5 * 0.5 * 0.5 * 0.6 * (kl[:N] + kl[N:]))
+
+    def test_without_the_exponential_the_encoders_gradients_are_a_vaes(self):
+        m = model()
+        own, objective = list(m.encoder.parameters()), game(m, beta_neg=1e6, suspicion=None)
+        vae = gradients(objective.loss("encoder", m, batch(warmup=0.5))[0], own)
+        far = gradients(objective.loss("encoder", m, batch())[0], own)
+        for a, b in zip(vae, far, strict=True):
+            torch.testing.assert_close(a, b)
+
+    def test_gamma_r_adds_the_errors_of_made_rows_and_moves_the_decoder_alone(self):
+        m = model()
+        own = [*m.decoder.parameters()]
+        without = game(m).loss("decoder", m, batch())[0]
+        with_it = game(m, gamma_r=1.0).loss("decoder", m, batch())[0]
+        assert (with_it > without).all()
+        assert any(
+            not torch.allclose(a, b)
+            for a, b in zip(gradients(with_it, own), gradients(without, own), strict=True)
+        )
+
+    def test_the_unit_of_errors_is_the_data(self):
+        """A mean prediction costs n_components, whatever the features and their unit."""
+        m = model()
+        for X in (rows(), 255 * rows()):
+            objective = game(m)
+            objective.initialise(X)
+            assert objective._error(X.mean(0), X).mean() == pytest.approx(2, rel=1e-4)
+
+    def test_constant_data_does_not_divide_by_zero(self):
+        objective = game(model())
+        objective.initialise(torch.ones(5, D))
+        assert objective._error(torch.ones(D), torch.ones(5, D)).isfinite().all()
+
+    def test_penalties_of_the_mapping_count_as_the_kl_does(self):
+        for mapping in (DimensionSelector(5.0), Clusters(2)):
+            m = model(mapping=mapping)
+            loss, terms = game(m).loss("encoder", m, batch())
+            assert set(terms) & {"penalty", "guidance"}
+            assert loss.shape == (N,)
+
+    def test_any_likelihood_plays(self):
+        m = model(likelihood=Bernoulli())
+        for player in ("encoder", "decoder"):
+            assert game(m).loss(player, m, batch())[0].isfinite().all()
+
+
+class TestResponsibility:
+    def test_entropy_is_one_for_equal_shares_and_zero_for_one_mode(self):
+        assert normalised_entropy(torch.full((5,), 0.2)) == pytest.approx(1, abs=1e-6)
+        assert normalised_entropy(torch.eye(5)[0]) == pytest.approx(0, abs=1e-6)
+        assert normalised_entropy(torch.ones(1)) == 0
+
+    def test_a_step_on_the_term_evens_the_shares_out(self):
+        y = torch.randn(50, 2, generator=torch.Generator().manual_seed(0)) + torch.tensor([2.0, 0])
+        y.requires_grad_()
+        m = model(Mixture(K, means=[[-3, 0], [0, 0], [3, 0]]))
+        objective = game(m, responsibility=1.0)
+
+        def shares():
+            return m.p_y().responsibilities(y).mean(0)
+
+        before = normalised_entropy(shares())
+        (gradient,) = torch.autograd.grad(objective._of_modes(m, m.p_y(), y), y)
+        with torch.no_grad():
+            y -= 50 * gradient
+        assert normalised_entropy(shares()) > before
+
+    def test_the_term_is_the_encoders(self):
+        m = model(Mixture(K))
+        plain, weighted = (game(m, responsibility=w) for w in (0.0, 3.0))
+        loss, _ = weighted.loss("encoder", m, batch())
+        without, _ = plain.loss("encoder", m, batch())
+        entropy = plain.summary(m)["responsibility_entropy"]
+        torch.testing.assert_close(loss, without - 3.0 * 0.5 * entropy)
+        pair = (o.loss("decoder", m, batch())[0] for o in (weighted, plain))
+        assert torch.equal(*pair)
+
+    def test_the_summary_tells_modes_that_coincide_from_modes_that_are_used(self):
+        apart, together = (
+            model(Mixture(K, means=means, scale=0.5))
+            for means in ([[-9, 0], [0, 0], [9, 0]], [[0, 0]] * 3)
+        )
+        for m, separation, inactive in ((apart, 24.0, 2), (together, 0.0, 0)):
+            objective = game(m)
+            objective._of_modes(m, m.p_y(), 0.01 * torch.ones(10, 2))
+            summary = objective.summary(m)
+            assert summary["mode_separation"] == pytest.approx(separation, rel=1e-3)
+            assert summary["inactive_modes"] == inactive
+            assert summary["largest_prior_variance"] == pytest.approx(0.25, rel=1e-3)
+            assert objective.summary(m) == {}
+
+    def test_a_prior_without_modes_has_no_summary(self):
+        m = model()
+        objective = game(m)
+        objective.loss("encoder", m, batch())
+        assert objective.summary(m) == {}
+
+
+class TestAdvice:
+    @pytest.mark.parametrize(("fake", "advised"), [(1.0, True), (3.0, False)])
+    def test_it_speaks_up_if_generated_rows_look_more_real(self, fake, advised):
+        history = [{"kl": 2.0}] + 8 * [{"kl_real": 2.0, "kl_fake": fake}]
+        advice = SoftIntro().advice(history)
+        assert (advice is not None) == advised
+        assert not advised or "beta_neg" in advice
+
+    def test_an_early_lapse_is_forgiven(self):
+        rows = [{"kl_real": 2.0, "kl_fake": fake} for fake in (1.0, 1.0, 1.0, 1.0, 3.0, 3.0)]
+        assert SoftIntro().advice(rows) is None
+
+    def test_a_fit_that_never_played_is_not_advised(self):
+        assert SoftIntro().advice([{"kl": 2.0}]) is None
+
+
+def test_the_energy_is_not_on_the_scale_of_the_number_of_features():
+    assert math.isclose(game(model()).step_scale, 0.5)
+    assert game(model(), scale=0.01).step_scale == 0.01
+
+
+def test_rows_of_the_net_play_the_game():
+    m = model(VampMixture(K))
+    net = PlayerNet(m, game(m), seed=0, warmup_steps=4, batch_size=5, device="cpu", verbose=0)
+    net.initialize().train(Rows(rows(), None, torch.arange(N)), None, 3)
+    first, last = net.history[0], net.history[-1]
+    assert "kl_fake" not in first
+    assert {"kl_real", "kl_fake", "kl_rec", "exp_elbo_fake", "inactive_modes"} <= set(last)
