@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import time
@@ -19,6 +20,21 @@ import sklearn_intelvae
 RESULTS = Path(__file__).parent / "results"
 
 _N_PRINTED = 10
+
+
+def scale_and_flags(
+    description: str | None, scales: Iterable[str], **flags: str
+) -> argparse.Namespace:
+    """Read the command line, and use one thread, which is faster than two for small networks.
+
+    Each further flag comes with its help.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--scale", choices=sorted(scales), default="small")
+    for flag, text in flags.items():
+        parser.add_argument(f"--{flag}", action="store_true", help=text)
+    torch.set_num_threads(1)
+    return parser.parse_args()
 
 
 def resumed(
@@ -52,13 +68,18 @@ def _row_of(case: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any] 
     return None
 
 
-def mean_and_spread(rows: pd.DataFrame, by: list[str], digits: int = 3) -> pd.DataFrame:
-    """Return a table of 'mean ± standard deviation' over seeds, empty where there is no value."""
+def mean_and_spread(
+    rows: pd.DataFrame, by: list[str], digits: int = 3, error: bool = False
+) -> pd.DataFrame:
+    """Return a table of 'mean ± standard deviation' over seeds, empty where there is no value.
+
+    With ``error`` the spread is the standard error of the mean.
+    """
     numbers = rows.select_dtypes("number").columns
     values = [c for c in numbers if c not in [*by, "seed"]]
     values.sort(key="seconds".__eq__)
     grouped = rows.groupby(by, sort=False)[values]
-    mean, spread = grouped.mean(), grouped.std(ddof=0)
+    mean, spread = grouped.mean(), grouped.sem() if error else grouped.std(ddof=0)
     cells = {c: mean[c].map(f"{{:.{digits}f}}".format) for c in values}
     table = {c: cells[c] + " ± " + spread[c].map(f"{{:.{digits}f}}".format) for c in values}
     return pd.DataFrame(table).where(mean.notna(), "").reset_index()

@@ -14,9 +14,17 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import torch
-from _holes import hole_share
 from _rivals import MODELS, PAPER_NAMES, rivals
-from _shared import RESULTS, Scale, arguments, images, mean_and_spread, resumed, write
+from _shared import (
+    RESULTS,
+    Scale,
+    arguments,
+    hole_share,
+    images,
+    mean_and_spread,
+    resumed,
+    write,
+)
 from _zeros_and_ones import classifier, held_out_rows, settings, training_rows
 from scipy.optimize import linear_sum_assignment
 from sklearn.cluster import KMeans

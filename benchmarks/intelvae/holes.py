@@ -12,8 +12,18 @@ import time
 import matplotlib
 import numpy as np
 import pandas as pd
-from _holes import CURVES, coverage, hole_share, off_curve_share
-from _shared import RESULTS, Scale, arguments, mean_and_spread, resumed, write
+from _shared import (
+    CURVES,
+    RESULTS,
+    Scale,
+    arguments,
+    coverage,
+    hole_share,
+    mean_and_spread,
+    off_curve_share,
+    resumed,
+    write,
+)
 
 from sklearn_intelvae import InteLVAE, datasets
 from sklearn_intelvae.mappings import Glue, Sphere

@@ -1,0 +1,177 @@
+"""The game beside a hand-written loop of the same game, in one run: ratio of the times of a fit.
+
+Run ``python benchmarks/soft_intro/speed.py``. The runs to be compared alternate, so that a slow
+moment of the machine falls on both.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import torch
+from _shared import write
+from torch import Tensor, nn
+
+from sklearn_intelvae import SoftIntroVAE
+from sklearn_intelvae.datasets import make_rings
+
+ALPHA, SUSPICION, GAMMA = 2.0, 0.25, 0.3
+BETA_REC, BETA_KL, BETA_NEG = 0.2, 0.2, 0.6
+BATCH_SIZE, LEARNING_RATE = 256, 1e-3
+REPEATS = 3
+CASES = {
+    "plane, 3 x 128, normal": (2, 2, (128, 128, 128), 1, 20_000, 8),
+    "plane, 3 x 128, mixture of 64": (2, 2, (128, 128, 128), 64, 20_000, 8),
+    "784 features, 2 x 256, normal": (784, 32, (256, 256), 1, 10_000, 4),
+    "784 features, 2 x 256, mixture of 100": (784, 32, (256, 256), 100, 10_000, 4),
+}
+
+
+def mlp(*sizes: int) -> nn.Sequential:
+    layers = [m for a, b in itertools.pairwise(sizes) for m in (nn.Linear(a, b), nn.ReLU())]
+    return nn.Sequential(*layers[:-1])
+
+
+class Loop:
+    """The game by hand, with a standard normal prior or a free mixture."""
+
+    def __init__(self, X: np.ndarray, d: int, hidden: tuple[int, ...], n_modes: int) -> None:
+        n_features = X.shape[1]
+        self.data, self.d = torch.from_numpy(X), d
+        self.unit = d / self.data.var(0, correction=0).sum()
+        self.encoder = mlp(n_features, *hidden, 2 * d)
+        self.decoder = mlp(d, *hidden[::-1], n_features)
+        self.prior: list[Tensor] = []
+        if n_modes > 1:
+            self.prior = [torch.randn(n_modes, d), torch.zeros(n_modes, d), torch.zeros(n_modes)]
+            self.prior = [p.requires_grad_() for p in self.prior]
+        own = list(self.encoder.parameters())
+        others = [*self.decoder.parameters(), *self.prior]
+        self.players = {
+            p: torch.optim.Adam(w, LEARNING_RATE, fused=True)
+            for p, w in (("E", own), ("D", others))
+        }
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return mean and log-variance of q, and a draw."""
+        mean, log_variance = self.encoder(x).chunk(2, 1)
+        return mean, log_variance, mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
+
+    def draw(self, n: int) -> Tensor:
+        """Draw from the prior."""
+        if not self.prior:
+            return torch.randn(n, self.d)
+        means, log_variances, logits = self.prior
+        k = torch.multinomial(logits.detach().softmax(0), n, replacement=True)
+        return means[k] + (0.5 * log_variances[k]).exp() * torch.randn(n, self.d)
+
+    def kl(self, mean: Tensor, log_variance: Tensor, y: Tensor, frozen: bool) -> Tensor:
+        """Return the KL of each row, exactly or estimated at y."""
+        if not self.prior:
+            return 0.5 * (mean**2 + log_variance.exp() - log_variance - 1).sum(1)
+        m, v, logits = [p.detach() for p in self.prior] if frozen else self.prior
+        precision = (-v).exp()
+        pull = precision * m
+        square = y**2 @ precision.T - 2 * y @ pull.T + (pull * m).sum(1)
+        log_p = (logits.log_softmax(0) - 0.5 * (v.sum(1) + square)).logsumexp(1)
+        noise = (y - mean) ** 2 / log_variance.exp()
+        return -0.5 * (log_variance + noise).sum(1) - log_p
+
+    def energy(self, x: Tensor, made: Tensor, kl: Tensor, beta: float) -> Tensor:
+        """Return the energy of each row."""
+        return (BETA_REC * self.unit * ((x - made) ** 2).sum(1) + beta * kl) / self.d
+
+    def step(self, player: str, loss: Tensor) -> None:
+        """Let a player make a step."""
+        optimizer = self.players[player]
+        optimizer.zero_grad()
+        weights = optimizer.param_groups[0]["params"]
+        for p, g in zip(weights, torch.autograd.grad(loss, weights), strict=True):
+            p.grad = g
+        optimizer.step()
+
+    def play(self, x: Tensor) -> None:
+        """Let both players make a step on one batch."""
+        mean, log_variance, y = self.encode(x)
+        made = self.decoder(y)
+        kl = self.kl(mean, log_variance, y, frozen=True)
+        loss = self.energy(x, made, kl, BETA_KL)
+        real = self.energy(x, made, kl, BETA_NEG).detach().median()
+        with torch.no_grad():
+            judged = torch.cat([self.decoder(self.draw(len(x))), made.detach()])
+        q = self.encode(judged)
+        again = self.energy(judged, self.decoder(q[2]), self.kl(*q, frozen=True), BETA_NEG)
+        belief = SUSPICION * (1 + nn.functional.elu(ALPHA * (real - again)))
+        self.step("E", (loss + belief.view(2, -1).sum(0) / (2 * ALPHA)).mean())
+
+        mean, log_variance, y = mean.detach(), log_variance.detach(), y.detach()
+        made = self.decoder(torch.cat([y, self.draw(len(x))]))
+        kl = self.kl(mean, log_variance, y, frozen=False)
+        loss = self.energy(x, made[: len(x)], kl, BETA_KL)
+        fake = BETA_KL * self.kl(*self.encode(made), frozen=True) / self.d
+        self.step("D", (loss + 0.5 * GAMMA * fake.view(2, -1).sum(0)).mean())
+
+    def fit(self, epochs: int) -> None:
+        """Play for some epochs."""
+        for _ in range(epochs):
+            for index in torch.randperm(len(self.data)).split(BATCH_SIZE):
+                self.play(self.data[index])
+
+
+def seconds(run: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    rows = []
+    for name, (n_features, d, hidden, n_modes, n, epochs) in CASES.items():
+        rng = np.random.default_rng(0)
+        X = rng.random((n, n_features)) if n_features > 2 else make_rings(n, random_state=0)[0]
+        X = X.astype(np.float32)
+        vae = SoftIntroVAE(
+            d,
+            prior="normal" if n_modes == 1 else "mixture",
+            n_prior_components=n_modes,
+            vae_warmup=0.0,
+            hidden_layer_sizes=hidden,
+            batch_size=BATCH_SIZE,
+            learning_rate_init=LEARNING_RATE,
+            max_iter=epochs,
+            random_state=0,
+        )
+        loop = Loop(X, d, hidden, n_modes)
+        times = [
+            (seconds(lambda: vae.fit(X)), seconds(lambda: loop.fit(epochs)))  # noqa: B023
+            for _ in range(REPEATS + 1)
+        ][1:]
+        ours, bare = np.median(times, axis=0)
+        steps = epochs * -(-n // BATCH_SIZE)
+        row = {
+            "case": name,
+            "ours, steps per second": round(steps / ours),
+            "loop, steps per second": round(steps / bare),
+            "ratio of times": round(ours / bare, 3),
+            "bar": 1.10,
+        }
+        print(row, flush=True)
+        rows.append(row)
+    write(
+        "soft_intro/speed",
+        "Speed of the game beside a hand-written loop",
+        pd.DataFrame(rows),
+        note=(
+            f"Median of {REPEATS} alternating fits, without warm-up, against a loop with the same "
+            "networks, losses, batches, passes and fused Adam."
+        ),
+    )
+
+
+if __name__ == "__main__":
+    main()
