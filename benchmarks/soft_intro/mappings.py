@@ -107,7 +107,7 @@ def owner_case(data: str, owner: str, seed: int) -> dict[str, float]:
     like = SoftIntroVAE()
     settings = {
         name: getattr(like, name) for name in ("hidden_layer_sizes", "learning_rate_init")
-    } | {"kl_warmup": like.vae_warmup}
+    } | {"kl_warmup": like._warmup}
     vae = InteLVAE(
         n_components, mapping=mapping, objective=objective, random_state=seed, **settings
     )

@@ -41,6 +41,7 @@ def clip_case(scale: Scale, density: str, clip: bool, times: int) -> dict[str, f
         n_prior_components=64,
         clip_prior_variance=clip,
         vae_warmup=SoftIntroVAE().vae_warmup / times,
+        game_warmup=SoftIntroVAE().game_warmup / times,
         random_state=0,
         **plane,
     ).fit(make(100_000, random_state=0)[0])

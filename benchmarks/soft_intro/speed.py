@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from sklearn_intelvae import SoftIntroVAE
 from sklearn_intelvae.datasets import make_rings
 
-ALPHA, SUSPICION, GAMMA = 2.0, 0.25, 0.3
-BETA_REC, BETA_KL, BETA_NEG = 0.2, 0.2, 0.6
+ALPHA, SUSPICION, GAMMA = 2.0, 0.25, 0.15
+BETA_REC, BETA_KL, BETA_NEG = 0.15, 0.09, 0.3
 BATCH_SIZE, LEARNING_RATE = 256, 1e-3
 REPEATS = 3
 CASES = {
@@ -140,6 +140,7 @@ def main() -> None:
             prior="normal" if n_modes == 1 else "mixture",
             n_prior_components=n_modes,
             vae_warmup=0.0,
+            game_warmup=0.0,
             hidden_layer_sizes=hidden,
             batch_size=BATCH_SIZE,
             learning_rate_init=LEARNING_RATE,

@@ -78,6 +78,9 @@ class BaseInteLVAE(
     _most_steps = 8000
     """Of training, where ``max_iter`` is "auto"."""
 
+    _against_collapse: str
+    """What to change if nothing of X reaches the latent."""
+
     @property
     @abstractmethod
     def _warmup(self) -> float:
@@ -175,6 +178,11 @@ class OnTheBoundMixin:
         "beta": [Interval(Real, 0, None, closed="left")],
         "kl_warmup": [Interval(Real, 0, 1, closed="both")],
     }
+
+    _against_collapse = (
+        "a longer kl_warmup, a smaller beta, or likelihood=Gaussian(scale=...) with a scale well "
+        "below the spread of the features"
+    )
 
     @property
     def _warmup(self):

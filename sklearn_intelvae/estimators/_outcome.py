@@ -83,9 +83,8 @@ def warn_of_collapse(estimator: Any, attributes: dict[str, Any]) -> None:
     if steps_done >= STEPS_TO_LEARN and empty and not len(attributes["active_components_"]):
         warnings.warn(
             f"Every component of the latent of this {type(estimator).__name__} has collapsed to "
-            "the prior: the representation says nothing about X. Try more epochs (max_iter), a "
-            "longer kl_warmup, a smaller beta, or likelihood=Gaussian(scale=...) with a scale well "
-            "below the spread of the features.",
+            "the prior: the representation says nothing about X. Try more epochs (max_iter), "
+            f"{estimator._against_collapse}.",
             ConvergenceWarning,
             stacklevel=6,
         )

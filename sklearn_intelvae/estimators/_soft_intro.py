@@ -57,13 +57,15 @@ torch.nn.Module or callable, default="identity"
         begins; see :class:`~sklearn_intelvae.priors.AdaptiveVarianceClip`.
     responsibility : float, default=0.0
         Weight of a term that spreads the rows over the modes of the prior.
-    beta_rec, beta_kl, beta_neg : float, default=0.2, 0.2, 0.6
+    beta_rec, beta_kl, beta_neg : float, default=0.15, 0.09, 0.3
         Weights of errors, of the KL of real rows, and of the KL of generated rows in the encoder's
         loss; see :class:`~sklearn_intelvae.objectives.SoftIntro`.
-    vae_warmup : float, default=0.15
+    vae_warmup : float, default=0.13
         Fraction of ``max_iter`` for which the model is trained as a VAE.
+    game_warmup : float, default=0.13
+        Fraction of ``max_iter`` after that, over which the game sets in.
     vamp_warmup : float, default=0.8
-        Fraction of that for which "mixture" follows the encoder.
+        Fraction of ``vae_warmup`` for which "mixture" follows the encoder.
     %(likelihood)s
     %(parameters of the training)s
 
@@ -114,6 +116,7 @@ torch.nn.Module or callable, default="identity"
         "clip_prior_variance": ["boolean"],
         **{name: SoftIntro._parameter_constraints[name] for name in _OF_THE_OBJECTIVE},
         "vae_warmup": VampMixture._parameter_constraints["release"],
+        "game_warmup": VampMixture._parameter_constraints["release"],
         "vamp_warmup": VampMixture._parameter_constraints["release"],
         **BaseInteLVAE._parameter_constraints,
     }
@@ -129,10 +132,11 @@ torch.nn.Module or callable, default="identity"
         learn_weights=True,
         clip_prior_variance=True,
         responsibility=0.0,
-        beta_rec=0.2,
-        beta_kl=0.2,
-        beta_neg=0.6,
-        vae_warmup=0.15,
+        beta_rec=0.15,
+        beta_kl=0.09,
+        beta_neg=0.3,
+        vae_warmup=0.13,
+        game_warmup=0.13,
         vamp_warmup=0.8,
         likelihood="gaussian",
         encoder="auto",
@@ -167,6 +171,7 @@ torch.nn.Module or callable, default="identity"
         self.beta_kl = beta_kl
         self.beta_neg = beta_neg
         self.vae_warmup = vae_warmup
+        self.game_warmup = game_warmup
         self.vamp_warmup = vamp_warmup
         super().__init__(
             n_components=n_components,
@@ -196,6 +201,7 @@ torch.nn.Module or callable, default="identity"
         )
 
     _most_steps = 15_000
+    _against_collapse = "or smaller beta_kl and beta_neg"
 
     def _mapping_part(self):
         return resolve("mapping", self.mapping)
@@ -207,15 +213,20 @@ torch.nn.Module or callable, default="identity"
                 learn=self.learn_prior,
                 learn_weights=self.learn_weights,
                 clip_variance=self.clip_prior_variance,
-                release=self.vamp_warmup,
+                release=self.vamp_warmup * self._onset,
             )
         if self.prior == "vamp":
             return Vamp(n_pseudo_inputs=self.n_prior_components)
         return resolve("prior", self.prior)
 
     def _objective_part(self):
-        return SoftIntro(**{name: getattr(self, name) for name in _OF_THE_OBJECTIVE})
+        weights = {name: getattr(self, name) for name in _OF_THE_OBJECTIVE}
+        return SoftIntro(onset=self._onset, **weights)
 
     @property
     def _warmup(self):
-        return self.vae_warmup
+        return self.vae_warmup + self.game_warmup
+
+    @property
+    def _onset(self):
+        return self.vae_warmup / self._warmup if self._warmup else 0.0

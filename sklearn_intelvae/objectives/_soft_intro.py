@@ -66,18 +66,19 @@ class SoftIntro(Objective):
     what it draws. :math:`c_k` is the mean responsibility of the prior's mode k for the codes of the
     batch; the term spreads real rows over the modes.
 
-    While the KL term is warmed up, both players minimise :math:`E_{\beta_{kl}}(x)`, as a VAE does.
+    At first both players minimise :math:`E_{\beta_{kl}}(x)`, as a VAE does. In the rest of the
+    warm-up the weights of made rows grow from 0.
 
     Parameters
     ----------
-    beta_rec : float, default=0.2
+    beta_rec : float, default=0.15
         Weight of the errors, :math:`\beta_{rec}`.
-    beta_kl : float, default=0.2
+    beta_kl : float, default=0.09
         Weight of the KL of real rows, and for the decoder of generated ones,
         :math:`\beta_{kl}`. Over twice ``beta_rec`` it is the variance of the noise, in units of
         the variance of X per component, that rows are coded with; where that is not well below 1,
         nothing reaches y.
-    beta_neg : float, default=0.6
+    beta_neg : float, default=0.3
         Weight of the KL of generated rows in the encoder's exponential, :math:`\beta_{neg}`. The
         larger, the farther from the prior the encoder codes what is generated; too large, and real
         rows go with it.
@@ -87,9 +88,12 @@ class SoftIntro(Objective):
         What a made row costs the encoder that is as good as the median real one, :math:`\sigma`.
         None takes the papers' :math:`w = e^{-\alpha E}`, whose size depends on how well the
         data can be reconstructed, so that each data set needs weights of its own.
+    onset : float, default=0.5
+        Share of the warm-up at which made rows begin to count. With 1 they count in full at once,
+        as in the papers, and the decoder may answer that shock by giving up parts of the data.
     alpha : float, default=2.0
         Sharpness :math:`\alpha` of the exponential.
-    gamma : float, default=0.3
+    gamma : float, default=0.15
         Weight :math:`\gamma` of generated rows in the decoder's loss.
     gamma_r : float, default=0.0
         Weight :math:`\gamma_r` of their errors in it. The papers' 1e-8 costs two more passes
@@ -130,6 +134,7 @@ class SoftIntro(Objective):
         "beta_neg": [Interval(Real, 0, None, closed="left")],
         "responsibility": [Interval(Real, 0, None, closed="left")],
         "suspicion": [Interval(Real, 0, None, closed="neither"), None],
+        "onset": [Interval(Real, 0, 1, closed="both")],
         "alpha": [Interval(Real, 0, None, closed="neither")],
         "gamma": [Interval(Real, 0, None, closed="left")],
         "gamma_r": [Interval(Real, 0, None, closed="left")],
@@ -140,13 +145,14 @@ class SoftIntro(Objective):
 
     def __init__(
         self,
-        beta_rec: float = 0.2,
-        beta_kl: float = 0.2,
-        beta_neg: float = 0.6,
+        beta_rec: float = 0.15,
+        beta_kl: float = 0.09,
+        beta_neg: float = 0.3,
         responsibility: float = 0.0,
         suspicion: float | None = 0.25,
+        onset: float = 0.5,
         alpha: float = 2.0,
-        gamma: float = 0.3,
+        gamma: float = 0.15,
         gamma_r: float = 0.0,
         scale: float | None = None,
     ) -> None:
@@ -156,6 +162,7 @@ class SoftIntro(Objective):
         self.beta_neg = beta_neg
         self.responsibility = responsibility
         self.suspicion = suspicion
+        self.onset = onset
         self.alpha = alpha
         self.gamma = gamma
         self.gamma_r = gamma_r
@@ -211,8 +218,8 @@ class SoftIntro(Objective):
         return self._energy(run.p.mean, batch.x, model.kl(run.q, run.y), self.beta_kl)
 
     def _of_encoder(self, model: Model, batch: Batch) -> tuple[Tensor, Terms]:
-        x, playing = batch.x, batch.warmup >= 1
-        p_y = _frozen(model.p_y()) if playing else model.p_y()
+        x, stakes = batch.x, self._stakes(batch)
+        p_y = _frozen(model.p_y()) if stakes else model.p_y()
         run = model(x, batch.generator)
         if batch.memo is not None:
             batch.memo["codes"] = run.q.detached(), run.y.detach()
@@ -223,10 +230,10 @@ class SoftIntro(Objective):
         loss = loss + self._of_modes(model, p_y, run.y)
         extra = terms_of_mapping(model, batch, run)
         loss = sum((self.step_scale * self.beta_kl * term for term in extra.values()), loss)
-        if playing:
+        if stakes:
             real = self._energy(run.p.mean, x, kl, self.beta_neg).detach().median()
             cost, of_game = self._belief(model, p_y, run.p.mean.detach(), real, batch.generator)
-            loss = loss + cost
+            loss = loss + stakes * cost
             terms |= {"kl_real": kl} | of_game
         return loss, terms | extra
 
@@ -262,10 +269,10 @@ class SoftIntro(Objective):
         return self.suspicion * (1 + F.elu(self.alpha * (real - energy)))
 
     def _of_decoder(self, model: Model, batch: Batch) -> Tensor:
-        x, n, playing = batch.x, len(batch.x), batch.warmup >= 1
+        x, n, stakes = batch.x, len(batch.x), self._stakes(batch)
         q, y = self._codes_of_real_rows(model, batch)
         p_y = model.p_y()
-        z = model.mapping(torch.cat([y, p_y.sample(n, batch.generator)]) if playing else y)
+        z = model.mapping(torch.cat([y, p_y.sample(n, batch.generator)]) if stakes else y)
         h = model.decoder(z)
         p = model.likelihood(h)
         loss = self._energy(p.mean[:n], x, model.kl(q, y, p_y), self.beta_kl)
@@ -273,7 +280,9 @@ class SoftIntro(Objective):
         loss = sum((self.step_scale * self.beta_kl * term for term in extra.values()), loss)
         if any(weight.requires_grad for weight in model.likelihood.parameters()):
             loss = loss - model.likelihood(h[:n].detach()).log_prob(x)
-        return loss + self._fakery(model, p_y, p.mean, batch.generator) if playing else loss
+        if stakes:
+            loss = loss + stakes * self._fakery(model, p_y, p.mean, batch.generator)
+        return loss
 
     def _fakery(self, model: Model, p_y: Any, made: Tensor, generator: torch.Generator) -> Tensor:
         """Return what the decoder pays for made rows, reconstructed and generated, seen through."""
@@ -285,6 +294,12 @@ class SoftIntro(Objective):
             cost = cost + self.gamma_r * self.beta_rec * error
         of_rec, of_fake = cost.chunk(2)
         return 0.5 * self.gamma * self.step_scale * (of_rec + of_fake)
+
+    def _stakes(self, batch: Batch) -> float:
+        """Return how much made rows count: nothing before the onset, all after the warm-up."""
+        if batch.warmup >= 1:
+            return 1.0
+        return max(0.0, (batch.warmup - self.onset) / (1 - self.onset)) if self.onset < 1 else 0.0
 
     def _codes_of_real_rows(self, model: Model, batch: Batch) -> tuple[Normal, Tensor]:
         """Return q and y of the rows, which the encoder has just made of them."""

@@ -41,7 +41,7 @@ class VampMixture(Prior):
         Whether the weights are trained; else all are equal.
     clip_variance : bool, default=True
         Whether :class:`AdaptiveVarianceClip` limits the variances after the warm-up.
-    release : float, default=0.8
+    release : float, default=0.4
         Share of the warm-up, between 0 and 1, for which the mixture is a VampPrior.
 
     Raises
@@ -90,7 +90,7 @@ class VampMixture(Prior):
         learn: bool = True,
         learn_weights: bool = True,
         clip_variance: bool = True,
-        release: float = 0.8,
+        release: float = 0.4,
     ) -> None:
         super().__init__()
         self.n_modes = n_modes

@@ -184,7 +184,7 @@ class TestWorth:
         torch.testing.assert_close(weights, (expected[:N] + expected[N:]) / 3.0)
 
     def test_what_a_made_row_costs_is_smooth_and_falls_with_its_energy(self):
-        objective = game(model(), suspicion=0.3, alpha=2.0)
+        objective = game(model(), beta_kl=1.0, suspicion=0.3, alpha=2.0)
         real = torch.tensor(1.0)
         energy = torch.tensor([-2.0, 1.0 - 1e-3, 1.0, 1.0 + 1e-3, 3.0], requires_grad=True)
         cost = objective._exp_elbo(energy, real)
@@ -337,3 +337,18 @@ def test_rows_of_the_net_play_the_game():
     first, last = net.history[0], net.history[-1]
     assert "kl_fake" not in first
     assert {"kl_real", "kl_fake", "kl_rec", "exp_elbo_fake", "inactive_modes"} <= set(last)
+
+
+@pytest.mark.parametrize(
+    ("onset", "warmup", "stakes"),
+    [(0.5, 0.5, 0.0), (0.5, 0.75, 0.5), (0.5, 1.0, 1.0), (0.0, 0.25, 0.25), (1.0, 0.99, 0.0)],
+)
+def test_the_stakes_grow_from_the_onset_to_the_end_of_the_warm_up(onset, warmup, stakes):
+    m = model()
+    objective, vae = game(m, onset=onset), game(m, onset=1.0)
+    for player in ("encoder", "decoder"):
+        full, none, found = (
+            o.loss(player, m, batch(w))[0].mean()
+            for o, w in ((objective, 1.0), (vae, 0.5), (objective, warmup))
+        )
+        torch.testing.assert_close(found, none + stakes * (full - none), rtol=1e-4, atol=1e-5)

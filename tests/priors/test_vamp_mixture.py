@@ -47,15 +47,15 @@ def move_encoder(m):
 
 class TestPhases:
     def test_until_the_release_it_is_what_the_encoder_makes_of_the_pseudo_inputs(self):
-        m = at(0.79)
+        m = at(0.39)
         move_encoder(m)
         q = m.encode(m.prior.pseudo_inputs)
         assert same(m.p_y(), Gaussians(q.mean, q.log_scale, torch.zeros(5)))
 
     def test_the_release_changes_nothing_but_the_owner(self):
-        m = at(0.79)
+        m = at(0.39)
         before = m.p_y()
-        m.prior.warm_up(0.8)
+        m.prior.warm_up(0.4)
         after = m.p_y()
         torch.testing.assert_close(after.mean, before.mean)
         torch.testing.assert_close(after.log_scale, before.log_scale)
