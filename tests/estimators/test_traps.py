@@ -418,9 +418,9 @@ def test_automatic_sizes(n, batch_size, epochs):
     from sklearn_intelvae.estimators import _inputs
 
     assert _inputs.resolve_batch_size("auto", n) == batch_size
-    assert _inputs.resolve_max_iter("auto", n, batch_size) == epochs
+    assert _inputs.resolve_max_iter("auto", n, batch_size, most_steps=8000) == epochs
     assert _inputs.resolve_batch_size(7, n) == 7
-    assert _inputs.resolve_max_iter(7, n, batch_size) == 7
+    assert _inputs.resolve_max_iter(7, n, batch_size, most_steps=8000) == 7
 
 
 def test_each_parameter_reaches_its_part():
