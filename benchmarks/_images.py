@@ -15,13 +15,25 @@ from sklearn.model_selection import train_test_split
 
 from sklearn_intelvae.metrics import ClassifierFeatures, frechet_distance
 
+IMAGE_SHAPES = {
+    "digits": (1, 8, 8),
+    "mnist": (1, 28, 28),
+    "fashion-mnist": (1, 28, 28),
+    "cifar10": (3, 32, 32),
+}
 _N_FRECHET, _N_FID = 5000, 2000
 
 
 @cache
 def images(name: str) -> _data.Images:
-    """Return X_train, y_train, X_test, y_test of "digits", "mnist" or "fashion-mnist"."""
-    return {"digits": _digits, "mnist": _data.mnist, "fashion-mnist": _data.fashion_mnist}[name]()
+    """Return X_train, y_train, X_test, y_test of a data set of ``IMAGE_SHAPES``."""
+    fetch = {
+        "digits": _digits,
+        "mnist": _data.mnist,
+        "fashion-mnist": _data.fashion_mnist,
+        "cifar10": _data.cifar10,
+    }
+    return fetch[name]()
 
 
 def _digits() -> _data.Images:

@@ -10,10 +10,11 @@ from typing import NamedTuple
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from _holes import coverage, hole_share, off_curve_share
-from _images import fid, frechet, images, n_compared, others
+from _images import IMAGE_SHAPES, fid, frechet, images, n_compared, others
 from _report import RESULTS, mean_and_spread, resumed, scale_and_flags, write
 
 __all__ = [
+    "IMAGE_SHAPES",
     "RESULTS",
     "Scale",
     "command_line",
@@ -43,6 +44,8 @@ class Scale(NamedTuple):
     """Training images."""
     of_images: dict[str, object]
     """Networks and length of the training for images."""
+    convolutions: bool
+    """Whether the networks of images are convolutions."""
 
 
 SCALES = {
@@ -52,13 +55,15 @@ SCALES = {
         {"digits": 10, "mnist": 32, "fashion-mnist": 32},
         10_000,
         {"hidden_layer_sizes": (128, 128)},
+        convolutions=False,
     ),
     "full": Scale(
         "full",
         {"hidden_layer_sizes": (256, 256, 256, 256), "batch_size": 512, "max_iter": 154},
-        {"mnist": 32, "fashion-mnist": 32},
+        {"mnist": 32, "fashion-mnist": 32, "cifar10": 128},
         60_000,
-        {"hidden_layer_sizes": (256,), "image_shape": (1, 28, 28), "max_iter": 220},
+        {"hidden_layer_sizes": (256,), "max_iter": 220},
+        convolutions=True,
     ),
 }
 

@@ -15,6 +15,7 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 from _shared import (
+    IMAGE_SHAPES,
     SCALES,
     Scale,
     command_line,
@@ -60,6 +61,8 @@ def fitted(scale: Scale, data: str, model: str, seed: int) -> InteLVAE | SoftInt
     """Fit one model, whose other parameters are its defaults."""
     X = images(data)[0][: scale.n_images]
     settings = dict(n_components=scale.data[data], random_state=seed, **scale.of_images)
+    if scale.convolutions:
+        settings["image_shape"] = IMAGE_SHAPES[data]
     vae = InteLVAE(**settings) if model == VAE else SoftIntroVAE(**settings, **SOFT_INTRO[model])
     return vae.fit(X)
 
