@@ -214,6 +214,7 @@ torch.nn.Module or callable, default="identity"
                 learn_weights=self.learn_weights,
                 clip_variance=self.clip_prior_variance,
                 release=self.vamp_warmup * self._onset,
+                hold=self._onset,
             )
         if self.prior == "vamp":
             return Vamp(n_pseudo_inputs=self.n_prior_components)

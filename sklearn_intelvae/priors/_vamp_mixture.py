@@ -15,7 +15,7 @@ from sklearn_intelvae.priors._base import Prior
 from sklearn_intelvae.priors._gaussians import Gaussians
 from sklearn_intelvae.priors._variance_clip import AdaptiveVarianceClip
 
-_VAMP, _LEAVING, _FREE, _WARMED_UP = range(4)
+_VAMP, _LEAVING, _FREE, _HELD = range(4)
 
 
 class VampMixture(Prior):
@@ -28,21 +28,24 @@ class VampMixture(Prior):
     begins at the posteriors of K training rows :math:`u_k`, which are themselves trained, and
     follows the encoder with them. When the share ``release`` of the warm-up is over, it takes their
     means and scales as its own, and the weights as they are, and no longer depends on the encoder.
-    When all of the warm-up is over, the variances are clipped to the range they then have, if they
-    go on being learned.
+    At the share ``hold`` the variances are clipped to the range that they then have or, if the
+    mixture is not to be learned, everything stays as it then is.
 
     Parameters
     ----------
     n_modes : int, default=10
         Number of Gaussians, K.
     learn : bool, default=True
-        Whether the mixture is trained after the warm-up too; False leaves it as it then is.
+        Whether the mixture is trained after ``hold`` too; False leaves it as it then is.
     learn_weights : bool, default=True
         Whether the weights are trained; else all are equal.
     clip_variance : bool, default=True
-        Whether :class:`AdaptiveVarianceClip` limits the variances after the warm-up.
+        Whether :class:`AdaptiveVarianceClip` limits the variances after ``hold``.
     release : float, default=0.4
         Share of the warm-up, between 0 and 1, for which the mixture is a VampPrior.
+    hold : float, default=1.0
+        Share of the warm-up, between 0 and 1, at which the mixture has found its place. In a game
+        it is the share at which the game begins.
 
     Raises
     ------
@@ -76,6 +79,7 @@ class VampMixture(Prior):
         "learn_weights": ["boolean"],
         "clip_variance": ["boolean"],
         "release": [Interval(Real, 0, 1, closed="both")],
+        "hold": [Interval(Real, 0, 1, closed="both")],
     }
 
     has_modes = True
@@ -91,6 +95,7 @@ class VampMixture(Prior):
         learn_weights: bool = True,
         clip_variance: bool = True,
         release: float = 0.4,
+        hold: float = 1.0,
     ) -> None:
         super().__init__()
         self.n_modes = n_modes
@@ -98,6 +103,7 @@ class VampMixture(Prior):
         self.learn_weights = learn_weights
         self.clip_variance = clip_variance
         self.release = release
+        self.hold = hold
 
     def build(self, n_components: int, n_features: int) -> None:
         """Make room for the pseudo-inputs and for the mixture that they become."""
@@ -133,12 +139,12 @@ class VampMixture(Prior):
             if self.phase == _VAMP:
                 return Gaussians(q.mean, q.log_scale, self.logits)
             self._let_go(q)
-        if self.phase == _FREE and self._share >= 1:
+        if self.phase == _FREE and self._share >= self.hold:
             if self.clip_variance:
                 self.limits.hold(self.log_variances)
-            self.phase = _WARMED_UP
+            self.phase = _HELD
         density = Gaussians(self.means, 0.5 * self.limits(self.log_variances), self.logits)
-        return density.detached() if self.phase == _WARMED_UP and not self.learn else density
+        return density.detached() if self.phase == _HELD and not self.learn else density
 
     @torch.no_grad()
     def _let_go(self, q: Normal) -> None:

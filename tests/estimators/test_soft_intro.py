@@ -99,9 +99,9 @@ class TestPhases:
 
     def test_a_prior_that_is_not_learned_stays_as_the_warm_up_leaves_it(self, blobs):
         vae = SoftIntroVAE(
-            learn_prior=False, vae_warmup=0.2, game_warmup=0.0, **MIXTURE | {"max_iter": 8}
+            learn_prior=False, vae_warmup=0.2, game_warmup=0.5, **MIXTURE | {"max_iter": 8}
         )
-        for _ in range(3):  # of which the first two are the warm-up
+        for _ in range(3):  # of which the first two are a VAE's, and the game is setting in
             vae.partial_fit(blobs[0])
         before = [p.clone() for p in vae.module_.prior.parameters()]
         vae.partial_fit(blobs[0])

@@ -4,6 +4,8 @@ import math
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from sklearn_intelvae.likelihoods import Bernoulli, Gaussian
 from sklearn_intelvae.mappings import Clusters, DimensionSelector, Identity
@@ -22,7 +24,8 @@ def rows():
     return torch.rand(N, D, generator=torch.Generator().manual_seed(1))
 
 
-def model(prior=None, mapping=None, likelihood=None):
+def model(prior=None, mapping=None, likelihood=None, X=None, n_components=2):
+    X = rows() if X is None else X
     words = Parts(
         MLP((8,)),
         DiagonalGaussian(),
@@ -32,10 +35,10 @@ def model(prior=None, mapping=None, likelihood=None):
         prior or Normal(),
     )
     generator = torch.Generator().manual_seed(0)
-    m = build_model(words, D, 2, generator).train()
+    m = build_model(words, X.shape[1], n_components, generator).train()
     for part in (m.mapping, m.prior):
         if hasattr(part, "initialise"):
-            part.initialise(rows(), generator)
+            part.initialise(X, generator)
         if hasattr(part, "warm_up"):
             part.warm_up(1.0)
     m.p_y()
@@ -307,6 +310,38 @@ class TestResponsibility:
         objective = game(m)
         objective.loss("encoder", m, batch())
         assert objective.summary(m) == {}
+
+
+class Largest(TorchDispatchMode):
+    """Notes the size of the largest tensor that is made."""
+
+    def __init__(self):
+        super().__init__()
+        self.size = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **kwargs or {})
+        for value in tree_leaves(out):
+            if isinstance(value, torch.Tensor):
+                self.size = max(self.size, value.numel())
+        return out
+
+
+class TestCost:
+    @pytest.mark.parametrize("prior", [Mixture(100), Vamp(100), VampMixture(100)], ids=repr)
+    def test_the_kl_from_a_mixture_makes_no_tensor_of_rows_times_modes_times_components(
+        self, prior
+    ):
+        n, d, k = 64, 32, 100
+        X = torch.rand(n, 40, generator=torch.Generator().manual_seed(1))
+        m = model(prior, X=X, n_components=d)
+        objective = SoftIntro(responsibility=1.0)
+        objective.build(m)
+        for player in objective.players(m):
+            with Largest() as largest:
+                data = Batch(X, torch.Generator().manual_seed(2), memo={})
+                objective.loss(player, m, data)[0].mean().backward()
+            assert n * k <= largest.size <= 3 * n * k < n * k * d / 10
 
 
 class TestAdvice:

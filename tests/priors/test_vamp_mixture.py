@@ -84,6 +84,12 @@ class TestPhases:
         assert at(0.9, learn=False).p_y().mean.requires_grad
         assert not at(1.0, learn=False).p_y().mean.requires_grad
 
+    def test_it_is_held_from_the_share_that_it_is_told(self):
+        assert at(0.5, learn=False, hold=0.6).p_y().mean.requires_grad
+        assert not at(0.6, learn=False, hold=0.6).p_y().mean.requires_grad
+        assert not at(0.5, hold=0.6).prior.limits.holds
+        assert at(0.6, hold=0.6).prior.limits.holds
+
     def test_the_phase_belongs_to_the_weights(self):
         m = at(1.0)
         again = model(VampMixture(5))
