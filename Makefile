@@ -10,7 +10,7 @@ SCALE ?= small
 
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint bench bench-intelvae docs pictures clean
+.PHONY: demo test lint bench bench-intelvae bench-soft-intro docs pictures clean
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -46,6 +46,14 @@ bench-intelvae: $(STAMP)
 	$(BIN)/python benchmarks/intelvae/generation.py --scale $(SCALE)
 	$(BIN)/python benchmarks/intelvae/sparsity.py --scale $(SCALE)
 	$(BIN)/python benchmarks/intelvae/hierarchy.py --scale $(SCALE)
+
+bench-soft-intro: $(STAMP)
+	$(BIN)/python benchmarks/soft_intro/densities.py --scale $(SCALE)
+	$(BIN)/python benchmarks/soft_intro/priors.py --scale $(SCALE)
+	$(BIN)/python benchmarks/soft_intro/mappings.py --scale $(SCALE)
+	$(BIN)/python benchmarks/soft_intro/mappings.py --scale $(SCALE) --owner
+	$(BIN)/python benchmarks/soft_intro/images.py --scale $(SCALE)
+	$(BIN)/python benchmarks/soft_intro/speed.py
 
 docs: $(DOCS_STAMP)
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
