@@ -40,7 +40,7 @@ class VampMixture(Prior):
     learn_weights : bool, default=True
         Whether the weights are trained; else all are equal.
     clip_variance : bool, default=True
-        Whether :class:`AdaptiveVarianceClip` limits the variances after ``hold``.
+        Whether :class:`AdaptiveVarianceClip` limits the variances that are learned after ``hold``.
     release : float, default=0.4
         Share of the warm-up, between 0 and 1, for which the mixture is a VampPrior.
     hold : float, default=1.0
@@ -140,7 +140,7 @@ class VampMixture(Prior):
                 return Gaussians(q.mean, q.log_scale, self.logits)
             self._let_go(q)
         if self.phase == _FREE and self._share >= self.hold:
-            if self.clip_variance:
+            if self.clip_variance and self.learn:
                 self.limits.hold(self.log_variances)
             self.phase = _HELD
         density = Gaussians(self.means, 0.5 * self.limits(self.log_variances), self.logits)

@@ -84,6 +84,12 @@ class TestPhases:
         assert at(0.9, learn=False).p_y().mean.requires_grad
         assert not at(1.0, learn=False).p_y().mean.requires_grad
 
+    def test_a_prior_that_is_not_learned_is_not_clipped_either(self):
+        m = at(0.9, learn=False)
+        before = m.p_y()
+        m.prior.warm_up(1.0)
+        assert same(m.p_y(), before)
+
     def test_it_is_held_from_the_share_that_it_is_told(self):
         assert at(0.5, learn=False, hold=0.6).p_y().mean.requires_grad
         assert not at(0.6, learn=False, hold=0.6).p_y().mean.requires_grad
@@ -174,6 +180,7 @@ class TestAdaptiveVarianceClip:
         part = clip(values)
         for _ in range(2):
             part(values).sum().backward()
+        assert values.grad.isfinite().all()
 
     def test_limits_belong_to_the_weights(self):
         part = clip(torch.tensor([[-3.0], [-1.0]]))
