@@ -148,11 +148,9 @@ def _read(requirement: str, member: str) -> bytes:
             f"{path} has sha256 {sha256}, not {_SHA256[requirement]}: it is damaged or is not "
             f"{requirement}. Delete it and start again."
         )
-    if "@" in requirement:
+    if path.suffix == ".tgz":
         with tarfile.open(fileobj=BytesIO(content)) as archive:
-            file = archive.extractfile(member)
-            assert file is not None, member
-            return file.read()
+            return archive.extractfile(member).read()
     with ZipFile(BytesIO(content)) as archive:
         return archive.read(member)
 

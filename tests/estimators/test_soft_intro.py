@@ -1,5 +1,7 @@
 """SoftIntroVAE: modes of the prior, phases of the training, and what a fit has to say."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -177,7 +179,10 @@ class TestAdvice:
             vae.fit(blobs[0][:510])
 
     def test_a_fit_too_short_to_tell_is_left_alone(self, blobs):
-        InteLVAE(objective=Grumbling(), **SMALL).fit(blobs[0])
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            vae = InteLVAE(objective=Grumbling(), **SMALL).fit(blobs[0])
+        assert len(vae.history_) == SMALL["max_iter"]
 
     def test_data_on_an_odd_scale_are_warned_of(self, blobs):
         for factor in (1e-3, 1e3):
