@@ -38,12 +38,12 @@ class Scale(NamedTuple):
     name: str
     plane: dict[str, object]
     """Networks and length of the training for densities in the plane."""
-    data: dict[str, int]
-    """Sets of images, and for each the number of components."""
+    data: dict[str, dict[str, object]]
+    """Sets of images, and for each the number of components and the length of the training."""
     n_images: int
     """Training images."""
     of_images: dict[str, object]
-    """Networks and length of the training for images."""
+    """Networks for images."""
     convolutions: bool
     """Whether the networks of images are convolutions."""
 
@@ -51,8 +51,12 @@ class Scale(NamedTuple):
 SCALES = {
     "small": Scale(
         "small",
-        {"hidden_layer_sizes": (128, 128, 128), "batch_size": 256, "max_iter": 38},
-        {"digits": 10, "mnist": 32, "fashion-mnist": 32},
+        {"hidden_layer_sizes": (128, 128, 128), "batch_size": 256, "max_iter": 20},
+        {
+            "digits": {"n_components": 10},
+            "mnist": {"n_components": 32, "batch_size": 256, "max_iter": 150},
+            "fashion-mnist": {"n_components": 32, "batch_size": 256, "max_iter": 150},
+        },
         10_000,
         {"hidden_layer_sizes": (128, 128)},
         convolutions=False,
@@ -60,9 +64,13 @@ SCALES = {
     "full": Scale(
         "full",
         {"hidden_layer_sizes": (256, 256, 256, 256), "batch_size": 512, "max_iter": 154},
-        {"mnist": 32, "fashion-mnist": 32, "cifar10": 128},
+        {
+            "mnist": {"n_components": 32, "max_iter": 220},
+            "fashion-mnist": {"n_components": 32, "max_iter": 220},
+            "cifar10": {"n_components": 128, "max_iter": 220},
+        },
         60_000,
-        {"hidden_layer_sizes": (256,), "max_iter": 220},
+        {"hidden_layer_sizes": (256,)},
         convolutions=True,
     ),
 }

@@ -60,7 +60,7 @@ DIAGNOSTICS = ("responsibility_entropy", "inactive_modes", "mode_separation")
 def fitted(scale: Scale, data: str, model: str, seed: int) -> InteLVAE | SoftIntroVAE:
     """Fit one model, whose other parameters are its defaults."""
     X = images(data)[0][: scale.n_images]
-    settings = dict(n_components=scale.data[data], random_state=seed, **scale.of_images)
+    settings = scale.data[data] | scale.of_images | {"random_state": seed}
     if scale.convolutions:
         settings["image_shape"] = IMAGE_SHAPES[data]
     vae = InteLVAE(**settings) if model == VAE else SoftIntroVAE(**settings, **SOFT_INTRO[model])
@@ -126,11 +126,11 @@ def write_images(scale: Scale, chosen: list[str]) -> None:
         mean_and_spread(rows[rows["model"] != REAL][[*index, "seed", *probes]], index, error=True),
         note=(
             f"{len(SEEDS)} seeds, mean ± standard error. {scale.n_images} training images, of "
-            f"digits 1000; components: {scale.data}; {scale.of_images}, other parameters are "
-            "defaults. samples and reconstructions: Frechet distance from test images in the "
-            "features of a classifier, not comparable with FID; reconstructions are of other test "
-            "images, which are the row of real images. Accuracies on the test images of "
-            f"classifiers that are fitted to the codes of up to {_N_ROWS} training images, "
+            f"digits 1000; {scale.data}, {scale.of_images}, other parameters are defaults. "
+            "samples and reconstructions: Frechet distance from test images in the features of a "
+            "classifier, not comparable with FID; reconstructions are of other test images, which "
+            "are the row of real images. Accuracies on the test images of classifiers that are "
+            f"fitted to the codes of up to {_N_ROWS} training images, "
             "standardised: z is one draw of q(y | x), mu its mean."
         ),
     )

@@ -57,9 +57,10 @@ torch.nn.Module or callable, default="identity"
         begins; see :class:`~sklearn_intelvae.priors.AdaptiveVarianceClip`.
     responsibility : float, default=0.0
         Weight of a term that spreads the rows over the modes of the prior.
-    beta_rec, beta_kl, beta_neg : float, default=0.15, 0.09, 0.3
+    beta_rec, beta_kl, beta_neg : float or "auto", default="auto"
         Weights of errors, of the KL of real rows, and of the KL of generated rows in the encoder's
-        loss; see :class:`~sklearn_intelvae.objectives.SoftIntro`.
+        loss; "auto" takes 0.15, 0.09 and 0.3, or with "mixture" and "vamp" 0.3, 0.03 and 0.1. See
+        :class:`~sklearn_intelvae.objectives.SoftIntro`.
     vae_warmup : float, default=0.13
         Fraction of ``max_iter`` for which the model is trained as a VAE.
     game_warmup : float, default=0.13
@@ -132,9 +133,9 @@ torch.nn.Module or callable, default="identity"
         learn_weights=True,
         clip_prior_variance=True,
         responsibility=0.0,
-        beta_rec=0.15,
-        beta_kl=0.09,
-        beta_neg=0.3,
+        beta_rec="auto",
+        beta_kl="auto",
+        beta_neg="auto",
         vae_warmup=0.13,
         game_warmup=0.13,
         vamp_warmup=0.8,

@@ -12,7 +12,11 @@ from sklearn_intelvae.mappings import Clusters, DimensionSelector, Identity
 from sklearn_intelvae.model import Parts, build_model
 from sklearn_intelvae.networks import MLP
 from sklearn_intelvae.objectives import Batch, SoftIntro
-from sklearn_intelvae.objectives._soft_intro import normalised_entropy
+from sklearn_intelvae.objectives._soft_intro import (
+    BETAS,
+    BETAS_WITH_MODES,
+    normalised_entropy,
+)
 from sklearn_intelvae.posteriors import DiagonalGaussian
 from sklearn_intelvae.priors import Mixture, Normal, Vamp, VampMixture
 from sklearn_intelvae.training import PlayerNet, Rows
@@ -121,10 +125,10 @@ class TestWhoMoves:
         m = model()
         objective, own = game(m, beta_rec=1e-9), list(m.encoder.parameters())
         loss, terms = objective.loss("encoder", m, batch())
-        cost = loss - objective.step_scale * objective.beta_kl * terms["kl"]
+        cost = loss - objective.step_scale * objective.betas.kl * terms["kl"]
         generator = torch.Generator().manual_seed(2)
         run = m(rows(), generator)
-        real = objective._energy(run.p.mean, rows(), terms["kl"], objective.beta_neg).median()
+        real = objective._energy(run.p.mean, rows(), terms["kl"], objective.betas.neg).median()
         given = run.p.mean.detach().clone()
         alone, _ = objective._belief(m, m.p_y(), given, real.detach(), generator)
         for mine, other in zip(gradients(cost, own), gradients(alone, own), strict=True):
@@ -206,6 +210,13 @@ class TestWorth:
         with pytest.warns(UserWarning, match="Lower beta_neg"):
             game(model(), beta_kl=0.2, beta_neg=0.9, suspicion=0.25)
         game(model(), beta_kl=0.2, beta_neg=0.9, suspicion=None)
+
+    @pytest.mark.parametrize("prior", [Mixture(K), Vamp(K), VampMixture(K)], ids=repr)
+    def test_betas_are_the_priors_unless_they_are_given(self, prior):
+        assert game(model()).betas == BETAS
+        assert game(model(prior)).betas == BETAS_WITH_MODES
+        assert game(model(prior), beta_neg=0.02).betas == BETAS_WITH_MODES._replace(neg=0.02)
+        assert game(model(), beta_rec=0.2, beta_kl=0.1).betas == (0.2, 0.1, BETAS.neg)
 
     def test_the_decoder_pays_half_of_the_kl_of_each_kind_of_made_row(self):
         m = model()
@@ -348,9 +359,9 @@ class TestAdvice:
     @pytest.mark.parametrize(("fake", "advised"), [(1.0, True), (3.0, False)])
     def test_it_speaks_up_if_generated_rows_look_more_real(self, fake, advised):
         history = [{"kl": 2.0}] + 8 * [{"kl_real": 2.0, "kl_fake": fake}]
-        advice = SoftIntro().advice(history)
+        advice = game(model()).advice(history)
         assert (advice is not None) == advised
-        assert not advised or "beta_neg" in advice
+        assert not advised or "Lower beta_neg, now 0.3." in advice
 
     def test_an_early_lapse_is_forgiven(self):
         rows = [{"kl_real": 2.0, "kl_fake": fake} for fake in (1.0, 1.0, 1.0, 1.0, 3.0, 3.0)]
