@@ -20,7 +20,7 @@ from sklearn_intelvae import SoftIntroVAE
 from sklearn_intelvae.datasets import make_rings
 
 ALPHA, SUSPICION, GAMMA = 2.0, 0.25, 0.15
-BETA_REC, BETA_KL, BETA_NEG = 0.15, 0.09, 0.3
+BETA_REC, BETA_REC_MIXTURE, BETA_KL, BETA_NEG = 0.15, 0.9, 0.09, 0.3
 BATCH_SIZE, LEARNING_RATE = 256, 1e-3
 REPEATS = 3
 CASES = {
@@ -42,7 +42,8 @@ class Loop:
     def __init__(self, X: np.ndarray, d: int, hidden: tuple[int, ...], n_modes: int) -> None:
         n_features = X.shape[1]
         self.data, self.d = torch.from_numpy(X), d
-        self.unit = d / self.data.var(0, correction=0).sum()
+        beta = BETA_REC if n_modes == 1 else BETA_REC_MIXTURE
+        self.weight = beta * d / self.data.var(0, correction=0).sum()
         self.encoder = mlp(n_features, *hidden, 2 * d)
         self.decoder = mlp(d, *hidden[::-1], n_features)
         self.prior: list[Tensor] = []
@@ -83,7 +84,7 @@ class Loop:
 
     def energy(self, x: Tensor, made: Tensor, kl: Tensor, beta: float) -> Tensor:
         """Return the energy of each row."""
-        return (BETA_REC * self.unit * ((x - made) ** 2).sum(1) + beta * kl) / self.d
+        return (self.weight * ((x - made) ** 2).sum(1) + beta * kl) / self.d
 
     def step(self, player: str, loss: Tensor) -> None:
         """Let a player make a step."""

@@ -57,9 +57,10 @@ torch.nn.Module or callable, default="identity"
         begins; see :class:`~sklearn_intelvae.priors.AdaptiveVarianceClip`.
     responsibility : float, default=0.0
         Weight of a term that spreads the rows over the modes of the prior.
-    beta_rec, beta_kl, beta_neg : float or "auto", default="auto"
-        Weights of errors, of the KL of real rows, and of the KL of generated rows in the encoder's
-        loss; "auto" takes 0.15, 0.09 and 0.3, or with "mixture" and "vamp" 0.3, 0.03 and 0.1. See
+    beta_rec : float or "auto", default="auto"
+        Weight of the errors. "auto" takes 0.15, or 0.9 with "mixture" and "vamp".
+    beta_kl, beta_neg : float, default=0.09, 0.3
+        Weights of the KL of real rows, and of the KL of generated rows in the encoder's loss; see
         :class:`~sklearn_intelvae.objectives.SoftIntro`.
     vae_warmup : float, default=0.13
         Fraction of ``max_iter`` for which the model is trained as a VAE.
@@ -86,7 +87,7 @@ torch.nn.Module or callable, default="identity"
     that is a mixture ``responsibility_entropy``, 1 if all modes are used alike,
     ``inactive_modes``, those with a share below 1 / K^2, ``mode_separation``, the mean distance of
     two modes in units of their width, near 0 if all coincide, and ``largest_prior_variance``. Where
-    generated rows stay nearer to the prior than real ones, the fit warns.
+    generated rows stay far nearer to the prior than real ones, the fit warns.
 
     ``score_samples`` bounds the log-likelihood as for any other model here; the game does not
     maximise it.
@@ -134,8 +135,8 @@ torch.nn.Module or callable, default="identity"
         clip_prior_variance=True,
         responsibility=0.0,
         beta_rec="auto",
-        beta_kl="auto",
-        beta_neg="auto",
+        beta_kl=0.09,
+        beta_neg=0.3,
         vae_warmup=0.13,
         game_warmup=0.13,
         vamp_warmup=0.8,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from numbers import Real
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -23,21 +23,9 @@ from sklearn_intelvae.objectives._base import (
 
 Terms = dict[str, Tensor]
 
-Auto = Literal["auto"]
-
-
-class Betas(NamedTuple):
-    """Weights of errors, of the KL of real rows, and of the KL of generated ones."""
-
-    rec: float
-    kl: float
-    neg: float
-
-
-BETAS = Betas(0.15, 0.09, 0.3)
-BETAS_WITH_MODES = Betas(0.3, 0.03, 0.1)
-
+BETA_REC, BETA_REC_WITH_MODES = 0.15, 0.9
 _LATE = 0.25
+_FAR_NEARER = 0.8
 _SPREADS = 0.01, 100.0
 
 
@@ -86,17 +74,17 @@ class SoftIntro(Objective):
     Parameters
     ----------
     beta_rec : float or "auto", default="auto"
-        Weight of the errors, :math:`\beta_{rec}`. "auto" takes 0.15, or 0.3 with a prior that has
-        modes.
-    beta_kl : float or "auto", default="auto"
+        Weight of the errors, :math:`\beta_{rec}`. "auto" takes 0.15, or 0.9 with a prior that has
+        modes. ``beta_kl`` over twice of it is the variance of the noise, in units of the variance
+        of X per component, that rows are coded with; where that is not well below 1, nothing
+        reaches y.
+    beta_kl : float, default=0.09
         Weight of the KL of real rows, and for the decoder of generated ones,
-        :math:`\beta_{kl}`. "auto" takes 0.09, or 0.03 with a prior that has modes. Over twice
-        ``beta_rec`` it is the variance of the noise, in units of the variance of X per component,
-        that rows are coded with; where that is not well below 1, nothing reaches y.
-    beta_neg : float or "auto", default="auto"
-        Weight of the KL of generated rows in the encoder's exponential, :math:`\beta_{neg}`. "auto"
-        takes 0.3, or 0.1 with a prior that has modes. The larger, the farther from the prior the
-        encoder codes what is generated; too large, and real rows go with it.
+        :math:`\beta_{kl}`.
+    beta_neg : float, default=0.3
+        Weight of the KL of generated rows in the encoder's exponential, :math:`\beta_{neg}`. The
+        larger, the farther from the prior the encoder codes what is generated; too large, and real
+        rows go with it.
     responsibility : float, default=0.0
         Weight :math:`\rho` of the term that spreads real rows over the modes of the prior.
     suspicion : float or None, default=0.25
@@ -149,8 +137,8 @@ class SoftIntro(Objective):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "beta_rec": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
-        "beta_kl": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
-        "beta_neg": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
+        "beta_kl": [Interval(Real, 0, None, closed="neither")],
+        "beta_neg": [Interval(Real, 0, None, closed="left")],
         "responsibility": [Interval(Real, 0, None, closed="left")],
         "suspicion": [Interval(Real, 0, None, closed="neither"), None],
         "onset": [Interval(Real, 0, 1, closed="both")],
@@ -164,9 +152,9 @@ class SoftIntro(Objective):
 
     def __init__(
         self,
-        beta_rec: float | Auto = "auto",
-        beta_kl: float | Auto = "auto",
-        beta_neg: float | Auto = "auto",
+        beta_rec: float | Literal["auto"] = "auto",
+        beta_kl: float = 0.09,
+        beta_neg: float = 0.3,
         responsibility: float = 0.0,
         suspicion: float | None = 0.25,
         onset: float = 0.5,
@@ -190,13 +178,12 @@ class SoftIntro(Objective):
     def build(self, model: Model) -> None:
         """Check the parameters and take the size of y."""
         self._validate()
-        auto = BETAS_WITH_MODES if getattr(model.prior, "has_modes", False) else BETAS
-        given = self.beta_rec, self.beta_kl, self.beta_neg
-        self.betas = Betas(*(a if b == "auto" else b for a, b in zip(auto, given, strict=True)))
-        if self.suspicion is not None and self.suspicion * self.betas.neg >= self.betas.kl:
+        auto = BETA_REC_WITH_MODES if getattr(model.prior, "has_modes", False) else BETA_REC
+        self.error_weight = auto if self.beta_rec == "auto" else self.beta_rec
+        if self.suspicion is not None and self.suspicion * self.beta_neg >= self.beta_kl:
             warnings.warn(
-                f"suspicion * beta_neg = {self.suspicion * self.betas.neg:.3g} is not below "
-                f"beta_kl = {self.betas.kl:.3g}: once generated rows look like real ones, the "
+                f"suspicion * beta_neg = {self.suspicion * self.beta_neg:.3g} is not below "
+                f"beta_kl = {self.beta_kl:.3g}: once generated rows look like real ones, the "
                 "encoder gains by coding all of them ever farther from the prior. Lower beta_neg.",
                 stacklevel=2,
             )
@@ -237,7 +224,7 @@ class SoftIntro(Objective):
     def validation_loss(self, model: Model, batch: Batch) -> Tensor:
         """Return the energy of real rows, since how the game stands is no measure of progress."""
         run = model(batch.x, batch.generator)
-        return self._energy(run.p.mean, batch.x, model.kl(run.q, run.y), self.betas.kl)
+        return self._energy(run.p.mean, batch.x, model.kl(run.q, run.y), self.beta_kl)
 
     def _of_encoder(self, model: Model, batch: Batch) -> tuple[Tensor, Terms]:
         x, stakes = batch.x, self._stakes(batch)
@@ -249,12 +236,12 @@ class SoftIntro(Objective):
         kl = model.kl(run.q, run.y, p_y)
         with torch.no_grad():
             terms = {"reconstruction": -run.p.log_prob(x), "kl": kl}
-        loss = self._energy(run.p.mean, x, kl, self.betas.kl)
+        loss = self._energy(run.p.mean, x, kl, self.beta_kl)
         loss = loss + self._of_modes(model, p_y, run.y)
         extra = terms_of_mapping(model, batch, run)
-        loss = sum((self.step_scale * self.betas.kl * term for term in extra.values()), loss)
+        loss = sum((self.step_scale * self.beta_kl * term for term in extra.values()), loss)
         if stakes:
-            real = self._energy(run.p.mean, x, kl, self.betas.neg).detach().median()
+            real = self._energy(run.p.mean, x, kl, self.beta_neg).detach().median()
             cost, of_game = self._belief(model, p_y, run.p.mean.detach(), real, batch.generator)
             loss = loss + stakes * cost
             terms |= {"kl_real": kl} | of_game
@@ -274,7 +261,7 @@ class SoftIntro(Objective):
         judged = torch.cat([generated, reconstructed])
         again = model(judged, generator)
         kl = model.kl(again.q, again.y, p_y)
-        exp_elbo = self._exp_elbo(self._energy(again.p.mean, judged, kl, self.betas.neg), real)
+        exp_elbo = self._exp_elbo(self._energy(again.p.mean, judged, kl, self.beta_neg), real)
         kl_fake, kl_rec = kl.chunk(2)
         of_fake, of_rec = exp_elbo.chunk(2)
         terms = {
@@ -298,9 +285,9 @@ class SoftIntro(Objective):
         z = model.mapping(torch.cat([y, p_y.sample(n, batch.generator)]) if stakes else y)
         h = model.decoder(z)
         p = model.likelihood(h)
-        loss = self._energy(p.mean[:n], x, model.kl(q, y, p_y), self.betas.kl)
+        loss = self._energy(p.mean[:n], x, model.kl(q, y, p_y), self.beta_kl)
         extra = terms_of_mapping(model, batch, Pass(q, y, z[:n], p))
-        loss = sum((self.step_scale * self.betas.kl * term for term in extra.values()), loss)
+        loss = sum((self.step_scale * self.beta_kl * term for term in extra.values()), loss)
         if any(weight.requires_grad for weight in model.likelihood.parameters()):
             loss = loss - model.likelihood(h[:n].detach()).log_prob(x)
         if stakes:
@@ -311,10 +298,10 @@ class SoftIntro(Objective):
         """Return what the decoder pays for made rows, reconstructed and generated, seen through."""
         q = model.encode(made)
         y = q.sample(generator)
-        cost = self.betas.kl * model.kl(q, y, _frozen(p_y))
+        cost = self.beta_kl * model.kl(q, y, _frozen(p_y))
         if self.gamma_r:
             error = self._error(_decoded(model, y.detach()), made.detach())
-            cost = cost + self.gamma_r * self.betas.rec * error
+            cost = cost + self.gamma_r * self.error_weight * error
         of_rec, of_fake = cost.chunk(2)
         return 0.5 * self.gamma * self.step_scale * (of_rec + of_fake)
 
@@ -333,7 +320,7 @@ class SoftIntro(Objective):
             return q, q.sample(batch.generator)
 
     def _energy(self, mean: Tensor, x: Tensor, kl: Tensor, beta: float) -> Tensor:
-        return self.step_scale * (self.betas.rec * self._error(mean, x) + beta * kl)
+        return self.step_scale * (self.error_weight * self._error(mean, x) + beta * kl)
 
     def _error(self, mean: Tensor, x: Tensor) -> Tensor:
         return (mean - x).square().sum(-1) * (self.n_components / self.total_variance)
@@ -374,16 +361,20 @@ class SoftIntro(Objective):
         return summary
 
     def advice(self, history: list[dict[str, Any]]) -> str | None:
-        """Say so if the encoder, late in the game, codes generated rows nearer to the prior."""
+        """Say so if the encoder, late in the game, codes generated rows far nearer to the prior.
+
+        A little nearer they are to a mixture in many dimensions even without a game, since rows
+        that were decoded lack what the decoder cannot say.
+        """
         game = [row for row in history if "kl_fake" in row]
         late = game[-max(1, math.ceil(_LATE * len(game))) :]
-        if not late or any(row["kl_fake"] >= row["kl_real"] for row in late):
+        if not late or any(row["kl_fake"] >= _FAR_NEARER * row["kl_real"] for row in late):
             return None
         return (
             f"in the last {len(late)} epochs the encoder found generated rows nearer to the prior "
             f"than real ones (history_: kl_fake {late[-1]['kl_fake']:.3g}, kl_real "
             f"{late[-1]['kl_real']:.3g}), and samples are poor then. Lower beta_neg, now "
-            f"{self.betas.neg}."
+            f"{self.beta_neg}."
         )
 
 

@@ -154,7 +154,7 @@ class TestGame:
         assert sharp < 0.5 * blurred
 
     def test_weights_and_lengths_can_be_searched(self, blobs):
-        grid = {"beta_neg": [0.05, 0.1], "prior": ["normal", "mixture"], "vae_warmup": [0.2, 0.5]}
+        grid = {"beta_neg": [0.1, 0.3], "prior": ["normal", "mixture"], "vae_warmup": [0.2, 0.5]}
         search = GridSearchCV(SoftIntroVAE(n_prior_components=3, **SMALL), grid, cv=2)
         assert np.isfinite(search.fit(blobs[0]).best_score_)
 

@@ -13,8 +13,8 @@ from sklearn_intelvae.model import Parts, build_model
 from sklearn_intelvae.networks import MLP
 from sklearn_intelvae.objectives import Batch, SoftIntro
 from sklearn_intelvae.objectives._soft_intro import (
-    BETAS,
-    BETAS_WITH_MODES,
+    BETA_REC,
+    BETA_REC_WITH_MODES,
     normalised_entropy,
 )
 from sklearn_intelvae.posteriors import DiagonalGaussian
@@ -125,10 +125,10 @@ class TestWhoMoves:
         m = model()
         objective, own = game(m, beta_rec=1e-9), list(m.encoder.parameters())
         loss, terms = objective.loss("encoder", m, batch())
-        cost = loss - objective.step_scale * objective.betas.kl * terms["kl"]
+        cost = loss - objective.step_scale * objective.beta_kl * terms["kl"]
         generator = torch.Generator().manual_seed(2)
         run = m(rows(), generator)
-        real = objective._energy(run.p.mean, rows(), terms["kl"], objective.betas.neg).median()
+        real = objective._energy(run.p.mean, rows(), terms["kl"], objective.beta_neg).median()
         given = run.p.mean.detach().clone()
         alone, _ = objective._belief(m, m.p_y(), given, real.detach(), generator)
         for mine, other in zip(gradients(cost, own), gradients(alone, own), strict=True):
@@ -212,11 +212,10 @@ class TestWorth:
         game(model(), beta_kl=0.2, beta_neg=0.9, suspicion=None)
 
     @pytest.mark.parametrize("prior", [Mixture(K), Vamp(K), VampMixture(K)], ids=repr)
-    def test_betas_are_the_priors_unless_they_are_given(self, prior):
-        assert game(model()).betas == BETAS
-        assert game(model(prior)).betas == BETAS_WITH_MODES
-        assert game(model(prior), beta_neg=0.02).betas == BETAS_WITH_MODES._replace(neg=0.02)
-        assert game(model(), beta_rec=0.2, beta_kl=0.1).betas == (0.2, 0.1, BETAS.neg)
+    def test_errors_weigh_more_with_modes_unless_the_weight_is_given(self, prior):
+        assert game(model()).error_weight == BETA_REC
+        assert game(model(prior)).error_weight == BETA_REC_WITH_MODES
+        assert game(model(prior), beta_rec=0.2).error_weight == 0.2
 
     def test_the_decoder_pays_half_of_the_kl_of_each_kind_of_made_row(self):
         m = model()
@@ -356,7 +355,7 @@ class TestCost:
 
 
 class TestAdvice:
-    @pytest.mark.parametrize(("fake", "advised"), [(1.0, True), (3.0, False)])
+    @pytest.mark.parametrize(("fake", "advised"), [(1.0, True), (1.8, False), (3.0, False)])
     def test_it_speaks_up_if_generated_rows_look_more_real(self, fake, advised):
         history = [{"kl": 2.0}] + 8 * [{"kl_real": 2.0, "kl_fake": fake}]
         advice = game(model()).advice(history)
