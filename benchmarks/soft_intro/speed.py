@@ -20,7 +20,7 @@ from sklearn_intelvae import SoftIntroVAE
 from sklearn_intelvae.datasets import make_rings
 
 ALPHA, SUSPICION, GAMMA = 2.0, 0.25, 0.15
-BETA_REC, BETA_REC_MIXTURE, BETA_KL, BETA_NEG = 0.15, 0.9, 0.09, 0.3
+BETA_REC, BETA_REC_MIXTURE, BETA_KL, BETA_NEG = 0.15, 5.0, 0.09, 0.3
 BATCH_SIZE, LEARNING_RATE = 256, 1e-3
 REPEATS = 3
 CASES = {

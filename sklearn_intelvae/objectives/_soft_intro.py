@@ -23,9 +23,9 @@ from sklearn_intelvae.objectives._base import (
 
 Terms = dict[str, Tensor]
 
-BETA_REC, BETA_REC_WITH_MODES = 0.15, 0.9
+BETA_REC, BETA_REC_WITH_MODES = 0.15, 5.0
 _LATE = 0.25
-_FAR_NEARER = 0.8
+_FAR_NEARER, _RUN_AWAY = 0.8, 5.0
 _SPREADS = 0.01, 100.0
 
 
@@ -74,7 +74,7 @@ class SoftIntro(Objective):
     Parameters
     ----------
     beta_rec : float or "auto", default="auto"
-        Weight of the errors, :math:`\beta_{rec}`. "auto" takes 0.15, or 0.9 with a prior that has
+        Weight of the errors, :math:`\beta_{rec}`. "auto" takes 0.15, or 5 with a prior that has
         modes. ``beta_kl`` over twice of it is the variance of the noise, in units of the variance
         of X per component, that rows are coded with; where that is not well below 1, nothing
         reaches y.
@@ -361,21 +361,29 @@ class SoftIntro(Objective):
         return summary
 
     def advice(self, history: list[dict[str, Any]]) -> str | None:
-        """Say so if the encoder, late in the game, codes generated rows far nearer to the prior.
+        """Say so if, late in the game, the encoder codes the wrong rows far from the prior.
 
-        A little nearer they are to a mixture in many dimensions even without a game, since rows
-        that were decoded lack what the decoder cannot say.
+        A little nearer to it than real rows generated ones are to a mixture in many dimensions even
+        without a game, since they lack what the decoder cannot say.
         """
         game = [row for row in history if "kl_fake" in row]
-        late = game[-max(1, math.ceil(_LATE * len(game))) :]
-        if not late or any(row["kl_fake"] >= _FAR_NEARER * row["kl_real"] for row in late):
+        if not game:
             return None
-        return (
-            f"in the last {len(late)} epochs the encoder found generated rows nearer to the prior "
-            f"than real ones (history_: kl_fake {late[-1]['kl_fake']:.3g}, kl_real "
-            f"{late[-1]['kl_real']:.3g}), and samples are poor then. Lower beta_neg, now "
-            f"{self.beta_neg}."
-        )
+        late, first = game[-max(1, math.ceil(_LATE * len(game))) :], game[0]["kl_real"]
+        fake, real = late[-1]["kl_fake"], late[-1]["kl_real"]
+        if all(row["kl_real"] > _RUN_AWAY * first > 0 for row in late):
+            found = (
+                f"the encoder has driven real rows from the prior together with generated ones "
+                f"(history_: kl_real {real:.3g}, {first:.3g} when the game began)"
+            )
+        elif all(row["kl_fake"] < _FAR_NEARER * row["kl_real"] for row in late):
+            found = (
+                f"in the last {len(late)} epochs the encoder found generated rows nearer to the "
+                f"prior than real ones (history_: kl_fake {fake:.3g}, kl_real {real:.3g})"
+            )
+        else:
+            return None
+        return f"{found}, and samples are poor then. Lower beta_neg, now {self.beta_neg}."
 
 
 def normalised_entropy(shares: Tensor) -> Tensor:
