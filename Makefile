@@ -52,6 +52,7 @@ bench-soft-intro: $(STAMP)
 	$(BIN)/python benchmarks/soft_intro/priors.py --scale $(SCALE)
 	$(BIN)/python benchmarks/soft_intro/mappings.py --scale $(SCALE)
 	$(BIN)/python benchmarks/soft_intro/mappings.py --scale $(SCALE) --owner
+	$(BIN)/python benchmarks/soft_intro/beta_neg.py --scale $(SCALE)
 	$(BIN)/python benchmarks/soft_intro/images.py --scale $(SCALE)
 	$(BIN)/python benchmarks/soft_intro/speed.py
 

@@ -67,6 +67,7 @@ def test_the_guide_is_there():
         "hierarchy",
         "own",
         "samples",
+        "introspection",
     }
 
 
