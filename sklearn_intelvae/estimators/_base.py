@@ -75,7 +75,7 @@ class BaseInteLVAE(
     def _objective_part(self) -> Any:
         """Return the objective that the parameters describe."""
 
-    _most_steps = 8000
+    _auto_steps = _inputs.Steps(per_row=3, most=8000)
     """Of training, where ``max_iter`` is "auto"."""
 
     _against_collapse: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from typing import Any
 
 _PRIOR = """
 prior : {"normal", "mixture", "vamp", "vamp-mixture", "spike-and-slab"} or torch.nn.Module, \
@@ -31,7 +32,7 @@ _TRAINING = """
 encoder, decoder : {"auto", "mlp", "conv"} or torch.nn.Module, default="auto"
     Networks; see :mod:`sklearn_intelvae.networks`. "auto" is "conv" if ``image_shape`` is
     given, else "mlp". A module of your own may have any width: a linear layer adapts it.
-hidden_layer_sizes : sequence of int, default=(128, 128)
+hidden_layer_sizes : sequence of int, default=%(hidden layers)s
     Hidden layers of the encoder; the decoder has them in the opposite order. A "conv" network
     takes the last one.
 activation : str, default="relu"
@@ -52,8 +53,8 @@ learning_rate_init : float, default=1e-3
 batch_size : int or "auto", default="auto"
     Rows in a batch; "auto" takes about a sixteenth of them, from 32 to 256.
 max_iter : int or "auto", default="auto"
-    Epochs; "auto" takes those of three steps for each row, or of 8000 steps if that is less,
-    and no fewer than 20.
+    Epochs; "auto" takes those of %(steps for each row)s steps for each row, or of
+    %(steps at most)s steps if that is less, and no fewer than 20.
 n_init : int, default=1
     Number of fits from different weights, orders of the rows and noise. The one whose
     objective is lowest is kept: fully warmed up and with the same noise for all, on the rows
@@ -120,10 +121,18 @@ _PLACES = {
 }
 
 
-def with_shared_docs(estimator: type) -> type:
+def with_shared_docs(estimator: Any) -> Any:
     """Put the shared entries into the places that an estimator's docstring has for them."""
     doc = inspect.cleandoc(estimator.__doc__ or "")  # python -OO leaves none
     for place, entries in _PLACES.items():
         doc = doc.replace(place, entries.strip())
+    defaults, auto = inspect.signature(estimator).parameters, estimator._auto_steps
+    numbers = {
+        "%(hidden layers)s": defaults["hidden_layer_sizes"].default,
+        "%(steps for each row)s": auto.per_row,
+        "%(steps at most)s": auto.most,
+    }
+    for place, number in numbers.items():
+        doc = doc.replace(place, str(number))
     estimator.__doc__ = doc
     return estimator

@@ -91,7 +91,7 @@ class _Sizes(NamedTuple):
 def _sizes(estimator: Any, train: Rows, one_epoch: bool) -> _Sizes:
     batch_size = _inputs.resolve_batch_size(estimator.batch_size, len(train))
     horizon = _inputs.resolve_max_iter(
-        estimator.max_iter, len(train), batch_size, estimator._most_steps
+        estimator.max_iter, len(train), batch_size, estimator._auto_steps
     )
     open_ended = one_epoch and estimator.max_iter == "auto"
     steps_per_epoch = len(Batches(train, batch_size))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from numbers import Integral
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 _BATCH = (32, 256)
-_STEPS_PER_ROW, _FEWEST_EPOCHS = 3, 20
+_FEWEST_EPOCHS = 20
 
 
 def validated(estimator: Any, X: Any, *, reset: bool = False, min_samples: int = 1) -> np.ndarray:
@@ -103,14 +103,21 @@ def resolve_batch_size(batch_size: int | str, n_samples: int) -> int:
     return min(int(batch_size), n_samples)
 
 
-def resolve_max_iter(max_iter: int | str, n_samples: int, batch_size: int, most_steps: int) -> int:
+class Steps(NamedTuple):
+    """How long to train where it is not said."""
+
+    per_row: int
+    most: int
+
+
+def resolve_max_iter(max_iter: int | str, n_samples: int, batch_size: int, auto: Steps) -> int:
     """Return the number of epochs.
 
-    By default those of three steps for each row, since more of them overfit a small table, but of
-    no more than ``most_steps``, and no fewer than 20 epochs.
+    By default those of some steps for each row, since more of them overfit a small table, but of no
+    more than is enough for a large one, and no fewer than 20 epochs.
     """
     if max_iter == "auto":
-        steps = min(_STEPS_PER_ROW * n_samples, most_steps)
+        steps = min(auto.per_row * n_samples, auto.most)
         return max(math.ceil(steps * batch_size / n_samples), _FEWEST_EPOCHS)
     return int(max_iter)
 

@@ -8,6 +8,7 @@ from sklearn.utils._param_validation import Interval
 
 from sklearn_intelvae.estimators._base import BaseInteLVAE
 from sklearn_intelvae.estimators._docs import with_shared_docs
+from sklearn_intelvae.estimators._inputs import Steps
 from sklearn_intelvae.estimators._shelves import resolve
 from sklearn_intelvae.objectives import SoftIntro
 from sklearn_intelvae.priors import Vamp, VampMixture
@@ -202,7 +203,7 @@ torch.nn.Module or callable, default="identity"
             verbose=verbose,
         )
 
-    _most_steps = 15_000
+    _auto_steps = Steps(per_row=10, most=15_000)
     _against_collapse = "or smaller beta_kl and beta_neg"
 
     def _mapping_part(self):
