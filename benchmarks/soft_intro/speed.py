@@ -20,7 +20,7 @@ from sklearn_intelvae import SoftIntroVAE
 from sklearn_intelvae.datasets import make_rings
 
 ALPHA, SUSPICION, GAMMA = 2.0, 0.25, 0.15
-BETA_REC, BETA_REC_MIXTURE, BETA_KL, BETA_NEG = 0.15, 5.0, 0.09, 0.3
+BETA_KL, BETA_NEG, BETA_JUDGED = 0.09, 0.3, 0.15
 BATCH_SIZE, LEARNING_RATE = 256, 1e-3
 REPEATS = 3
 CASES = {
@@ -42,8 +42,8 @@ class Loop:
     def __init__(self, X: np.ndarray, d: int, hidden: tuple[int, ...], n_modes: int) -> None:
         n_features = X.shape[1]
         self.data, self.d = torch.from_numpy(X), d
-        beta = BETA_REC if n_modes == 1 else BETA_REC_MIXTURE
-        self.weight = beta * d / self.data.var(0, correction=0).sum()
+        self.beta_rec = 5.0 if n_modes > 1 else 0.9 if n_features > d else 0.15
+        self.unit = d / self.data.var(0, correction=0).sum()
         self.encoder = mlp(n_features, *hidden, 2 * d)
         self.decoder = mlp(d, *hidden[::-1], n_features)
         self.prior: list[Tensor] = []
@@ -82,9 +82,13 @@ class Loop:
         noise = (y - mean) ** 2 / log_variance.exp()
         return -0.5 * (log_variance + noise).sum(1) - log_p
 
-    def energy(self, x: Tensor, made: Tensor, kl: Tensor, beta: float) -> Tensor:
+    def energy(self, x: Tensor, made: Tensor, kl: Tensor) -> Tensor:
         """Return the energy of each row."""
-        return (self.weight * ((x - made) ** 2).sum(1) + beta * kl) / self.d
+        return (self.beta_rec * self.unit * ((x - made) ** 2).sum(1) + BETA_KL * kl) / self.d
+
+    def judged(self, x: Tensor, made: Tensor, kl: Tensor) -> Tensor:
+        """Return the energy by which made rows are compared with real ones."""
+        return (BETA_JUDGED * self.unit * ((x - made) ** 2).sum(1) + BETA_NEG * kl) / self.d
 
     def step(self, player: str, loss: Tensor) -> None:
         """Let a player make a step."""
@@ -100,19 +104,19 @@ class Loop:
         mean, log_variance, y = self.encode(x)
         made = self.decoder(y)
         kl = self.kl(mean, log_variance, y, frozen=True)
-        loss = self.energy(x, made, kl, BETA_KL)
-        real = self.energy(x, made, kl, BETA_NEG).detach().median()
+        loss = self.energy(x, made, kl)
+        real = self.judged(x, made.detach(), kl.detach()).median()
         with torch.no_grad():
             judged = torch.cat([self.decoder(self.draw(len(x))), made.detach()])
         q = self.encode(judged)
-        again = self.energy(judged, self.decoder(q[2]), self.kl(*q, frozen=True), BETA_NEG)
+        again = self.judged(judged, self.decoder(q[2]), self.kl(*q, frozen=True))
         belief = SUSPICION * (1 + nn.functional.elu(ALPHA * (real - again)))
         self.step("E", (loss + belief.view(2, -1).sum(0) / (2 * ALPHA)).mean())
 
         mean, log_variance, y = mean.detach(), log_variance.detach(), y.detach()
         made = self.decoder(torch.cat([y, self.draw(len(x))]))
         kl = self.kl(mean, log_variance, y, frozen=False)
-        loss = self.energy(x, made[: len(x)], kl, BETA_KL)
+        loss = self.energy(x, made[: len(x)], kl)
         fake = BETA_KL * self.kl(*self.encode(made), frozen=True) / self.d
         self.step("D", (loss + 0.5 * GAMMA * fake.view(2, -1).sum(0)).mean())
 

@@ -59,7 +59,8 @@ torch.nn.Module or callable, default="identity"
     responsibility : float, default=0.0
         Weight of a term that spreads the rows over the modes of the prior.
     beta_rec : float or "auto", default="auto"
-        Weight of the errors. "auto" takes 0.15, or 5 with "mixture" and "vamp".
+        Weight of the errors. "auto" takes 5 with "mixture" and "vamp", else 0.15, or 0.9 where X
+        has more columns than ``n_components``.
     beta_kl, beta_neg : float, default=0.09, 0.3
         Weights of the KL of real rows, and of the KL of generated rows in the encoder's loss; see
         :class:`~sklearn_intelvae.objectives.SoftIntro`.

@@ -23,7 +23,9 @@ from sklearn_intelvae.objectives._base import (
 
 Terms = dict[str, Tensor]
 
-BETA_REC, BETA_REC_WITH_MODES = 0.15, 5.0
+FULL, COMPRESSED, WITH_MODES = 0.15, 0.9, 5.0
+"""Weights of the errors: of a y as wide as X, of a narrower one, and with a prior of modes."""
+
 _LATE = 0.25
 _FAR_NEARER, _RUN_AWAY = 0.8, 5.0
 _SPREADS = 0.01, 100.0
@@ -38,18 +40,19 @@ class SoftIntro(Objective):
     .. math::
 
         L(x) = d\, |x - m(y)|^2 / V, \quad
-        \mathrm{KL}(x) = \mathrm{KL}(q(y \mid x) \Vert p(y)), \quad
-        E_b(x) = s\, (\beta_{rec} L(x) + b\, \mathrm{KL}(x)),
+        \mathrm{KL}(x) = \mathrm{KL}(q(y \mid x) \Vert p(y)), \\
+        E(x) = s\, (\beta_{rec} L(x) + \beta_{kl} \mathrm{KL}(x)), \quad
+        J(x) = s\, (\beta_{judged} L(x) + \beta_{neg} \mathrm{KL}(x)),
 
     and with :math:`\tilde x` running over two rows, one generated from the prior and the
     reconstruction m(y) of x, the players minimise
 
     .. math::
 
-        \text{encoder:} \quad & E_{\beta_{kl}}(x)
+        \text{encoder:} \quad & E(x)
             + \frac{1}{2 \alpha} \sum_{\tilde x} w(\tilde x)
             + s\, \rho \sum_k c_k \log_K c_k, \\
-        \text{decoder, mapping and prior:} \quad & E_{\beta_{kl}}(x)
+        \text{decoder, mapping and prior:} \quad & E(x)
             + \frac{s \gamma}{2} \sum_{\tilde x} \big(
             \beta_{kl} \mathrm{KL}(\tilde x) + \gamma_r \beta_{rec} L(\tilde x) \big).
 
@@ -57,10 +60,10 @@ class SoftIntro(Objective):
 
     .. math::
 
-        w(\tilde x) = \sigma\, \varphi\big(\alpha\, (\bar E - E_{\beta_{neg}}(\tilde x))\big),
+        w(\tilde x) = \sigma\, \varphi\big(\alpha\, (\bar J - J(\tilde x))\big),
         \qquad \varphi(u) = e^u \text{ for } u < 0, \quad 1 + u \text{ for } u \ge 0,
 
-    with :math:`\bar E` the median of :math:`E_{\beta_{neg}}` over the real rows of the batch.
+    with :math:`\bar J` the median over the real rows of the batch.
 
     To the encoder the rows that it judges are given. The decoder's gradient passes through the
     encoder, which stays as it is; in the KL of generated rows the prior is the target and stays as
@@ -68,16 +71,16 @@ class SoftIntro(Objective):
     what it draws. :math:`c_k` is the mean responsibility of the prior's mode k for the codes of the
     batch; the term spreads real rows over the modes.
 
-    At first both players minimise :math:`E_{\beta_{kl}}(x)`, as a VAE does. In the rest of the
+    At first both players minimise :math:`E(x)`, as a VAE does. In the rest of the
     warm-up the weights of made rows grow from 0.
 
     Parameters
     ----------
     beta_rec : float or "auto", default="auto"
-        Weight of the errors, :math:`\beta_{rec}`. "auto" takes 0.15, or 5 with a prior that has
-        modes. ``beta_kl`` over twice of it is the variance of the noise, in units of the variance
-        of X per component, that rows are coded with; where that is not well below 1, nothing
-        reaches y.
+        Weight of the errors, :math:`\beta_{rec}`. "auto" takes 5 with a prior that has modes, else
+        0.15, or 0.9 where X has more columns than y. ``beta_kl`` over twice of it is the variance
+        of the noise, in units of the variance of X per component, that rows are coded with; where
+        that is not well below 1, nothing reaches y.
     beta_kl : float, default=0.09
         Weight of the KL of real rows, and for the decoder of generated ones,
         :math:`\beta_{kl}`.
@@ -85,6 +88,11 @@ class SoftIntro(Objective):
         Weight of the KL of generated rows in the encoder's exponential, :math:`\beta_{neg}`. The
         larger, the farther from the prior the encoder codes what is generated; too large, and real
         rows go with it.
+    beta_judged : float, default=0.15
+        Weight of the errors in that exponential, :math:`\beta_{judged}`; the papers' is
+        ``beta_rec``. What the decoder has made has smaller errors than real rows, however it is
+        coded. If they weigh much, all of it looks better than what is real, and the encoder can
+        only answer by coding it wrongly.
     responsibility : float, default=0.0
         Weight :math:`\rho` of the term that spreads real rows over the modes of the prior.
     suspicion : float or None, default=0.25
@@ -108,12 +116,14 @@ class SoftIntro(Objective):
     -----
     A normal prior asks for more noise than one with modes: it has no gaps, and without noise the
     encoder cannot spread rows that are in groups over all of it. Modes go where the codes are, and
-    noise only makes them overlap.
+    noise only makes them overlap. Where y is narrower than X, the variance of X along its last
+    components is small, and noise must be smaller still.
 
     The papers' errors are squared distances in the units of X, and their s is one over the number
     of features, so that each data set needs betas of its own. In units of the variance of X per
     component, and with s one over their number, one setting serves the plane and images alike. A
-    setting of the papers' is that of ``scale=1 / n_features`` and ``beta_rec`` times V / d.
+    setting of the papers' is that of ``scale=1 / n_features``, ``beta_rec`` times V / d, the same
+    ``beta_judged``, and ``suspicion=None``.
 
     The likelihood has no part in the game: errors are squared whatever it is. A scale that it
     learns follows the errors of real rows, for ``score_samples``.
@@ -139,6 +149,7 @@ class SoftIntro(Objective):
         "beta_rec": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
         "beta_kl": [Interval(Real, 0, None, closed="neither")],
         "beta_neg": [Interval(Real, 0, None, closed="left")],
+        "beta_judged": [Interval(Real, 0, None, closed="left")],
         "responsibility": [Interval(Real, 0, None, closed="left")],
         "suspicion": [Interval(Real, 0, None, closed="neither"), None],
         "onset": [Interval(Real, 0, 1, closed="both")],
@@ -155,6 +166,7 @@ class SoftIntro(Objective):
         beta_rec: float | Literal["auto"] = "auto",
         beta_kl: float = 0.09,
         beta_neg: float = 0.3,
+        beta_judged: float = 0.15,
         responsibility: float = 0.0,
         suspicion: float | None = 0.25,
         onset: float = 0.5,
@@ -167,6 +179,7 @@ class SoftIntro(Objective):
         self.beta_rec = beta_rec
         self.beta_kl = beta_kl
         self.beta_neg = beta_neg
+        self.beta_judged = beta_judged
         self.responsibility = responsibility
         self.suspicion = suspicion
         self.onset = onset
@@ -178,8 +191,7 @@ class SoftIntro(Objective):
     def build(self, model: Model) -> None:
         """Check the parameters and take the size of y."""
         self._validate()
-        auto = BETA_REC_WITH_MODES if getattr(model.prior, "has_modes", False) else BETA_REC
-        self.error_weight = auto if self.beta_rec == "auto" else self.beta_rec
+        self.error_weight = self._auto(model) if self.beta_rec == "auto" else self.beta_rec
         if self.suspicion is not None and self.suspicion * self.beta_neg >= self.beta_kl:
             warnings.warn(
                 f"suspicion * beta_neg = {self.suspicion * self.beta_neg:.3g} is not below "
@@ -191,6 +203,13 @@ class SoftIntro(Objective):
         self.step_scale = 1 / model.n_components if self.scale is None else self.scale
         self.register_buffer("total_variance", torch.ones(()))
         self._assigned: Tensor | None = None
+
+    @staticmethod
+    def _auto(model: Model) -> float:
+        """Return the weight of the errors where it is not said."""
+        if getattr(model.prior, "has_modes", False):
+            return WITH_MODES
+        return COMPRESSED if model.n_features > model.n_components else FULL
 
     def initialise(self, X: Tensor) -> None:
         """Take the total variance of the training rows, the unit of their errors."""
@@ -224,7 +243,7 @@ class SoftIntro(Objective):
     def validation_loss(self, model: Model, batch: Batch) -> Tensor:
         """Return the energy of real rows, since how the game stands is no measure of progress."""
         run = model(batch.x, batch.generator)
-        return self._energy(run.p.mean, batch.x, model.kl(run.q, run.y), self.beta_kl)
+        return self._energy(run.p.mean, batch.x, model.kl(run.q, run.y))
 
     def _of_encoder(self, model: Model, batch: Batch) -> tuple[Tensor, Terms]:
         x, stakes = batch.x, self._stakes(batch)
@@ -236,12 +255,12 @@ class SoftIntro(Objective):
         kl = model.kl(run.q, run.y, p_y)
         with torch.no_grad():
             terms = {"reconstruction": -run.p.log_prob(x), "kl": kl}
-        loss = self._energy(run.p.mean, x, kl, self.beta_kl)
+        loss = self._energy(run.p.mean, x, kl)
         loss = loss + self._of_modes(model, p_y, run.y)
         extra = terms_of_mapping(model, batch, run)
         loss = sum((self.step_scale * self.beta_kl * term for term in extra.values()), loss)
         if stakes:
-            real = self._energy(run.p.mean, x, kl, self.beta_neg).detach().median()
+            real = self._judged(run.p.mean.detach(), x, kl.detach()).median()
             cost, of_game = self._belief(model, p_y, run.p.mean.detach(), real, batch.generator)
             loss = loss + stakes * cost
             terms |= {"kl_real": kl} | of_game
@@ -261,7 +280,7 @@ class SoftIntro(Objective):
         judged = torch.cat([generated, reconstructed])
         again = model(judged, generator)
         kl = model.kl(again.q, again.y, p_y)
-        exp_elbo = self._exp_elbo(self._energy(again.p.mean, judged, kl, self.beta_neg), real)
+        exp_elbo = self._exp_elbo(self._judged(again.p.mean, judged, kl), real)
         kl_fake, kl_rec = kl.chunk(2)
         of_fake, of_rec = exp_elbo.chunk(2)
         terms = {
@@ -285,7 +304,7 @@ class SoftIntro(Objective):
         z = model.mapping(torch.cat([y, p_y.sample(n, batch.generator)]) if stakes else y)
         h = model.decoder(z)
         p = model.likelihood(h)
-        loss = self._energy(p.mean[:n], x, model.kl(q, y, p_y), self.beta_kl)
+        loss = self._energy(p.mean[:n], x, model.kl(q, y, p_y))
         extra = terms_of_mapping(model, batch, Pass(q, y, z[:n], p))
         loss = sum((self.step_scale * self.beta_kl * term for term in extra.values()), loss)
         if any(weight.requires_grad for weight in model.likelihood.parameters()):
@@ -319,8 +338,11 @@ class SoftIntro(Objective):
             q = model.encode(batch.x)
             return q, q.sample(batch.generator)
 
-    def _energy(self, mean: Tensor, x: Tensor, kl: Tensor, beta: float) -> Tensor:
-        return self.step_scale * (self.error_weight * self._error(mean, x) + beta * kl)
+    def _energy(self, mean: Tensor, x: Tensor, kl: Tensor) -> Tensor:
+        return self.step_scale * (self.error_weight * self._error(mean, x) + self.beta_kl * kl)
+
+    def _judged(self, mean: Tensor, x: Tensor, kl: Tensor) -> Tensor:
+        return self.step_scale * (self.beta_judged * self._error(mean, x) + self.beta_neg * kl)
 
     def _error(self, mean: Tensor, x: Tensor) -> Tensor:
         return (mean - x).square().sum(-1) * (self.n_components / self.total_variance)

@@ -13,8 +13,9 @@ from sklearn_intelvae.model import Parts, build_model
 from sklearn_intelvae.networks import MLP
 from sklearn_intelvae.objectives import Batch, SoftIntro
 from sklearn_intelvae.objectives._soft_intro import (
-    BETA_REC,
-    BETA_REC_WITH_MODES,
+    COMPRESSED,
+    FULL,
+    WITH_MODES,
     normalised_entropy,
 )
 from sklearn_intelvae.posteriors import DiagonalGaussian
@@ -123,12 +124,12 @@ class TestWhoMoves:
     def test_the_encoder_gets_no_gradient_through_the_rows_that_it_judges(self):
         """Whatever it is given: the loss is as if reconstructions were data."""
         m = model()
-        objective, own = game(m, beta_rec=1e-9), list(m.encoder.parameters())
+        objective, own = game(m, beta_rec=1e-9, beta_judged=0.0), list(m.encoder.parameters())
         loss, terms = objective.loss("encoder", m, batch())
         cost = loss - objective.step_scale * objective.beta_kl * terms["kl"]
         generator = torch.Generator().manual_seed(2)
         run = m(rows(), generator)
-        real = objective._energy(run.p.mean, rows(), terms["kl"], objective.beta_neg).median()
+        real = objective._judged(run.p.mean, rows(), terms["kl"]).median()
         given = run.p.mean.detach().clone()
         alone, _ = objective._belief(m, m.p_y(), given, real.detach(), generator)
         for mine, other in zip(gradients(cost, own), gradients(alone, own), strict=True):
@@ -169,14 +170,14 @@ class TestWorth:
         objective = game(m, alpha=2.0, beta_kl=0.4, suspicion=suspicion)
         loss, terms = objective.loss("encoder", m, batch())
         energy = objective._energy(
-            m(rows(), torch.Generator().manual_seed(2)).p.mean, rows(), terms["kl"], 0.4
+            m(rows(), torch.Generator().manual_seed(2)).p.mean, rows(), terms["kl"]
         )
         expected = energy + 0.25 * (terms["exp_elbo_fake"] + terms["exp_elbo_rec"])
         torch.testing.assert_close(loss, expected)
 
     def test_the_papers_exponential_is_of_each_row(self):
         m = model()
-        objective = game(m, beta_rec=1.0, beta_neg=3.0, alpha=1.5, suspicion=None)
+        objective = game(m, beta_judged=1.0, beta_neg=3.0, alpha=1.5, suspicion=None)
         generator, again = (torch.Generator().manual_seed(5) for _ in range(2))
         rec = rows()
         weights, terms = objective._belief(m, m.p_y(), rec, torch.zeros(()), generator)
@@ -212,10 +213,20 @@ class TestWorth:
         game(model(), beta_kl=0.2, beta_neg=0.9, suspicion=None)
 
     @pytest.mark.parametrize("prior", [Mixture(K), Vamp(K), VampMixture(K)], ids=repr)
-    def test_errors_weigh_more_with_modes_unless_the_weight_is_given(self, prior):
-        assert game(model()).error_weight == BETA_REC
-        assert game(model(prior)).error_weight == BETA_REC_WITH_MODES
+    def test_errors_weigh_what_prior_and_widths_ask_for_unless_it_is_given(self, prior):
+        assert game(model(n_components=D)).error_weight == FULL
+        assert game(model(n_components=2)).error_weight == COMPRESSED
+        assert game(model(prior)).error_weight == WITH_MODES
         assert game(model(prior), beta_rec=0.2).error_weight == 0.2
+
+    def test_only_the_errors_of_made_rows_are_judged_by_a_weight_of_their_own(self):
+        m = model()
+        lenient, strict = (game(m, beta_judged=beta) for beta in (0.0, 1.0))
+        run = m(rows(), torch.Generator().manual_seed(2))
+        here, there = (o._energy(run.p.mean, rows(), run.y[:, 0]) for o in (lenient, strict))
+        torch.testing.assert_close(here, there)
+        gap = strict._judged(run.p.mean, rows(), run.y[:, 0]) - 0.5 * 0.3 * run.y[:, 0]
+        torch.testing.assert_close(gap, 0.5 * strict._error(run.p.mean, rows()))
 
     def test_the_decoder_pays_half_of_the_kl_of_each_kind_of_made_row(self):
         m = model()
