@@ -10,7 +10,6 @@ seed alone; they are in ``fid_<scale>.csv`` and take about four minutes a row on
 from __future__ import annotations
 
 import time
-from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -56,7 +55,6 @@ PROBES = {
 DIAGNOSTICS = ("responsibility_entropy", "inactive_modes", "mode_separation")
 
 
-@lru_cache(maxsize=1)
 def fitted(scale: Scale, data: str, model: str, seed: int) -> InteLVAE | SoftIntroVAE:
     """Fit one model, whose other parameters are its defaults."""
     X = images(data)[0][: scale.n_images]

@@ -171,7 +171,8 @@ def _prior_of(estimator: Any, source: str, component: Any) -> Any:
             f"component={component!r} needs a prior that is a mixture, and source='prior'; for the "
             "regions of a mapping there is cluster."
         )
-    n_modes = p_y.responsibilities(torch.zeros(1, estimator._n_intermediary)).shape[-1]
+    anywhere = p_y.sample(1, generator_from(0, estimator._device()))
+    n_modes = p_y.responsibilities(anywhere).shape[-1]
     if not isinstance(component, Integral) or not 0 <= component < n_modes:
         raise ValueError(
             f"component={component!r} is none of the prior's modes, 0 to {n_modes - 1}."

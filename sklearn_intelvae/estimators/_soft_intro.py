@@ -29,8 +29,8 @@ class SoftIntroVAE(BaseInteLVAE):
     A plain VAE blurs: nothing in its loss speaks of what it generates. Here the encoder also
     codes generated rows, and is trained to code them far from the prior; the decoder, and a prior
     that is a mixture, are trained to be coded near it. No further network is needed. Samples come
-    out sharper and the score of rows unlike the data falls, for about five times the time of
-    :class:`InteLVAE`. The first part of the training is that of a VAE.
+    out sharper and the score of rows unlike the data falls; an epoch takes about four times as long
+    as one of :class:`InteLVAE`. The first part of the training is that of a VAE.
 
     X may have any scale: errors are measured in units of the total variance of X, so that the
     weights mean the same for all data. Features that are to count alike are best scaled alike, for

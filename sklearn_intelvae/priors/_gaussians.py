@@ -30,8 +30,12 @@ class Gaussians:
         return self._log_joint(y).softmax(-1)
 
     def sample(self, n_samples: int, generator: torch.Generator) -> Tensor:
-        """Draw a component for each row, then the row."""
-        shares = self.logits.softmax(0)
+        """Draw a component for each row, then the row.
+
+        Weights that are not numbers count as equal, so that rows of a diverging model can be drawn
+        and its loss shows that it diverges.
+        """
+        shares = self.logits.softmax(0).nan_to_num(1.0)
         k = torch.multinomial(shares, n_samples, replacement=True, generator=generator)
         return Normal(self.mean[k], self.log_scale[k]).sample(generator)
 

@@ -5,10 +5,11 @@ import pandas as pd
 import pytest
 import torch
 from shelf import SMALL
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from torch import nn
 
-from sklearn_intelvae import DivergenceError, InteLVAE, SparseInteLVAE
+from sklearn_intelvae import DivergenceError, InteLVAE, SoftIntroVAE, SparseInteLVAE
 from sklearn_intelvae.distributions import Normal
 from sklearn_intelvae.likelihoods import Gaussian
 from sklearn_intelvae.mappings import Clusters, Mapping
@@ -126,9 +127,10 @@ def test_unscaled_data_that_overflow(X):
     )
 
 
-def test_a_huge_learning_rate(X):
+@pytest.mark.parametrize("estimator", [InteLVAE(), SoftIntroVAE(prior="mixture")], ids=repr)
+def test_a_huge_learning_rate(X, estimator):
     assert_refused(
-        InteLVAE(**SMALL | {"learning_rate_init": 1e20, "max_iter": 20}),
+        clone(estimator).set_params(**SMALL | {"learning_rate_init": 1e20, "max_iter": 20}),
         X,
         r"diverged.*Try a smaller learning_rate_init \(now 1e\+20\)",
         DivergenceError,
