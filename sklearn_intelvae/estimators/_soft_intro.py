@@ -211,7 +211,7 @@ torch.nn.Module or callable, default="identity"
         return resolve("mapping", self.mapping)
 
     def _prior_part(self):
-        if self.prior == "mixture":
+        if self.prior in ("mixture", "vamp-mixture"):
             return VampMixture(
                 n_modes=self.n_prior_components,
                 learn=self.learn_prior,

@@ -68,6 +68,11 @@ class TestModes:
         with pytest.raises(ValueError, match=r"is none of the prior's modes, 0 to 11"):
             fitted.sample(5, component=component)
 
+    def test_the_mixture_goes_by_its_name_elsewhere_too(self, blobs):
+        here = SoftIntroVAE(**MIXTURE).fit(blobs[0])
+        there = SoftIntroVAE(**MIXTURE | {"prior": "vamp-mixture"}).fit(blobs[0])
+        assert np.array_equal(here.transform(blobs[0]), there.transform(blobs[0]))
+
     def test_a_prior_without_modes_has_none(self, blobs):
         vae = SoftIntroVAE(**SMALL)
         assert not hasattr(vae, "predict_proba")
