@@ -94,4 +94,5 @@ assert settings == (
 assert filters == list(warnings.filters)
 assert "matplotlib" not in sys.modules
 """
-    subprocess.run([sys.executable, "-c", code], check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

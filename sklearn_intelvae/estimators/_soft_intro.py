@@ -32,9 +32,10 @@ class SoftIntroVAE(BaseInteLVAE):
     out sharper and the score of rows unlike the data falls; an epoch takes about four times as long
     as one of :class:`InteLVAE`. The first part of the training is that of a VAE.
 
-    X may have any scale: errors are measured in units of the total variance of X, so that the
-    weights mean the same for all data. Features that are to count alike are best scaled alike, for
-    instance by ``StandardScaler``.
+    Errors are measured in units of the total variance of X, so that the weights mean the same for
+    all data. Networks still learn best from values of about 1, and the fit warns if those of X are
+    far from it; features that are to count alike are best scaled alike. ``StandardScaler`` does
+    both.
 
     Parameters
     ----------

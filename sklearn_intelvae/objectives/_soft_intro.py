@@ -122,8 +122,8 @@ class SoftIntro(Objective):
     The papers' errors are squared distances in the units of X, and their s is one over the number
     of features, so that each data set needs betas of its own. In units of the variance of X per
     component, and with s one over their number, one setting serves the plane and images alike. A
-    setting of the papers' is that of ``scale=1 / n_features``, ``beta_rec`` times V / d, the same
-    ``beta_judged``, and ``suspicion=None``.
+    setting of the papers' is that of ``scale=1 / n_features``, ``beta_rec`` and ``beta_judged``
+    both times V / d, ``suspicion=None``, ``onset=1``, ``gamma=1`` and ``gamma_r=1e-8``.
 
     The likelihood has no part in the game: errors are squared whatever it is. A scale that it
     learns follows the errors of real rows, for ``score_samples``.
@@ -395,7 +395,7 @@ class SoftIntro(Objective):
         fake, real = late[-1]["kl_fake"], late[-1]["kl_real"]
         if all(row["kl_real"] > _RUN_AWAY * first > 0 for row in late):
             found = (
-                f"the encoder has driven real rows from the prior together with generated ones "
+                "the encoder has driven real rows from the prior together with generated ones "
                 f"(history_: kl_real {real:.3g}, {first:.3g} when the game began)"
             )
         elif all(row["kl_fake"] < _FAR_NEARER * row["kl_real"] for row in late):
