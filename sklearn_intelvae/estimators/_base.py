@@ -75,7 +75,7 @@ class BaseInteLVAE(
     def _objective_part(self) -> Any:
         """Return the objective that the parameters describe."""
 
-    _auto_steps = _inputs.Steps(per_row=3, most=8000)
+    _auto_steps = _inputs.Steps(per_row=3, most=8000, open_ended=1000)
     """Of training, where ``max_iter`` is "auto"."""
 
     _against_collapse: str
@@ -124,9 +124,9 @@ class BaseInteLVAE(
     def partial_fit(self, X, y=None, *, sample_weight=None):
         """Go on training for one epoch, or start.
 
-        The optimizer goes on where it left off, at the rate ``learning_rate_init``. The warm-up of
-        the KL term counts the steps of all calls, and takes ``kl_warmup`` of a thousand steps, or
-        of ``max_iter`` epochs if that is a number. Weights are averaged within the call.
+        The optimizer goes on where it left off, at the rate ``learning_rate_init``. The warm-up
+        counts the steps of all calls, and takes its share of those that ``max_iter`` stands for.
+        Weights are averaged within the call.
 
         Parameters
         ----------

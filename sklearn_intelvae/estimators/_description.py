@@ -14,8 +14,6 @@ from sklearn_intelvae.posteriors import DiagonalGaussian
 
 _OF_TRAINING = {
     "kl_warmup",
-    "vae_warmup",
-    "game_warmup",
     "learning_rate",
     "learning_rate_init",
     "batch_size",

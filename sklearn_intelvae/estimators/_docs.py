@@ -54,7 +54,8 @@ batch_size : int or "auto", default="auto"
     Rows in a batch; "auto" takes about a sixteenth of them, from 32 to 256.
 max_iter : int or "auto", default="auto"
     Epochs; "auto" takes those of %(steps for each row)s steps for each row, or of
-    %(steps at most)s steps if that is less, and no fewer than 20.
+    %(steps at most)s steps if that is less, and no fewer than 20. For ``partial_fit``, whose
+    epochs nobody has counted, it takes the warm-up of %(steps, open)s steps.
 n_init : int, default=1
     Number of fits from different weights, orders of the rows and noise. The one whose
     objective is lowest is kept: fully warmed up and with the same noise for all, on the rows
@@ -63,14 +64,14 @@ n_init : int, default=1
     ``warm_start`` or ``partial_fit``, is always one fit.
 early_stopping : bool, default=False
     Whether to set rows aside, to stop when the loss on them no longer falls, and to return to
-    the best weights. The loss is taken fully warmed up and with the same noise each time, and
-    patience starts after the warm-up.
+    the best weights. The loss is taken fully warmed up and with the same noise each time; that of
+    a game is its loss of real rows. Epochs of the warm-up do not count.
 validation_fraction : float, default=0.1
     Fraction of the rows to set aside, at random, if no ``X_val`` is passed to ``fit``.
 n_iter_no_change : int, default=10
     Epochs without an improvement by ``tol`` before training stops.
 tol : float, default=1e-4
-    Smallest improvement that counts, in nats per row.
+    Smallest improvement of that loss that counts; a bound is in nats per row.
 warm_start : bool, default=False
     Whether ``fit`` goes on from the weights and the optimizer's state of the last one.
 callbacks : list of skorch callbacks or None, default=None
@@ -93,7 +94,8 @@ module_ : sklearn_intelvae.model.Model
 n_iter_ : int
     Epochs run, over all calls that continued one another.
 history_ : list of dict
-    A row for each epoch: loss, its terms in nats per row, duration in seconds.
+    A row for each epoch: loss, its terms per row (those of the bound in nats), duration in
+    seconds.
 loss_curve_ : list of float
     Training loss at each epoch.
 validation_scores_ : list of float
@@ -131,6 +133,7 @@ def with_shared_docs(estimator: Any) -> Any:
         "%(hidden layers)s": defaults["hidden_layer_sizes"].default,
         "%(steps for each row)s": auto.per_row,
         "%(steps at most)s": auto.most,
+        "%(steps, open)s": auto.open_ended,
     }
     for place, number in numbers.items():
         doc = doc.replace(place, str(number))

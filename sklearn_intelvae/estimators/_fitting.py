@@ -20,7 +20,6 @@ from sklearn_intelvae.estimators._description import (
     resolved_parts,
 )
 from sklearn_intelvae.estimators._outcome import (
-    STEPS_TO_LEARN,
     attributes_of,
     explained,
     warn_as_advised,
@@ -95,7 +94,7 @@ def _sizes(estimator: Any, train: Rows, one_epoch: bool) -> _Sizes:
     )
     open_ended = one_epoch and estimator.max_iter == "auto"
     steps_per_epoch = len(Batches(train, batch_size))
-    steps = STEPS_TO_LEARN if open_ended else horizon * steps_per_epoch
+    steps = estimator._auto_steps.open_ended if open_ended else horizon * steps_per_epoch
     trial_epochs = math.ceil(min(_TRIAL_STEPS, _TRIAL_SHARE * steps) / steps_per_epoch)
     n_epochs = 1 if one_epoch else horizon
     warmup_steps = estimator._warmup * steps

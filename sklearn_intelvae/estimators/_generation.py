@@ -171,11 +171,9 @@ def _prior_of(estimator: Any, source: str, component: Any) -> Any:
             f"component={component!r} needs a prior that is a mixture, and source='prior'; for the "
             "regions of a mapping there is cluster."
         )
-    anywhere = p_y.sample(1, generator_from(0, estimator._device()))
-    n_modes = p_y.responsibilities(anywhere).shape[-1]
-    if not isinstance(component, Integral) or not 0 <= component < n_modes:
+    if not isinstance(component, Integral) or not 0 <= component < p_y.n_modes:
         raise ValueError(
-            f"component={component!r} is none of the prior's modes, 0 to {n_modes - 1}."
+            f"component={component!r} is none of the prior's modes, 0 to {p_y.n_modes - 1}."
         )
     return p_y.component(int(component))
 

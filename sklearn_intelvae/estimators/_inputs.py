@@ -108,6 +108,8 @@ class Steps(NamedTuple):
 
     per_row: int
     most: int
+    open_ended: int
+    """Of a training of which one epoch after the other is asked for."""
 
 
 def resolve_max_iter(max_iter: int | str, n_samples: int, batch_size: int, auto: Steps) -> int:
@@ -197,7 +199,7 @@ _NET_PARAMETERS_OF_OURS = {
     "batch_events": "callbacks",
     "schedule": "learning_rate",
     "seed": "random_state",
-    "warmup_steps": "kl_warmup, or vae_warmup",
+    "warmup_steps": "kl_warmup, or vae_warmup and game_warmup",
     "module": "mapping, encoder, decoder, likelihood and prior",
     "train_split": "early_stopping, validation_fraction, or X_val in fit",
     "verbose": "verbose",

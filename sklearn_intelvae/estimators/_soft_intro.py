@@ -205,7 +205,7 @@ torch.nn.Module or callable, default="identity"
             verbose=verbose,
         )
 
-    _auto_steps = Steps(per_row=10, most=15_000)
+    _auto_steps = Steps(per_row=10, most=15_000, open_ended=8000)
     _against_collapse = "or smaller beta_kl and beta_neg"
 
     def _mapping_part(self):
@@ -213,19 +213,33 @@ torch.nn.Module or callable, default="identity"
 
     def _prior_part(self):
         if self.prior in ("mixture", "vamp-mixture"):
+            if not self.vae_warmup:
+                raise ValueError(
+                    "vae_warmup=0 leaves prior='mixture' at the codes of an encoder that has "
+                    "learned nothing: set it to a positive share of the training."
+                )
             return VampMixture(
                 n_modes=self.n_prior_components,
                 learn=self.learn_prior,
                 learn_weights=self.learn_weights,
                 clip_variance=self.clip_prior_variance,
                 release=self.vamp_warmup * self._onset,
-                hold=self._onset,
+            )
+        if not self.learn_prior and (self.prior == "vamp" or not isinstance(self.prior, str)):
+            raise ValueError(
+                f"learn_prior=False has no effect on prior={self.prior!r}, whose own parameters "
+                "say what is learned; leave it at True, or take prior='mixture'."
             )
         if self.prior == "vamp":
             return Vamp(n_pseudo_inputs=self.n_prior_components)
         return resolve("prior", self.prior)
 
     def _objective_part(self):
+        if self._warmup > 1 + 1e-9:
+            raise ValueError(
+                f"vae_warmup={self.vae_warmup} and game_warmup={self.game_warmup} are more than 1 "
+                "together, so that the game would never have set in: lower one of them."
+            )
         weights = {name: getattr(self, name) for name in _OF_THE_OBJECTIVE}
         return SoftIntro(onset=self._onset, **weights)
 

@@ -19,7 +19,7 @@ class Batch(NamedTuple):
     generator: torch.Generator
     """Source of the step's noise."""
     warmup: float = 1.0
-    """Grows from 0 to 1 while the weight of the KL term is warmed up, then stays 1."""
+    """Share of the warm-up that is over: grows from 0 to 1, then stays 1."""
     weight: Tensor | None = None
     """Weight of each row, one on average over all rows; None if they are equal. The loss is
     weighted by the training step, not by the objective."""

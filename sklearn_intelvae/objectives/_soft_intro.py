@@ -63,7 +63,8 @@ class SoftIntro(Objective):
         w(\tilde x) = \sigma\, \varphi\big(\alpha\, (\bar J - J(\tilde x))\big),
         \qquad \varphi(u) = e^u \text{ for } u < 0, \quad 1 + u \text{ for } u \ge 0,
 
-    with :math:`\bar J` the median over the real rows of the batch.
+    with :math:`\bar J` the median over the real rows of the batch. A mapping's penalty is a part of
+    both losses, weighted like the KL of real rows, by s times ``beta_kl``.
 
     To the encoder the rows that it judges are given. The decoder's gradient passes through the
     encoder, which stays as it is; in the KL of generated rows the prior is the target and stays as
@@ -191,14 +192,15 @@ class SoftIntro(Objective):
     def build(self, model: Model) -> None:
         """Check the parameters and take the size of y."""
         self._validate()
-        self.error_weight = self._auto(model) if self.beta_rec == "auto" else self.beta_rec
-        if self.suspicion is not None and self.suspicion * self.beta_neg >= self.beta_kl:
-            warnings.warn(
-                f"suspicion * beta_neg = {self.suspicion * self.beta_neg:.3g} is not below "
-                f"beta_kl = {self.beta_kl:.3g}: once generated rows look like real ones, the "
-                "encoder gains by coding all of them ever farther from the prior. Lower beta_neg.",
-                stacklevel=2,
+        if self.responsibility and not _has_modes(model):
+            raise ValueError(
+                f"responsibility={self.responsibility} has no effect on a prior without modes, "
+                f"{type(model.prior).__name__}; leave it at 0, or take prior='mixture'."
             )
+        prior: Any = model.prior
+        if hasattr(prior, "expect_game"):
+            prior.expect_game(self.onset)
+        self.error_weight = self._auto(model) if self.beta_rec == "auto" else self.beta_rec
         self.n_components = model.n_components
         self.step_scale = 1 / model.n_components if self.scale is None else self.scale
         self.register_buffer("total_variance", torch.ones(()))
@@ -207,19 +209,26 @@ class SoftIntro(Objective):
     @staticmethod
     def _auto(model: Model) -> float:
         """Return the weight of the errors where it is not said."""
-        if getattr(model.prior, "has_modes", False):
+        if _has_modes(model):
             return WITH_MODES
         return COMPRESSED if model.n_features > model.n_components else FULL
 
     def initialise(self, X: Tensor) -> None:
         """Take the total variance of the training rows, the unit of their errors."""
+        if self.suspicion is not None and self.suspicion * self.beta_neg >= self.beta_kl:
+            warnings.warn(
+                f"SoftIntro: suspicion * beta_neg = {self.suspicion * self.beta_neg:.3g} is not "
+                f"below beta_kl = {self.beta_kl:.3g}: once generated rows look like real ones, the "
+                "encoder gains by coding all of them ever farther from the prior. Lower beta_neg.",
+                stacklevel=2,
+            )
         total = (X - X.mean(0)).square().sum() / len(X)
         spread = math.sqrt(float(total) / X.shape[1])
         if spread and not _SPREADS[0] <= spread <= _SPREADS[1]:
             warnings.warn(
-                f"the features of X have a standard deviation of {spread:.3g} on average. The game "
-                "has no unit, but networks learn well only from values of about 1: scale X first, "
-                "for instance with StandardScaler.",
+                f"SoftIntro: the features of X have a standard deviation of {spread:.3g} on "
+                "average. The game has no unit, but networks learn well only from values of about "
+                "1: scale X first, for instance with StandardScaler.",
                 stacklevel=2,
             )
         self.total_variance.copy_(torch.where(total > 0, total, 1.0))
@@ -256,11 +265,11 @@ class SoftIntro(Objective):
         with torch.no_grad():
             terms = {"reconstruction": -run.p.log_prob(x), "kl": kl}
         loss = self._energy(run.p.mean, x, kl)
-        loss = loss + self._of_modes(model, p_y, run.y)
+        loss = loss + self._of_modes(model, p_y, run.y, batch.weight)
         extra = terms_of_mapping(model, batch, run)
         loss = sum((self.step_scale * self.beta_kl * term for term in extra.values()), loss)
         if stakes:
-            real = self._judged(run.p.mean.detach(), x, kl.detach()).median()
+            real = _median(self._judged(run.p.mean.detach(), x, kl.detach()), batch.weight)
             cost, of_game = self._belief(model, p_y, run.p.mean.detach(), real, batch.generator)
             loss = loss + stakes * cost
             terms |= {"kl_real": kl} | of_game
@@ -347,14 +356,18 @@ class SoftIntro(Objective):
     def _error(self, mean: Tensor, x: Tensor) -> Tensor:
         return (mean - x).square().sum(-1) * (self.n_components / self.total_variance)
 
-    def _of_modes(self, model: Model, p_y: Any, y: Tensor) -> Tensor | float:
+    def _of_modes(
+        self, model: Model, p_y: Any, y: Tensor, weight: Tensor | None = None
+    ) -> Tensor | float:
         """Note which modes real codes belong to, and return what their unequal use costs."""
         if not hasattr(p_y, "responsibilities"):
             return 0.0
         with torch.set_grad_enabled(self.responsibility > 0 and torch.is_grad_enabled()):
-            shares = p_y.responsibilities(y).mean(0)
+            of_rows = p_y.responsibilities(y)
+            assigned = (of_rows if weight is None else weight[:, None] * of_rows).sum(0)
+            shares = assigned / assigned.sum().clamp(min=1e-8)
         if model.training:
-            noted = shares.detach() * len(y)
+            noted = assigned.detach()
             self._assigned = noted if self._assigned is None else self._assigned + noted
         if not self.responsibility:
             return 0.0
@@ -413,6 +426,19 @@ def normalised_entropy(shares: Tensor) -> Tensor:
     if len(shares) == 1:
         return torch.zeros_like(shares[0])
     return -(shares * (shares + 1e-8).log()).sum() / math.log(len(shares))
+
+
+def _has_modes(model: Model) -> bool:
+    return getattr(model.prior, "has_modes", False)
+
+
+def _median(values: Tensor, weight: Tensor | None) -> Tensor:
+    """Return the value with half of the rows' weight below it."""
+    if weight is None:
+        return values.median()
+    order = values.argsort()
+    below = weight[order].cumsum(0)
+    return values[order[(below < 0.5 * below[-1]).sum()]]
 
 
 def _decoded(model: Model, y: Tensor) -> Tensor:

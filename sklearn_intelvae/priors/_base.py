@@ -23,8 +23,10 @@ class Prior(Part):
       X to q(y | X) and is handed over at each use: a prior keeps no reference to it;
     - ``warm_up(fraction)``, which is called before each training step with how much of the warm-up
       is over;
-    - ``has_modes = True``, if p(y) is a mixture and has ``responsibilities(y)``, the probability of
-      each of its modes, and ``component(k)``, the distribution of one: estimators then have
+    - ``expect_game(begin)``, which a game's objective calls before training with the share of the
+      warm-up at which it begins;
+    - ``has_modes = True``, if p(y) is a mixture and has ``n_modes``, ``responsibilities(y)``, the
+      probability of each mode, and ``component(k)``, the distribution of one: estimators then have
       ``predict_proba`` and ``sample(component=k)``;
     - ``detached()``, if it has weights: the same p(y), of which no gradient is known.
 

@@ -21,6 +21,11 @@ class Gaussians:
     log_scale: Tensor
     logits: Tensor
 
+    @property
+    def n_modes(self) -> int:
+        """K."""
+        return len(self.logits)
+
     def log_prob(self, y: Tensor) -> Tensor:
         """Return the log density of each row of y, whose shape is (..., d)."""
         return self._log_joint(y).logsumexp(-1)

@@ -119,6 +119,11 @@ class Mixture(Prior):
             else:
                 self.register_buffer(name, value)
 
+    @property
+    def n_modes(self) -> int:
+        """Number of Gaussians."""
+        return self.n_components
+
     def log_prob(self, y: Tensor) -> Tensor:
         """Return the log density of each row."""
         return self._density().log_prob(y)

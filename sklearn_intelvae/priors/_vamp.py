@@ -79,11 +79,15 @@ class Vamp(Prior):
     @torch.no_grad()
     def initialise(self, X: Tensor, generator: torch.Generator) -> None:
         """Start the pseudo-inputs at rows of X."""
-        order = torch.randperm(len(X), generator=generator)
-        turn = torch.arange(self.n_pseudo_inputs) % len(X)
-        self.pseudo_inputs.copy_(X[order[turn]])
+        self.pseudo_inputs.copy_(in_random_order(X, self.n_pseudo_inputs, generator))
 
     def given(self, encode: Callable[[Tensor], Normal]) -> Gaussians:
         """Return p(y) as the encoder now makes it."""
         q = encode(self.pseudo_inputs)
         return Gaussians(q.mean, q.log_scale, torch.zeros_like(q.mean[:, 0]))
+
+
+def in_random_order(X: Tensor, n: int, generator: torch.Generator) -> Tensor:
+    """Return n rows of X, which repeat if there are fewer."""
+    order = torch.randperm(len(X), generator=generator)
+    return X[order[torch.arange(n) % len(X)]]

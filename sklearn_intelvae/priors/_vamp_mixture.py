@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from sklearn_intelvae.distributions import Normal
 from sklearn_intelvae.priors._base import Prior
 from sklearn_intelvae.priors._gaussians import Gaussians
+from sklearn_intelvae.priors._vamp import in_random_order
 from sklearn_intelvae.priors._variance_clip import AdaptiveVarianceClip
 
 _VAMP, _LEAVING, _FREE, _HELD = range(4)
@@ -43,9 +44,9 @@ class VampMixture(Prior):
         Whether :class:`AdaptiveVarianceClip` limits the variances that are learned after ``hold``.
     release : float, default=0.4
         Share of the warm-up, between 0 and 1, for which the mixture is a VampPrior.
-    hold : float, default=1.0
-        Share of the warm-up, between 0 and 1, at which the mixture has found its place. In a game
-        it is the share at which the game begins.
+    hold : float or None, default=None
+        Share of the warm-up, between 0 and 1, at which the mixture has found its place. None waits
+        for its end or, in a game, until the game begins.
 
     Raises
     ------
@@ -79,12 +80,12 @@ class VampMixture(Prior):
         "learn_weights": ["boolean"],
         "clip_variance": ["boolean"],
         "release": [Interval(Real, 0, 1, closed="both")],
-        "hold": [Interval(Real, 0, 1, closed="both")],
+        "hold": [Interval(Real, 0, 1, closed="both"), None],
     }
 
     has_modes = True
     phase = _VAMP
-    _share = 0.0
+    _held_from = 1.0
     logits: Tensor
     pseudo_inputs: Tensor
 
@@ -95,7 +96,7 @@ class VampMixture(Prior):
         learn_weights: bool = True,
         clip_variance: bool = True,
         release: float = 0.4,
-        hold: float = 1.0,
+        hold: float | None = None,
     ) -> None:
         super().__init__()
         self.n_modes = n_modes
@@ -122,15 +123,21 @@ class VampMixture(Prior):
     @torch.no_grad()
     def initialise(self, X: Tensor, generator: torch.Generator) -> None:
         """Start the pseudo-inputs at rows of X."""
-        order = torch.randperm(len(X), generator=generator)
-        turn = torch.arange(self.n_modes) % len(X)
-        self.pseudo_inputs.copy_(X[order[turn]])
+        self.pseudo_inputs.copy_(in_random_order(X, self.n_modes, generator))
+
+    def expect_game(self, begin: float) -> None:
+        """Be told the share of the warm-up at which a game begins, if the objective is one."""
+        self._held_from = begin
 
     def warm_up(self, share: float) -> None:
         """Be told, at each training step, how much of the warm-up is over."""
-        self._share = share
         if share >= self.release:
             self.phase = max(self.phase, _LEAVING)
+        hold = self._held_from if self.hold is None else self.hold
+        if self.phase == _FREE and share >= hold:
+            if self.clip_variance and self.learn:
+                self.limits.hold(self.log_variances)
+            self.phase = _HELD
 
     def given(self, encode: Callable[[Tensor], Normal]) -> Gaussians:
         """Return p(y) as it now is."""
@@ -139,10 +146,6 @@ class VampMixture(Prior):
             if self.phase == _VAMP:
                 return Gaussians(q.mean, q.log_scale, self.logits)
             self._let_go(q)
-        if self.phase == _FREE and self._share >= self.hold:
-            if self.clip_variance and self.learn:
-                self.limits.hold(self.log_variances)
-            self.phase = _HELD
         density = Gaussians(self.means, 0.5 * self.limits(self.log_variances), self.logits)
         return density.detached() if self.phase == _HELD and not self.learn else density
 

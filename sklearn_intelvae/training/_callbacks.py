@@ -9,13 +9,16 @@ from skorch.callbacks import Callback, EarlyStopping
 
 
 class WarmedUpEarlyStopping(EarlyStopping):
-    """skorch's early stopping, whose patience starts when the KL term has its full weight."""
+    """skorch's early stopping, for which the epochs of the warm-up do not count.
+
+    What is minimised in them is another loss, so that they may well be better by the one that is
+    validated, and not be what the user asked for.
+    """
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        """Count a miss only once the warm-up is over."""
-        if net.warmup < 1:
-            self.misses_ = -1
-        super().on_epoch_end(net, **kwargs)
+        """Judge an epoch only once the warm-up is over."""
+        if net.warmup >= 1:
+            super().on_epoch_end(net, **kwargs)
 
 
 class FitTaskCallback(Callback):

@@ -41,7 +41,7 @@ class PlayerNet(NeuralNet):
     schedule : {"constant", "cosine"}
         The learning rate over the epochs of one call of :meth:`train`.
     warmup_steps : float
-        Steps over which the weight of the KL term grows from 0 to 1.
+        Steps of the warm-up, in which objective and prior are told how much of it is over.
     batch_events : bool
         Whether to tell the callbacks about batches, and to record each batch's loss for them.
     """
@@ -76,6 +76,7 @@ class PlayerNet(NeuralNet):
             args, kwargs = self.get_params_for_optimizer("optimizer", named)
             setattr(self, self._optimizer_name(player), self.optimizer(*args, **kwargs))
         self.steps_done_ = 0
+        self.warmed_up_ = 0.0
         self.generator_ = generator_from(self.seed, self.device)
         return self
 
@@ -135,6 +136,7 @@ class PlayerNet(NeuralNet):
             "generator": generator,
             "device": torch.device(self.device).type,
             "steps_done": self.steps_done_,
+            "warmup": self.warmup,
         }
 
     def restore(self, state: dict[str, Any]) -> PlayerNet:
@@ -150,6 +152,7 @@ class PlayerNet(NeuralNet):
         if state["device"] == torch.device(self.device).type:
             self.generator_.set_state(torch.as_tensor(state["generator"]))
         self.steps_done_ = state["steps_done"]
+        self.warmed_up_ = state["warmup"]
         return self
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
@@ -175,8 +178,9 @@ class PlayerNet(NeuralNet):
 
     @property
     def warmup(self) -> float:
-        """How far the KL term is warmed up, from 0 to 1."""
-        return min(1.0, self.steps_done_ / self.warmup_steps) if self.warmup_steps else 1.0
+        """How much of the warm-up is over, from 0 to 1; a longer one takes nothing of it back."""
+        share = self.steps_done_ / self.warmup_steps if self.warmup_steps else 1.0
+        return min(1.0, max(share, self.warmed_up_))
 
     def run_single_epoch(
         self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any
@@ -245,7 +249,7 @@ class PlayerNet(NeuralNet):
             )
             self._optimizer(player).step()
             record[f"{player}_loss" if record else "train_loss"] = total.detach()
-            record |= {name: term.detach() for name, term in terms.items()}
+            record |= {name: _recorded(term, weight) for name, term in terms.items()}
         return record
 
     @torch.no_grad()
@@ -277,9 +281,9 @@ class PlayerNet(NeuralNet):
             return
         for part, weights in self._finite_weights:
             part.load_state_dict(weights)
-        steps_done, generator = self.steps_done_, self.generator_
+        steps_done, warmed_up, generator = self.steps_done_, self.warmed_up_, self.generator_
         self.initialize_optimizer()
-        self.steps_done_, self.generator_ = steps_done, generator
+        self.steps_done_, self.warmed_up_, self.generator_ = steps_done, warmed_up, generator
         epoch = self.history[-1, "epoch"]
         del self.history[-1]
         raise DivergenceError(f"the loss or a weight became non-finite in epoch {epoch}", epoch)
@@ -293,6 +297,11 @@ class PlayerNet(NeuralNet):
             (part, {name: value.clone() for name, value in part.state_dict().items()})
             for part in (self.module_, self.criterion_)
         ]
+
+
+def _recorded(term: Tensor, weight: Tensor | None) -> Tensor:
+    """Return what a term adds to its mean, which weights of rows change as they do the loss."""
+    return term.detach() if weight is None or not term.ndim else weight * term.detach()
 
 
 def _weighted_mean(loss: Tensor, weight: Tensor | None) -> Tensor:

@@ -11,11 +11,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import scale
+from skorch.callbacks import Callback
 
 from sklearn_intelvae import InteLVAE, SoftIntroVAE
 from sklearn_intelvae.datasets import make_eight_gaussians
 from sklearn_intelvae.metrics import energy_distance
-from sklearn_intelvae.objectives import SoftIntro
+from sklearn_intelvae.objectives import ELBO, SoftIntro
+from sklearn_intelvae.priors import Mixture, VampMixture
 
 MIXTURE = dict(prior="mixture", n_prior_components=4, **SMALL)
 GAME = {"kl_real", "kl_fake", "kl_rec", "exp_elbo_fake", "exp_elbo_rec"}
@@ -144,6 +146,91 @@ class TestPhases:
             vae.partial_fit(blobs[0]).transform(blobs[0]), again.transform(blobs[0])
         )
         assert np.array_equal(vae.sample(9), again.sample(9))
+
+    def test_what_the_warm_up_has_done_stays_done(self, blobs):
+        """Epochs of partial_fit, and then a fit for which they are a small part of the warm-up."""
+        shares = []
+
+        class See(Callback):
+            def on_epoch_end(self, net, **kwargs):
+                shares.append(net.warmup)
+
+        vae = SoftIntroVAE(warm_start=True, callbacks=[See()], **MIXTURE | {"max_iter": 2})
+        for _ in range(2):
+            vae.partial_fit(blobs[0])
+        vae.set_params(max_iter=20).fit(blobs[0])
+        assert shares == [1.0] * len(shares)
+        assert all(set(row) >= GAME for row in vae.history_[2:])
+
+    @pytest.mark.parametrize("length", ["vae_warmup", "game_warmup", "vamp_warmup"])
+    def test_lengths_of_a_warm_up_under_way_cannot_change(self, blobs, length):
+        vae = SoftIntroVAE(**MIXTURE).partial_fit(blobs[0]).set_params(**{length: 0.5})
+        with pytest.raises(ValueError, match=f"another {length} than the fitted"):
+            vae.partial_fit(blobs[0])
+
+    @pytest.mark.parametrize(
+        ("params", "message"),
+        [
+            ({"vae_warmup": 0.6, "game_warmup": 0.5}, "game would never have set in"),
+            ({"vae_warmup": 0, "prior": "mixture"}, "vae_warmup=0 leaves prior='mixture'"),
+            ({"learn_prior": False, "prior": "vamp"}, "learn_prior=False has no effect on"),
+            ({"learn_prior": False, "prior": Mixture()}, "learn_prior=False has no effect on"),
+            ({"responsibility": 1.0}, "responsibility=1.0 has no effect"),
+        ],
+    )
+    def test_parameters_that_contradict_one_another_are_refused(self, blobs, params, message):
+        with pytest.raises(ValueError, match=message):
+            SoftIntroVAE(**SMALL | params).fit(blobs[0])
+
+    def test_a_game_tells_the_prior_of_every_estimator_when_it_begins(self, blobs):
+        settings = dict(prior=VampMixture(4, release=0.2), kl_warmup=1.0, **SMALL)
+        shares = {}
+
+        class See(Callback):
+            def on_epoch_end(self, net, **kwargs):
+                if net.module_.prior.limits.holds:
+                    shares.setdefault(type(net.criterion_), net.warmup)
+
+        for objective in (ELBO(), SoftIntro(onset=0.5)):
+            InteLVAE(objective=objective, **settings, callbacks=[See()]).fit(blobs[0])
+        assert list(shares) == [SoftIntro]
+        assert 0.5 < shares[SoftIntro] < 0.8
+
+
+class TestValidation:
+    """The loss of real rows is lowest before the game, which is not what is wanted back."""
+
+    SETTINGS = MIXTURE | dict(vae_warmup=0.25, game_warmup=0.25, max_iter=12)
+
+    def test_early_stopping_does_not_go_back_to_the_vae_before_the_game(self, blobs):
+        settings = self.SETTINGS | dict(early_stopping=True, tol=1e6)
+        stopped = SoftIntroVAE(n_iter_no_change=2, **settings).fit(blobs[0])
+        assert stopped.n_iter_ == 6 + 2
+        assert stopped.module_.prior.limits.holds
+        later = SoftIntroVAE(n_iter_no_change=4, **settings).fit(blobs[0])
+        assert np.array_equal(stopped.sample(5), later.sample(5))
+
+    def test_rows_to_validate_on_change_nothing_but_the_record(self, blobs):
+        X = blobs[0]
+        vae = SoftIntroVAE(**self.SETTINGS).fit(X[:400], X_val=X[400:])
+        assert len(vae.validation_scores_) == 12
+        assert np.array_equal(vae.sample(5), SoftIntroVAE(**self.SETTINGS).fit(X[:400]).sample(5))
+
+    def test_of_several_starts_the_one_that_codes_real_rows_best_is_kept(self, blobs):
+        X = blobs[0]
+        one, several = (
+            SoftIntroVAE(n_init=n, **self.SETTINGS).fit(X, X_val=X).validation_scores_[-1]
+            for n in (1, 3)
+        )
+        assert several >= one
+
+    def test_a_loaded_model_does_not_warn_again(self, blobs, tmp_path):
+        vae = SoftIntroVAE(beta_neg=0.5, **SMALL)
+        with pytest.warns(UserWarning, match="SoftIntro: suspicion"):
+            vae.fit(blobs[0]).save(tmp_path / "model")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            SoftIntroVAE.load(tmp_path / "model")
 
 
 class TestGame:

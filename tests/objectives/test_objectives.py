@@ -22,7 +22,7 @@ from sklearn_intelvae.priors import Normal
 
 SHELF = {
     "ELBO": [ELBO(), ELBO(beta=4.0)],
-    "SoftIntro": [SoftIntro(), SoftIntro(responsibility=1.0, gamma_r=0.5, scale=0.1)],
+    "SoftIntro": [SoftIntro(), SoftIntro(suspicion=None, gamma_r=0.5, scale=0.1)],
 }
 CASES = [o for cases in SHELF.values() for o in cases]
 

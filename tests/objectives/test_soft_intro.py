@@ -16,6 +16,7 @@ from sklearn_intelvae.objectives._soft_intro import (
     COMPRESSED,
     FULL,
     WITH_MODES,
+    _median,
     normalised_entropy,
 )
 from sklearn_intelvae.posteriors import DiagonalGaussian
@@ -44,9 +45,10 @@ def model(prior=None, mapping=None, likelihood=None, X=None, n_components=2):
     for part in (m.mapping, m.prior):
         if hasattr(part, "initialise"):
             part.initialise(X, generator)
-        if hasattr(part, "warm_up"):
-            part.warm_up(1.0)
-    m.p_y()
+    for _ in range(2):  # one step lets a VampMixture go, the next one holds it
+        if hasattr(m.prior, "warm_up"):
+            m.prior.warm_up(1.0)
+        m.p_y()
     return m
 
 
@@ -326,11 +328,40 @@ class TestResponsibility:
             assert summary["largest_prior_variance"] == pytest.approx(0.25, rel=1e-3)
             assert objective.summary(m) == {}
 
-    def test_a_prior_without_modes_has_no_summary(self):
+    def test_a_prior_without_modes_has_no_summary_and_no_rows_to_spread(self):
         m = model()
+        with pytest.raises(ValueError, match=r"responsibility=2.0 has no effect on.*Normal"):
+            game(m, responsibility=2.0)
         objective = game(m)
         objective.loss("encoder", m, batch())
         assert objective.summary(m) == {}
+
+
+class TestWeights:
+    """A row of weight 2 is one that is there twice."""
+
+    def test_of_the_median(self):
+        values = torch.tensor([3.0, -1.0, 8.0, 0.5, 2.0])
+        times = torch.tensor([1, 4, 0, 2, 2])
+        assert _median(values, times.float()) == values.repeat_interleave(times).median()
+        assert _median(values, torch.ones(5)) == _median(values, None) == 2.0
+
+    def test_of_the_modes(self):
+        m = model(Mixture(K))
+        y = torch.randn(10, 2, generator=torch.Generator().manual_seed(0))
+        times = torch.arange(10) % 3
+        weighted, repeated, plain = (game(m, responsibility=1.0) for _ in range(3))
+        here = weighted._of_modes(m, m.p_y(), y, times.float())
+        there = repeated._of_modes(m, m.p_y(), y.repeat_interleave(times, 0))
+        torch.testing.assert_close(here, there)
+        assert weighted.summary(m) == pytest.approx(repeated.summary(m))
+        assert not torch.isclose(here, plain._of_modes(m, m.p_y(), y))
+
+    def test_of_a_batch_without_any(self):
+        m = model(Mixture(K))
+        empty = batch()._replace(weight=torch.zeros(N))
+        loss, _ = game(m, responsibility=1.0).loss("encoder", m, empty)
+        assert loss.isfinite().all()
 
 
 class Largest(TorchDispatchMode):

@@ -178,11 +178,12 @@ def test_early_stopping_with_a_negative_loss_restores_the_best_weights(rng):
     assert -float(torch.cat(losses).mean()) == pytest.approx(scores.max(), abs=1e-4)
 
 
-def test_patience_waits_for_the_warm_up(X):
+def test_epochs_of_the_warm_up_do_not_count(X):
+    """The first to be judged is the tenth, at whose end the warm-up is over."""
     vae = InteLVAE(
         2, early_stopping=True, n_iter_no_change=1, tol=1e6, kl_warmup=0.5, max_iter=20, **SMALL
     ).fit(X)
-    assert vae.n_iter_ == 10
+    assert vae.n_iter_ == 11
 
 
 def test_validation_uses_common_random_numbers(X):
@@ -476,9 +477,11 @@ def test_partial_fit_keeps_the_initial_rate(X):
     assert rates[-2:] == [1e-3, 1e-3] != rates[2:4]
 
 
-def test_the_history_adds_up(X):
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_history_adds_up(weighted, X):
     settings = SMALL | dict(max_iter=2, kl_warmup=0.0, beta=3.0)
-    row = SparseInteLVAE(3, gamma=2.0, **settings).fit(X).history_[-1]
+    weight = np.arange(len(X)) % 4 if weighted else None
+    row = SparseInteLVAE(3, gamma=2.0, **settings).fit(X, sample_weight=weight).history_[-1]
     total = row["reconstruction"] + 3 * row["kl"] + row["penalty"]
     assert row["train_loss"] == pytest.approx(total, rel=1e-5)
     assert row["kl"] > 0
