@@ -301,7 +301,9 @@ class PlayerNet(NeuralNet):
 
 def _recorded(term: Tensor, weight: Tensor | None) -> Tensor:
     """Return what a term adds to its mean, which weights of rows change as they do the loss."""
-    return term.detach() if weight is None or not term.ndim else weight * term.detach()
+    if weight is None:
+        return term.detach()
+    return (weight if term.ndim else weight.mean()) * term.detach()
 
 
 def _weighted_mean(loss: Tensor, weight: Tensor | None) -> Tensor:
