@@ -10,7 +10,6 @@ import warnings
 
 from _shared import Scale, command_line, mean_and_spread, resumed, write
 from densities import N_ROWS, N_SAMPLES, WINDOWS, distances, points
-
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_intelvae import SoftIntroVAE
