@@ -53,7 +53,7 @@ SCALES = {
         "small",
         {"hidden_layer_sizes": (128, 128, 128), "batch_size": 256, "max_iter": 20},
         {
-            "digits": {"n_components": 10},
+            "digits": {"n_components": 10, "max_iter": 640},
             "mnist": {"n_components": 32, "batch_size": 256, "max_iter": 150},
             "fashion-mnist": {"n_components": 32, "batch_size": 256, "max_iter": 150},
         },

@@ -25,7 +25,9 @@ beta : float, default=1.0
     Weight of the KL term, if ``objective`` is "elbo".
 kl_warmup : float, default=0.5
     Fraction of ``max_iter`` over which the weight of the KL term grows from 0 to its full
-    value. Without it, models with a learned scale may collapse: nothing of X reaches y.
+    value. Without it, models with a learned scale may collapse: nothing of X reaches y. Of
+    "soft-intro" it is the fraction in which the game has not fully set in; that objective
+    wants a longer training, which :class:`SoftIntroVAE` has by default.
 """
 
 _TRAINING = """

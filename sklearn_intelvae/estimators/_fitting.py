@@ -23,6 +23,7 @@ from sklearn_intelvae.estimators._outcome import (
     attributes_of,
     explained,
     warn_as_advised,
+    warn_beforehand,
     warn_of_collapse,
 )
 from sklearn_intelvae.estimators._restarts import (
@@ -66,6 +67,8 @@ def fitted_attributes(
     n_init = 1 if resume or one_epoch else estimator.n_init
     tasks = FitTasks(estimator, X, y, sizes.n_epochs, n_init, silent=one_epoch)
     job = _Job(estimator, X, X_val, resume, train, valid, device, sizes, tasks)
+    if not resume:
+        warn_beforehand(estimator, X)
     fit_from = partial(_fit_from, job)
     if n_init == 1:
         _, result = fit_from(seed)

@@ -76,6 +76,13 @@ def _use_of_components(model: Model, X: np.ndarray) -> dict[str, Any]:
     }
 
 
+def warn_beforehand(estimator: Any, X: np.ndarray) -> None:
+    """Pass on what the objective has to say before the training."""
+    objective = estimator._objective_part()
+    for caution in objective.caution(torch.from_numpy(X)) if hasattr(objective, "caution") else ():
+        warnings.warn(f"{type(estimator).__name__}: {caution}", UserWarning, stacklevel=6)
+
+
 def warn_of_collapse(estimator: Any, attributes: dict[str, Any]) -> None:
     """Warn if the latent is empty although there was time to fill it."""
     steps_done = attributes["_training_state"]["steps_done"]

@@ -14,6 +14,13 @@ from sklearn_intelvae.objectives import SoftIntro
 from sklearn_intelvae.priors import Vamp, VampMixture
 
 _OF_THE_OBJECTIVE = ("beta_rec", "beta_kl", "beta_neg", "responsibility")
+_OF_THE_MIXTURE = (
+    "n_prior_components",
+    "learn_prior",
+    "learn_weights",
+    "clip_prior_variance",
+    "vamp_warmup",
+)
 
 
 @with_shared_docs
@@ -93,7 +100,9 @@ torch.nn.Module or callable, default="identity"
     generated rows stay far nearer to the prior than real ones, the fit warns.
 
     ``score_samples`` bounds the log-likelihood as for any other model here; the game does not
-    maximise it.
+    maximise it. ``early_stopping`` and ``n_init`` go by the loss of real rows after the warm-up. It
+    tells a fit that has failed from one that has not, but not how good samples are: they gain until
+    the learning rate has fallen, so that a fixed ``max_iter`` serves them better.
 
     References
     ----------
@@ -225,14 +234,26 @@ torch.nn.Module or callable, default="identity"
                 clip_variance=self.clip_prior_variance,
                 release=self.vamp_warmup * self._onset,
             )
-        if not self.learn_prior and (self.prior == "vamp" or not isinstance(self.prior, str)):
-            raise ValueError(
-                f"learn_prior=False has no effect on prior={self.prior!r}, whose own parameters "
-                "say what is learned; leave it at True, or take prior='mixture'."
-            )
         if self.prior == "vamp":
+            if not self.learn_prior:
+                raise ValueError(
+                    "learn_prior=False has no effect on prior='vamp', which follows the encoder: "
+                    "leave it at True, or take prior='mixture'."
+                )
             return Vamp(n_pseudo_inputs=self.n_prior_components)
+        if not isinstance(self.prior, str):
+            self._refuse_settings_of_the_mixture()
         return resolve("prior", self.prior)
+
+    def _refuse_settings_of_the_mixture(self):
+        """Refuse what is said of "mixture" where the prior is an object, with its own settings."""
+        usual = SoftIntroVAE()
+        said = [n for n in _OF_THE_MIXTURE if getattr(self, n) != getattr(usual, n)]
+        if said:
+            raise ValueError(
+                f"{', '.join(said)} has no effect on a prior that is an object, {self.prior!r}: "
+                "set its own parameters, or take prior='mixture'."
+            )
 
     def _objective_part(self):
         if self._warmup > 1 + 1e-9:

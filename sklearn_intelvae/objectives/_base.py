@@ -38,6 +38,10 @@ class Objective(Part):
     def build(self, model: Model) -> None:
         """Make the objective's own weights, if it has any."""
 
+    def caution(self, X: Tensor) -> list[str]:
+        """Return what to tell the user, if anything, before a fit to the rows X begins."""
+        return []
+
     def initialise(self, X: Tensor) -> None:
         """See the training rows once before training, after ``build``."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from numbers import Real
 from typing import Any, ClassVar, Literal
 
@@ -127,7 +126,9 @@ class SoftIntro(Objective):
     both times V / d, ``suspicion=None``, ``onset=1``, ``gamma=1`` and ``gamma_r=1e-8``.
 
     The likelihood has no part in the game: errors are squared whatever it is. A scale that it
-    learns follows the errors of real rows, for ``score_samples``.
+    learns follows the errors of real rows, for ``score_samples``; that loss is a part of
+    ``decoder_loss`` in ``history_``. A likelihood to which the decoder gives more than means is
+    refused.
 
     References
     ----------
@@ -197,6 +198,12 @@ class SoftIntro(Objective):
                 f"responsibility={self.responsibility} has no effect on a prior without modes, "
                 f"{type(model.prior).__name__}; leave it at 0, or take prior='mixture'."
             )
+        if getattr(model.likelihood, "outputs_per_feature", 1) > 1:
+            raise ValueError(
+                f"likelihood {type(model.likelihood).__name__} takes more than a mean from the "
+                "decoder for each feature, and the game trains no more: take one that does not, "
+                "such as Gaussian()."
+            )
         prior: Any = model.prior
         if hasattr(prior, "expect_game"):
             prior.expect_game(self.onset)
@@ -213,24 +220,28 @@ class SoftIntro(Objective):
             return WITH_MODES
         return COMPRESSED if model.n_features > model.n_components else FULL
 
+    def caution(self, X: Tensor) -> list[str]:
+        """Say so if the encoder could gain without end, or if networks learn badly from X."""
+        self._validate()
+        cautions = []
+        if self.suspicion is not None and self.suspicion * self.beta_neg >= self.beta_kl:
+            cautions.append(
+                f"suspicion * beta_neg = {self.suspicion * self.beta_neg:.3g} is not below "
+                f"beta_kl = {self.beta_kl:.3g}: once generated rows look like real ones, the "
+                "encoder gains by coding all of them ever farther from the prior. Lower beta_neg."
+            )
+        spread = math.sqrt(float(_total_variance(X)) / X.shape[1])
+        if spread and not _SPREADS[0] <= spread <= _SPREADS[1]:
+            cautions.append(
+                f"the features of X have a standard deviation of {spread:.3g} on average. The game "
+                "has no unit, but networks learn well only from values of about 1: scale X first, "
+                "for instance with StandardScaler."
+            )
+        return cautions
+
     def initialise(self, X: Tensor) -> None:
         """Take the total variance of the training rows, the unit of their errors."""
-        if self.suspicion is not None and self.suspicion * self.beta_neg >= self.beta_kl:
-            warnings.warn(
-                f"SoftIntro: suspicion * beta_neg = {self.suspicion * self.beta_neg:.3g} is not "
-                f"below beta_kl = {self.beta_kl:.3g}: once generated rows look like real ones, the "
-                "encoder gains by coding all of them ever farther from the prior. Lower beta_neg.",
-                stacklevel=2,
-            )
-        total = (X - X.mean(0)).square().sum() / len(X)
-        spread = math.sqrt(float(total) / X.shape[1])
-        if spread and not _SPREADS[0] <= spread <= _SPREADS[1]:
-            warnings.warn(
-                f"SoftIntro: the features of X have a standard deviation of {spread:.3g} on "
-                "average. The game has no unit, but networks learn well only from values of about "
-                "1: scale X first, for instance with StandardScaler.",
-                stacklevel=2,
-            )
+        total = _total_variance(X)
         self.total_variance.copy_(torch.where(total > 0, total, 1.0))
 
     def players(self, model: Model) -> dict[str, list[nn.Parameter]]:
@@ -399,7 +410,8 @@ class SoftIntro(Objective):
         """Say so if, late in the game, the encoder codes the wrong rows far from the prior.
 
         A little nearer to it than real rows generated ones are to a mixture in many dimensions even
-        without a game, since they lack what the decoder cannot say.
+        without a game, since they lack what the decoder cannot say; and so they stay if nothing
+        drives them away.
         """
         game = [row for row in history if "kl_fake" in row]
         if not game:
@@ -411,7 +423,7 @@ class SoftIntro(Objective):
                 "the encoder has driven real rows from the prior together with generated ones "
                 f"(history_: kl_real {real:.3g}, {first:.3g} when the game began)"
             )
-        elif all(row["kl_fake"] < _FAR_NEARER * row["kl_real"] for row in late):
+        elif self.beta_neg and all(row["kl_fake"] < _FAR_NEARER * row["kl_real"] for row in late):
             found = (
                 f"in the last {len(late)} epochs the encoder found generated rows nearer to the "
                 f"prior than real ones (history_: kl_fake {fake:.3g}, kl_real {real:.3g})"
@@ -426,6 +438,10 @@ def normalised_entropy(shares: Tensor) -> Tensor:
     if len(shares) == 1:
         return torch.zeros_like(shares[0])
     return -(shares * (shares + 1e-8).log()).sum() / math.log(len(shares))
+
+
+def _total_variance(X: Tensor) -> Tensor:
+    return (X - X.mean(0)).square().sum() / len(X)
 
 
 def _has_modes(model: Model) -> bool:

@@ -16,7 +16,7 @@ from sklearn_intelvae.priors._gaussians import Gaussians
 from sklearn_intelvae.priors._vamp import in_random_order
 from sklearn_intelvae.priors._variance_clip import AdaptiveVarianceClip
 
-_VAMP, _LEAVING, _FREE, _HELD = range(4)
+_NEW, _VAMP, _LEAVING, _FREE, _HELD = range(5)
 
 
 class VampMixture(Prior):
@@ -43,7 +43,8 @@ class VampMixture(Prior):
     clip_variance : bool, default=True
         Whether :class:`AdaptiveVarianceClip` limits the variances that are learned after ``hold``.
     release : float, default=0.4
-        Share of the warm-up, between 0 and 1, for which the mixture is a VampPrior.
+        Share of the warm-up, between 0 and 1, for which the mixture is a VampPrior. At 0 it starts
+        where an encoder that has learned nothing puts the rows.
     hold : float or None, default=None
         Share of the warm-up, between 0 and 1, at which the mixture has found its place. None waits
         for its end or, in a game, until the game begins.
@@ -51,7 +52,8 @@ class VampMixture(Prior):
     Raises
     ------
     ValueError
-        By ``build``, if a parameter is out of its range.
+        By ``build``, if a parameter is out of its range; before the training, if the mixture would
+        be held or the game begin before its release, or there is no warm-up to learn in.
 
     Notes
     -----
@@ -84,7 +86,7 @@ class VampMixture(Prior):
     }
 
     has_modes = True
-    phase = _VAMP
+    phase = _NEW
     _held_from = 1.0
     logits: Tensor
     pseudo_inputs: Tensor
@@ -109,6 +111,8 @@ class VampMixture(Prior):
     def build(self, n_components: int, n_features: int) -> None:
         """Make room for the pseudo-inputs and for the mixture that they become."""
         super().build(n_components, n_features)
+        if self.hold is not None:
+            self._refuse_a_late_release(self.hold, "hold")
         self.pseudo_inputs = nn.Parameter(torch.zeros(self.n_modes, n_features))
         self.means = nn.Parameter(torch.zeros(self.n_modes, n_components))
         self.log_variances = nn.Parameter(torch.zeros(self.n_modes, n_components))
@@ -127,10 +131,14 @@ class VampMixture(Prior):
 
     def expect_game(self, begin: float) -> None:
         """Be told the share of the warm-up at which a game begins, if the objective is one."""
+        self._refuse_a_late_release(begin, "the game begins at")
         self._held_from = begin
 
     def warm_up(self, share: float) -> None:
         """Be told, at each training step, how much of the warm-up is over."""
+        if self.phase == _NEW:
+            self._refuse_to_learn_nothing(share)
+            self.phase = _VAMP
         if share >= self.release:
             self.phase = max(self.phase, _LEAVING)
         hold = self._held_from if self.hold is None else self.hold
@@ -141,9 +149,9 @@ class VampMixture(Prior):
 
     def given(self, encode: Callable[[Tensor], Normal]) -> Gaussians:
         """Return p(y) as it now is."""
-        if self.phase in (_VAMP, _LEAVING):
+        if self.phase in (_NEW, _VAMP, _LEAVING):
             q = encode(self.pseudo_inputs)
-            if self.phase == _VAMP:
+            if self.phase != _LEAVING:
                 return Gaussians(q.mean, q.log_scale, self.logits)
             self._let_go(q)
         density = Gaussians(self.means, 0.5 * self.limits(self.log_variances), self.logits)
@@ -154,6 +162,21 @@ class VampMixture(Prior):
         self.means.copy_(q.mean)
         self.log_variances.copy_(2 * q.log_scale)
         self.phase = _FREE
+
+    def _refuse_a_late_release(self, share: float, what: str) -> None:
+        if self.release > share:
+            raise ValueError(
+                f"release={self.release} of VampMixture is later than {what} {share:.3g}, both "
+                "shares of the warm-up: lower release."
+            )
+
+    def _refuse_to_learn_nothing(self, share: float) -> None:
+        if share >= self.release > 0:
+            raise ValueError(
+                f"{share:.0%} of the warm-up are over before the first step, so that VampMixture "
+                "would leave an encoder that has learned nothing. Set the estimator's kl_warmup or "
+                "vae_warmup to a positive share, or release=0 if that is wanted."
+            )
 
     def get_extra_state(self) -> Tensor:
         """Return the phase, which belongs to the weights."""

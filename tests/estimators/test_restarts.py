@@ -13,7 +13,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from skorch.callbacks import Callback
 
-from sklearn_intelvae import DivergenceError, InteLVAE, SparseInteLVAE
+from sklearn_intelvae import DivergenceError, InteLVAE, SoftIntroVAE, SparseInteLVAE
 from sklearn_intelvae._random import draw_seed
 from sklearn_intelvae.estimators import _fitting
 from sklearn_intelvae.estimators._restarts import objective_of, rows_to_judge_by, seeds_of_starts
@@ -80,7 +80,10 @@ def each_alone(estimator, n_init, monkeypatch, X, **fit_params):
 
 @pytest.mark.parametrize(
     "estimator",
-    [ESTIMATORS[name] for name in ("InteLVAE", "InteLVAE early stopping", "SparseInteLVAE")],
+    [
+        *(ESTIMATORS[name] for name in ("InteLVAE", "InteLVAE early stopping", "SparseInteLVAE")),
+        SoftIntroVAE(**SMALL),
+    ],
 )
 def test_the_first_start_is_the_fit_of_one_start(estimator, X):
     one, three = Starts(), Starts()
@@ -120,9 +123,10 @@ def test_the_start_with_the_lowest_objective_is_kept(random_state, weighted, X, 
 
 
 @pytest.mark.parametrize("early_stopping", [False, True])
-def test_rows_set_aside_decide(early_stopping, X, monkeypatch):
+@pytest.mark.parametrize("estimator", [InteLVAE, SoftIntroVAE])
+def test_rows_set_aside_decide(estimator, early_stopping, X, monkeypatch):
     train, valid = X[:80], X[80:]
-    vae = InteLVAE(n_init=4, early_stopping=early_stopping, **SMALL).fit(train, X_val=valid)
+    vae = estimator(n_init=4, early_stopping=early_stopping, **SMALL).fit(train, X_val=valid)
     alone = each_alone(vae, 4, monkeypatch, train, X_val=valid)
     objectives = [objective(fit, everything(valid)) for fit in alone]
     assert len(set(objectives)) == 4

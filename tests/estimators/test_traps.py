@@ -418,7 +418,7 @@ def test_automatic_sizes(n, batch_size, epochs):
     from sklearn_intelvae.estimators import _inputs
 
     assert _inputs.resolve_batch_size("auto", n) == batch_size
-    steps = _inputs.Steps(per_row=3, most=8000)
+    steps = InteLVAE()._auto_steps
     assert _inputs.resolve_max_iter("auto", n, batch_size, steps) == epochs
     assert _inputs.resolve_batch_size(7, n) == 7
     assert _inputs.resolve_max_iter(7, n, batch_size, steps) == 7

@@ -45,9 +45,9 @@ def model(prior=None, mapping=None, likelihood=None, X=None, n_components=2):
     for part in (m.mapping, m.prior):
         if hasattr(part, "initialise"):
             part.initialise(X, generator)
-    for _ in range(2):  # one step lets a VampMixture go, the next one holds it
+    for share in (0.0, 1.0, 1.0):  # one step lets a VampMixture go, the next one holds it
         if hasattr(m.prior, "warm_up"):
-            m.prior.warm_up(1.0)
+            m.prior.warm_up(share)
         m.p_y()
     return m
 
@@ -69,28 +69,24 @@ def gradients(loss, parameters):
 
 class TestWhoMoves:
     @pytest.mark.parametrize("prior", [Normal(), Mixture(K), Vamp(K), VampMixture(K)], ids=repr)
-    @pytest.mark.parametrize("warmup", [0.5, 1.0])
-    def test_each_player_moves_its_own_weights_alone(self, prior, warmup):
+    @pytest.mark.parametrize("steps_done", [1, 2], ids=["before the game", "in the game"])
+    @pytest.mark.parametrize("player", ["encoder", "decoder"])
+    def test_each_player_moves_its_own_weights_alone(self, prior, steps_done, player):
         m = model(prior, DimensionSelector())
-        objective = game(m)
-        net = PlayerNet(m, objective, seed=0, optimizer=torch.optim.SGD, lr=0.1, device="cpu")
-        net.initialize()
-        parts = {"encoder": [m.encoder], "decoder": [m.decoder, m.prior, m.mapping]}
-        data, before = batch(warmup), {n: p.clone() for n, p in m.named_parameters()}
-        for player, own in net.players_.items():
-            loss, _ = objective.loss(player, m, data)
-            loss.mean().backward(inputs=own)
-            net._optimizer(player).step()
-            moved = {n for n, p in m.named_parameters() if not torch.equal(p, before[n])}
-            allowed = {
-                f"{name}.{n}"
-                for name, part in m.named_children()
-                if part in parts[player]
-                for n, _ in part.named_parameters()
-            }
-            assert moved <= allowed | ({"likelihood.excess"} if player == "decoder" else set())
-            assert any(name.startswith(player) for name in moved)
-            before = {n: p.clone() for n, p in m.named_parameters()}
+        settings = dict(optimizer=torch.optim.SGD, lr=0.1, warmup_steps=2, batch_events=False)
+        net = PlayerNet(m, game(m), seed=0, device="cpu", **settings).initialize()
+        net.steps_done_ = steps_done
+        for idle in set(net.players_) - {player}:
+            net._optimizer(idle).param_groups[0]["lr"] = 0.0
+        before = {n: p.clone() for n, p in m.named_parameters()}
+        net.train_step((rows(), None))
+        moved = {n for n, p in m.named_parameters() if not torch.equal(p, before[n])}
+        own = {
+            "encoder": {"encoder"},
+            "decoder": {"decoder", "mapping", "likelihood", "prior"}
+            & {n.split(".")[0] for n in before},
+        }[player]
+        assert {name.split(".")[0] for name in moved} == own
 
     def test_the_game_moves_means_variances_and_weights_of_the_prior(self):
         m = model(VampMixture(K, clip_variance=False))
@@ -210,9 +206,10 @@ class TestWorth:
         torch.testing.assert_close(here, there, rtol=1e-4, atol=0)
 
     def test_a_game_whose_stakes_run_away_is_warned_of(self):
-        with pytest.warns(UserWarning, match="Lower beta_neg"):
-            game(model(), beta_kl=0.2, beta_neg=0.9, suspicion=0.25)
-        game(model(), beta_kl=0.2, beta_neg=0.9, suspicion=None)
+        weights = dict(beta_kl=0.2, beta_neg=0.9)
+        (said,) = SoftIntro(suspicion=0.25, **weights).caution(rows())
+        assert said.endswith("Lower beta_neg.")
+        assert not SoftIntro(suspicion=None, **weights).caution(rows())
 
     @pytest.mark.parametrize("prior", [Mixture(K), Vamp(K), VampMixture(K)], ids=repr)
     def test_errors_weigh_what_prior_and_widths_ask_for_unless_it_is_given(self, prior):
@@ -246,9 +243,9 @@ class TestWorth:
         for a, b in zip(vae, far, strict=True):
             torch.testing.assert_close(a, b)
 
-    def test_gamma_r_adds_the_errors_of_made_rows_and_moves_the_decoder_alone(self):
-        m = model()
-        own = [*m.decoder.parameters()]
+    def test_gamma_r_adds_the_errors_of_made_rows_which_are_not_the_priors(self):
+        m = model(Mixture(K))
+        own, priors = list(m.decoder.parameters()), list(m.prior.parameters())
         without = game(m).loss("decoder", m, batch())[0]
         with_it = game(m, gamma_r=1.0).loss("decoder", m, batch())[0]
         assert (with_it > without).all()
@@ -256,6 +253,12 @@ class TestWorth:
             not torch.allclose(a, b)
             for a, b in zip(gradients(with_it, own), gradients(without, own), strict=True)
         )
+        loss = {
+            gamma_r: game(m, gamma_r=gamma_r).loss("decoder", m, batch())[0]
+            for gamma_r in (0.0, 1.0)
+        }
+        for a, b in zip(*(gradients(each, priors) for each in loss.values()), strict=True):
+            torch.testing.assert_close(a, b)
 
     def test_the_unit_of_errors_is_the_data(self):
         """A mean prediction costs n_components, whatever the features and their unit."""
@@ -271,11 +274,18 @@ class TestWorth:
         assert objective._error(torch.ones(D), torch.ones(5, D)).isfinite().all()
 
     def test_penalties_of_the_mapping_count_as_the_kl_does(self):
-        for mapping in (DimensionSelector(5.0), Clusters(2)):
-            m = model(mapping=mapping)
-            loss, terms = game(m).loss("encoder", m, batch())
-            assert set(terms) & {"penalty", "guidance"}
-            assert loss.shape == (N,)
+        (light, less), (heavy, more) = (
+            game(m).loss("encoder", m, batch())
+            for m in (model(mapping=DimensionSelector(gamma)) for gamma in (1.0, 5.0))
+        )
+        difference = more["penalty"] - less["penalty"]
+        assert difference.abs().max() > 0
+        torch.testing.assert_close(heavy - light, (0.5 * 0.09 * difference).expand(N))
+
+    def test_guidance_of_the_mapping_is_a_part_of_the_loss(self):
+        m = model(mapping=Clusters(2))
+        _, terms = game(m).loss("encoder", m, batch())
+        assert terms["guidance"].isfinite().all()
 
     def test_any_likelihood_plays(self):
         m = model(likelihood=Bernoulli())
