@@ -111,6 +111,8 @@ def rows_of(scale: Scale, data: str) -> pd.DataFrame:
 
 def write_images(scale: Scale, chosen: list[str]) -> None:
     """Measure, and write the table if nothing is chosen."""
+    if missing := set(chosen) - set(scale.data):
+        raise SystemExit(f"{', '.join(missing)} is not measured at scale {scale.name}")
     tables = [rows_of(scale, data) for data in chosen or scale.data]
     if chosen:
         return
@@ -123,8 +125,8 @@ def write_images(scale: Scale, chosen: list[str]) -> None:
         mean_and_spread(rows.drop(columns=probes), index, digits=2, error=True),
         mean_and_spread(rows[rows["model"] != REAL][[*index, "seed", *probes]], index, error=True),
         note=(
-            f"{len(SEEDS)} seeds, mean ± standard error. {scale.n_images} training images, of "
-            f"digits 1000; {scale.data}, {scale.of_images}, other parameters are defaults. "
+            f"{len(SEEDS)} seeds, mean ± standard error. {scale.n_images} training images, or all "
+            f"where there are fewer; {scale.data}, {scale.of_images}, else the defaults. "
             "samples and reconstructions: Frechet distance from test images in the features of a "
             "classifier, not comparable with FID; reconstructions are of other test images, which "
             "are the row of real images. Accuracies on the test images of classifiers that are "
@@ -170,7 +172,7 @@ def main() -> None:
     if options.inception:
         write_fid(scale)
     else:
-        write_images(scale, [d for d in scale.data if getattr(options, d.replace("-", "_"))])
+        write_images(scale, [d for d in sets if getattr(options, d.replace("-", "_"))])
 
 
 if __name__ == "__main__":
