@@ -8,7 +8,6 @@ delete the files to start anew.
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 from _shared import (
     Scale,
     command_line,
@@ -23,6 +22,7 @@ from _shared import (
 from sklearn_intelvae import SoftIntroVAE
 from sklearn_intelvae.datasets import make_eight_gaussians, make_rings
 from sklearn_intelvae.metrics import energy_distance
+from sklearn_intelvae.priors import Mixture
 
 SEEDS = range(5)
 DENSITIES = {"eight_gaussians": make_eight_gaussians, "rings": make_rings}
@@ -30,6 +30,11 @@ SHARES = (0.25, 0.5, 0.75, 1.0)
 """Of the training, when variances are noted."""
 WEIGHTS = (0, 1, 10, 100)
 N_MODES = 100
+STARTS: dict[str, dict[str, object]] = {
+    "at codes": {"prior": "mixture", "n_prior_components": N_MODES},
+    "at random": {"prior": Mixture(N_MODES)},
+}
+"""Where the modes begin: at the codes of training rows, or anywhere."""
 
 
 def clip_case(scale: Scale, density: str, clip: bool, times: int) -> dict[str, float]:
@@ -56,15 +61,11 @@ def clip_case(scale: Scale, density: str, clip: bool, times: int) -> dict[str, f
     return row | {"energy": 1e3 * energy_distance(X, make(5000, random_state=1000)[0])}
 
 
-def responsibility_case(weight: float, seed: int) -> dict[str, float]:
+def responsibility_case(start: str, weight: float, seed: int) -> dict[str, float]:
     """Fit digits with many modes, and count those that are not used."""
-    vae = SoftIntroVAE(
-        10,
-        prior="mixture",
-        n_prior_components=N_MODES,
-        responsibility=float(weight),
-        random_state=seed,
-    ).fit(images("digits")[0])
+    vae = SoftIntroVAE(10, responsibility=float(weight), random_state=seed, **STARTS[start]).fit(
+        images("digits")[0]
+    )
     X_test = images("digits")[2]
     last = vae.history_[-1]
     names = ("inactive_modes", "responsibility_entropy", "mode_separation")
@@ -96,23 +97,29 @@ def write_clip(scale: Scale) -> None:
 
 def write_responsibility(scale: Scale) -> None:
     """Fit with several weights."""
-    cases = [{"weight": weight, "seed": seed} for seed in SEEDS for weight in WEIGHTS]
+    cases = [
+        {"start": start, "weight": weight, "seed": seed}
+        for start in STARTS
+        for seed in SEEDS
+        for weight in WEIGHTS
+    ]
     name = f"soft_intro/responsibility_{scale.name}"
     rows = resumed(name, cases, lambda **c: responsibility_case(**c))
-    inactive = rows.pivot_table(index="seed", columns="weight", values="inactive_modes")
-    falls = pd.DataFrame(
-        {"seed": inactive.index, "falls": (np.diff(inactive, axis=1) <= 0).all(1)}
-    ).join(inactive.reset_index(drop=True))
+    inactive = rows.pivot_table(
+        index=["start", "seed"], columns="weight", values="inactive_modes"
+    ).reset_index()
+    inactive["falls"] = (np.diff(inactive[list(WEIGHTS)], axis=1) < 0).all(1)
     write(
         name,
         "Modes that real rows use, by the weight of the responsibilities",
-        mean_and_spread(rows, ["weight"], digits=2, error=True),
-        falls,
+        mean_and_spread(rows, ["start", "weight"], digits=2, error=True),
+        inactive,
         note=(
-            f"Digits, {N_MODES} modes, {len(SEEDS)} seeds, mean ± standard error. A mode is "
-            f"inactive if its share of the codes of real rows is below 1 / {N_MODES}^2. samples: "
-            "Frechet distance in the features of a classifier. The second table counts inactive "
-            "modes, seed by seed."
+            f"Digits, {N_MODES} modes, {len(SEEDS)} seeds, mean ± standard error. Modes start at "
+            "the codes of training rows, as those of VampMixture do, or at random, as those of "
+            "Mixture. A mode is inactive if its share of the codes of real rows is below "
+            f"1 / {N_MODES}^2. samples: Frechet distance in the features of a classifier. The "
+            "second table counts inactive modes, seed by seed."
         ),
     )
 
