@@ -68,7 +68,7 @@ def fitted_attributes(
     tasks = FitTasks(estimator, X, y, sizes.n_epochs, n_init, silent=one_epoch)
     job = _Job(estimator, X, X_val, resume, train, valid, device, sizes, tasks)
     if not resume:
-        warn_beforehand(estimator, X)
+        warn_beforehand(estimator, _objective_of(estimator), X)
     fit_from = partial(_fit_from, job)
     if n_init == 1:
         _, result = fit_from(seed)
@@ -224,12 +224,7 @@ def _words(job: _Job, seed: int) -> tuple[Parts, Model, Objective]:
     generator = generator_from(seed)
     with OwnRandomness(generator):
         parts = Parts(*map(fresh, resolved_parts(estimator)))
-        objective = fresh(estimator._objective_part())
-    if not isinstance(objective, Objective):
-        raise TypeError(
-            f"objective={objective!r} must derive from "
-            "sklearn_intelvae.objectives.Objective, or be one of the names that it may have."
-        )
+        objective = fresh(_objective_of(estimator))
     _inputs.check_support(parts.likelihood, X, job.X_val)
     model = build_model(parts, X.shape[1], estimator.n_components, generator)
     rows = job.rows_to_start_from(generator)
@@ -244,6 +239,17 @@ def _words(job: _Job, seed: int) -> tuple[Parts, Model, Objective]:
         objective.float()
     objective.initialise(rows)
     return parts, model, objective
+
+
+def _objective_of(estimator: Any) -> Objective:
+    """Return the objective that the parameters describe."""
+    objective = estimator._objective_part()
+    if not isinstance(objective, Objective):
+        raise TypeError(
+            f"objective={objective!r} must derive from "
+            "sklearn_intelvae.objectives.Objective, or be one of the names that it may have."
+        )
+    return objective
 
 
 def _rows(

@@ -12,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn_intelvae.estimators._description import description
 from sklearn_intelvae.exceptions import DivergenceError
 from sklearn_intelvae.model import Model, Parts
+from sklearn_intelvae.objectives import Objective
 from sklearn_intelvae.training import PlayerNet
 
 STEPS_TO_LEARN = 1000
@@ -76,10 +77,9 @@ def _use_of_components(model: Model, X: np.ndarray) -> dict[str, Any]:
     }
 
 
-def warn_beforehand(estimator: Any, X: np.ndarray) -> None:
+def warn_beforehand(estimator: Any, objective: Objective, X: np.ndarray) -> None:
     """Pass on what the objective has to say before the training."""
-    objective = estimator._objective_part()
-    for caution in objective.caution(torch.from_numpy(X)) if hasattr(objective, "caution") else ():
+    for caution in objective.caution(torch.from_numpy(X)):
         warnings.warn(f"{type(estimator).__name__}: {caution}", UserWarning, stacklevel=6)
 
 

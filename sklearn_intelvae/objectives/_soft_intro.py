@@ -263,7 +263,7 @@ class SoftIntro(Objective):
     def validation_loss(self, model: Model, batch: Batch) -> Tensor:
         """Return the energy of real rows, since how the game stands is no measure of progress."""
         run = model(batch.x, batch.generator)
-        return self._energy(run.p.mean, batch.x, model.kl(run.q, run.y))
+        return self._energy(self._error(run.p.mean, batch.x), model.kl(run.q, run.y))
 
     def _of_encoder(self, model: Model, batch: Batch) -> tuple[Tensor, Terms]:
         x, stakes = batch.x, self._stakes(batch)
@@ -275,12 +275,13 @@ class SoftIntro(Objective):
         kl = model.kl(run.q, run.y, p_y)
         with torch.no_grad():
             terms = {"reconstruction": -run.p.log_prob(x), "kl": kl}
-        loss = self._energy(run.p.mean, x, kl)
+        error = self._error(run.p.mean, x)
+        loss = self._energy(error, kl)
         loss = loss + self._of_modes(model, p_y, run.y, batch.weight)
         extra = terms_of_mapping(model, batch, run)
         loss = sum((self.step_scale * self.beta_kl * term for term in extra.values()), loss)
         if stakes:
-            real = _median(self._judged(run.p.mean.detach(), x, kl.detach()), batch.weight)
+            real = _median(self._judged(error.detach(), kl.detach()), batch.weight)
             cost, of_game = self._belief(model, p_y, run.p.mean.detach(), real, batch.generator)
             loss = loss + stakes * cost
             terms |= {"kl_real": kl} | of_game
@@ -300,7 +301,7 @@ class SoftIntro(Objective):
         judged = torch.cat([generated, reconstructed])
         again = model(judged, generator)
         kl = model.kl(again.q, again.y, p_y)
-        exp_elbo = self._exp_elbo(self._judged(again.p.mean, judged, kl), real)
+        exp_elbo = self._exp_elbo(self._judged(self._error(again.p.mean, judged), kl), real)
         kl_fake, kl_rec = kl.chunk(2)
         of_fake, of_rec = exp_elbo.chunk(2)
         terms = {
@@ -324,7 +325,7 @@ class SoftIntro(Objective):
         z = model.mapping(torch.cat([y, p_y.sample(n, batch.generator)]) if stakes else y)
         h = model.decoder(z)
         p = model.likelihood(h)
-        loss = self._energy(p.mean[:n], x, model.kl(q, y, p_y))
+        loss = self._energy(self._error(p.mean[:n], x), model.kl(q, y, p_y))
         extra = terms_of_mapping(model, batch, Pass(q, y, z[:n], p))
         loss = sum((self.step_scale * self.beta_kl * term for term in extra.values()), loss)
         if any(weight.requires_grad for weight in model.likelihood.parameters()):
@@ -358,11 +359,11 @@ class SoftIntro(Objective):
             q = model.encode(batch.x)
             return q, q.sample(batch.generator)
 
-    def _energy(self, mean: Tensor, x: Tensor, kl: Tensor) -> Tensor:
-        return self.step_scale * (self.error_weight * self._error(mean, x) + self.beta_kl * kl)
+    def _energy(self, error: Tensor, kl: Tensor) -> Tensor:
+        return self.step_scale * (self.error_weight * error + self.beta_kl * kl)
 
-    def _judged(self, mean: Tensor, x: Tensor, kl: Tensor) -> Tensor:
-        return self.step_scale * (self.beta_judged * self._error(mean, x) + self.beta_neg * kl)
+    def _judged(self, error: Tensor, kl: Tensor) -> Tensor:
+        return self.step_scale * (self.beta_judged * error + self.beta_neg * kl)
 
     def _error(self, mean: Tensor, x: Tensor) -> Tensor:
         return (mean - x).square().sum(-1) * (self.n_components / self.total_variance)

@@ -127,7 +127,7 @@ class TestWhoMoves:
         cost = loss - objective.step_scale * objective.beta_kl * terms["kl"]
         generator = torch.Generator().manual_seed(2)
         run = m(rows(), generator)
-        real = objective._judged(run.p.mean, rows(), terms["kl"]).median()
+        real = objective._judged(objective._error(run.p.mean, rows()), terms["kl"]).median()
         given = run.p.mean.detach().clone()
         alone, _ = objective._belief(m, m.p_y(), given, real.detach(), generator)
         for mine, other in zip(gradients(cost, own), gradients(alone, own), strict=True):
@@ -167,9 +167,8 @@ class TestWorth:
         m = model()
         objective = game(m, alpha=2.0, beta_kl=0.4, suspicion=suspicion)
         loss, terms = objective.loss("encoder", m, batch())
-        energy = objective._energy(
-            m(rows(), torch.Generator().manual_seed(2)).p.mean, rows(), terms["kl"]
-        )
+        run = m(rows(), torch.Generator().manual_seed(2))
+        energy = objective._energy(objective._error(run.p.mean, rows()), terms["kl"])
         expected = energy + 0.25 * (terms["exp_elbo_fake"] + terms["exp_elbo_rec"])
         torch.testing.assert_close(loss, expected)
 
@@ -221,11 +220,10 @@ class TestWorth:
     def test_only_the_errors_of_made_rows_are_judged_by_a_weight_of_their_own(self):
         m = model()
         lenient, strict = (game(m, beta_judged=beta) for beta in (0.0, 1.0))
-        run = m(rows(), torch.Generator().manual_seed(2))
-        here, there = (o._energy(run.p.mean, rows(), run.y[:, 0]) for o in (lenient, strict))
-        torch.testing.assert_close(here, there)
-        gap = strict._judged(run.p.mean, rows(), run.y[:, 0]) - 0.5 * 0.3 * run.y[:, 0]
-        torch.testing.assert_close(gap, 0.5 * strict._error(run.p.mean, rows()))
+        error, kl = rows()[:, 0], rows()[:, 1]
+        torch.testing.assert_close(lenient._energy(error, kl), strict._energy(error, kl))
+        gap = strict._judged(error, kl) - lenient._judged(error, kl)
+        torch.testing.assert_close(gap, 0.5 * error)
 
     def test_the_decoder_pays_half_of_the_kl_of_each_kind_of_made_row(self):
         m = model()
