@@ -46,9 +46,13 @@ class Normal:
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Return log N(x; mean, scale^2), summed over features."""
+        n_features = x.shape[-1]
+        if self.log_scale.shape == self.mean.shape:
+            t = (x - self.mean) * (-self.log_scale).exp()
+            total = torch.addcmul(self.log_scale, t, t, value=0.5).sum(-1)
+            return -(total + n_features * HALF_LOG_2PI)
         squared = _elementwise(F.mse_loss, self.mean, x)
         precision = (-2 * self.log_scale).exp()
-        n_features = x.shape[-1]
         constant = n_features * HALF_LOG_2PI + _total(self.log_scale, n_features)
         return torch.addcmul(-constant, *_factors(squared, precision), value=-0.5)
 

@@ -48,6 +48,10 @@ class Likelihood(Part):
         """Map the decoder's output, (n, outputs_per_feature * n_features), to p(X | z)."""
         raise NotImplementedError
 
+    def mean(self, h: Tensor) -> Tensor:
+        """Return the mean of p(X | z) alone; for where it costs less than the whole."""
+        return self(h).mean
+
 
 class _LocationScale(Likelihood):
     """A likelihood whose mean is the decoder's output, with a fixed or learned scale."""
@@ -93,6 +97,10 @@ class _LocationScale(Likelihood):
         if not isinstance(self.scale, str):
             return self.fixed_log_scale
         return self.log_bound + F.softplus(_PACE * self.excess)
+
+    def mean(self, h: Tensor) -> Tensor:
+        """Return the decoder's output as it is."""
+        return h
 
 
 class Gaussian(_LocationScale):

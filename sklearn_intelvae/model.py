@@ -72,6 +72,12 @@ class Model(nn.Module):
         """Return p(x | z)."""
         return self.likelihood(self.decoder(z))
 
+    def decoded_mean(self, z: Tensor) -> Tensor:
+        """Return the mean of p(x | z), without what else belongs to it."""
+        likelihood, h = self.likelihood, self.decoder(z)
+        mean = getattr(likelihood, "mean", None)
+        return mean(h) if callable(mean) else likelihood(h).mean
+
     def kl(self, q: Normal, y: Tensor, p: Any = None) -> Tensor:
         """Return KL(q || p) of each row: exactly if p can, else estimated at y; p is p(y)."""
         p = self.p_y() if p is None else p
@@ -203,6 +209,13 @@ def _check_likelihood(likelihood: Any, n_outputs: int, n_features: int) -> None:
                 f"likelihood {name} has a mean of shape {tuple(p.mean.shape)} for 3 rows of "
                 f"{n_features} features; set its outputs_per_feature to the numbers that it needs "
                 "for each feature."
+            )
+        h = torch.linspace(-1, 1, 3 * n_outputs).reshape(3, n_outputs)
+        mean = getattr(likelihood, "mean", None)
+        if callable(mean) and not torch.equal(mean(h), likelihood(h).mean):
+            raise ValueError(
+                f"likelihood {name}: mean(h) is not the mean of what forward(h) returns. A class "
+                "that inherits mean and returns other distributions must give its own."
             )
         shape = tuple(p.log_prob(p.mean).shape)
         if shape != (3,):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch.nn.functional as F
 from torch import Tensor
 
 from sklearn_intelvae._part import Part
@@ -34,7 +35,7 @@ class DiagonalGaussian(Part):
     def forward(self, h: Tensor) -> Normal:
         """Map (n, 2 n_components) to the distributions of n rows."""
         mean, log_variance = h.chunk(2, dim=-1)
-        return Normal(mean, 0.5 * log_variance.clamp(*_LOG_VARIANCE))
+        return Normal(mean, 0.5 * F.hardtanh(log_variance, *_LOG_VARIANCE))
 
     def mean(self, h: Tensor) -> Tensor:
         """Return the means alone, all that a representation needs."""

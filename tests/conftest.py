@@ -1,8 +1,15 @@
+import re
+
 import numpy as np
 import pytest
 import torch
 
 torch.set_num_threads(1)
+
+
+def pytest_make_parametrize_id(val):
+    """Name a part by its repr without addresses, which differ between test processes."""
+    return re.sub(r" at 0x\w+", "", repr(val)) if isinstance(val, torch.nn.Module) else None
 
 
 @pytest.fixture

@@ -107,7 +107,7 @@ class RepresentationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         return self._in_chunks(self._decoded_codes, Z)
 
     def _decoded_codes(self, table):
-        return self.module_.decode(to_latent(self.module_, table, self.codes)).mean
+        return self.module_.decoded_mean(to_latent(self.module_, table, self.codes))
 
     def reconstruct(self, X):
         """Return ``inverse_transform(transform(X))``, which is the same for all ``codes``.
@@ -121,7 +121,7 @@ class RepresentationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         X_reconstructed : ndarray of shape (n_samples, n_features), float32
         """
         X = self._validated(X)
-        return self._in_chunks(lambda x: self.module_.decode(self.module_.represent(x)).mean, X)
+        return self._in_chunks(lambda x: self.module_.decoded_mean(self.module_.represent(x)), X)
 
     @available_if(_has_regions_or_modes)
     def predict(self, X):

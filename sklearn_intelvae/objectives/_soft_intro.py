@@ -161,7 +161,7 @@ class SoftIntro(Objective):
         "scale": [Interval(Real, 0, None, closed="neither"), None],
     }
 
-    total_variance: Tensor
+    unit: Tensor
 
     def __init__(
         self,
@@ -210,7 +210,7 @@ class SoftIntro(Objective):
         self.error_weight = self._auto(model) if self.beta_rec == "auto" else self.beta_rec
         self.n_components = model.n_components
         self.step_scale = 1 / model.n_components if self.scale is None else self.scale
-        self.register_buffer("total_variance", torch.ones(()))
+        self.register_buffer("unit", torch.ones(()))
         self._assigned: Tensor | None = None
 
     @staticmethod
@@ -240,9 +240,9 @@ class SoftIntro(Objective):
         return cautions
 
     def initialise(self, X: Tensor) -> None:
-        """Take the total variance of the training rows, the unit of their errors."""
+        """Take d / V, the unit of errors, from the training rows."""
         total = _total_variance(X)
-        self.total_variance.copy_(torch.where(total > 0, total, 1.0))
+        self.unit.copy_(self.n_components / torch.where(total > 0, total, 1.0))
 
     def players(self, model: Model) -> dict[str, list[nn.Parameter]]:
         """Return the encoder's parameters, then those of decoder, mapping and prior."""
@@ -255,10 +255,10 @@ class SoftIntro(Objective):
         }
 
     def loss(self, player: str, model: Model, batch: Batch) -> tuple[Tensor, Terms]:
-        """Return what the player minimises; the encoder's turn records how the game stands."""
+        """Return what the player minimises, and what its turn tells of how the game stands."""
         if player == "encoder":
             return self._of_encoder(model, batch)
-        return self._of_decoder(model, batch), {}
+        return self._of_decoder(model, batch)
 
     def validation_loss(self, model: Model, batch: Batch) -> Tensor:
         """Return the energy of real rows, since how the game stands is no measure of progress."""
@@ -267,14 +267,13 @@ class SoftIntro(Objective):
 
     def _of_encoder(self, model: Model, batch: Batch) -> tuple[Tensor, Terms]:
         x, stakes = batch.x, self._stakes(batch)
-        p_y = _frozen(model.p_y()) if stakes else model.p_y()
+        p_y = self._target(model) if stakes else model.p_y()
         run = model(x, batch.generator)
         if batch.memo is not None:
             batch.memo["codes"] = run.q.detached(), run.y.detach()
         notify_mapping(model, batch, run.y)
         kl = model.kl(run.q, run.y, p_y)
-        with torch.no_grad():
-            terms = {"reconstruction": -run.p.log_prob(x), "kl": kl}
+        terms = {"kl": kl}
         error = self._error(run.p.mean, x)
         loss = self._energy(error, kl)
         loss = loss + self._of_modes(model, p_y, run.y, batch.weight)
@@ -282,35 +281,36 @@ class SoftIntro(Objective):
         loss = sum((self.step_scale * self.beta_kl * term for term in extra.values()), loss)
         if stakes:
             real = _median(self._judged(error.detach(), kl.detach()), batch.weight)
-            cost, of_game = self._belief(model, p_y, run.p.mean.detach(), real, batch.generator)
-            loss = loss + stakes * cost
+            of_game = self._of_made_rows(model, p_y, run.p.mean.detach(), real, batch.generator)
+            cost = of_game["exp_elbo_fake"] + of_game["exp_elbo_rec"]
+            loss = torch.add(loss, cost, alpha=stakes / (2 * self.alpha))
             terms |= {"kl_real": kl} | of_game
         return loss, terms | extra
 
-    def _belief(
+    def _of_made_rows(
         self,
         model: Model,
         p_y: Any,
         reconstructed: Tensor,
         real: Tensor,
         generator: torch.Generator,
-    ) -> tuple[Tensor, Terms]:
-        """Return what the encoder pays for believing in generated and in reconstructed rows."""
+    ) -> Terms:
+        """Return KL and w of generated and of reconstructed rows."""
         with torch.no_grad():
             generated = _decoded(model, p_y.sample(len(reconstructed), generator))
         judged = torch.cat([generated, reconstructed])
-        again = model(judged, generator)
-        kl = model.kl(again.q, again.y, p_y)
-        exp_elbo = self._exp_elbo(self._judged(self._error(again.p.mean, judged), kl), real)
+        q = model.encode(judged)
+        y = q.sample(generator)
+        kl = model.kl(q, y, p_y)
+        exp_elbo = self._exp_elbo(self._judged(self._error(_decoded(model, y), judged), kl), real)
         kl_fake, kl_rec = kl.chunk(2)
         of_fake, of_rec = exp_elbo.chunk(2)
-        terms = {
+        return {
             "kl_fake": kl_fake,
             "kl_rec": kl_rec,
             "exp_elbo_fake": of_fake,
             "exp_elbo_rec": of_rec,
         }
-        return (of_fake + of_rec) / (2 * self.alpha), terms
 
     def _exp_elbo(self, energy: Tensor, real: Tensor) -> Tensor:
         """Return w, which goes on as a straight line where a row is better than the real ones."""
@@ -318,7 +318,7 @@ class SoftIntro(Objective):
             return (-self.alpha * energy).exp()
         return self.suspicion * (1 + F.elu(self.alpha * (real - energy)))
 
-    def _of_decoder(self, model: Model, batch: Batch) -> Tensor:
+    def _of_decoder(self, model: Model, batch: Batch) -> tuple[Tensor, Terms]:
         x, n, stakes = batch.x, len(batch.x), self._stakes(batch)
         q, y = self._codes_of_real_rows(model, batch)
         p_y = model.p_y()
@@ -328,22 +328,32 @@ class SoftIntro(Objective):
         loss = self._energy(self._error(p.mean[:n], x), model.kl(q, y, p_y))
         extra = terms_of_mapping(model, batch, Pass(q, y, z[:n], p))
         loss = sum((self.step_scale * self.beta_kl * term for term in extra.values()), loss)
-        if any(weight.requires_grad for weight in model.likelihood.parameters()):
-            loss = loss - model.likelihood(h[:n].detach()).log_prob(x)
+        surprise = -model.likelihood(h[:n].detach()).log_prob(x)
+        if surprise.requires_grad:
+            loss = loss + surprise
         if stakes:
-            loss = loss + stakes * self._fakery(model, p_y, p.mean, batch.generator)
-        return loss
+            cost = self._seen_through(model, p_y, p.mean, batch.generator)
+            loss = torch.add(loss, cost, alpha=0.5 * stakes * self.gamma * self.step_scale)
+        return loss, {"reconstruction": surprise}
 
-    def _fakery(self, model: Model, p_y: Any, made: Tensor, generator: torch.Generator) -> Tensor:
-        """Return what the decoder pays for made rows, reconstructed and generated, seen through."""
+    @staticmethod
+    @torch.no_grad()
+    def _target(model: Model) -> Any:
+        """Return p(y) as the encoder takes it in the game: as given."""
+        return _frozen(model.p_y())
+
+    def _seen_through(
+        self, model: Model, p_y: Any, made: Tensor, generator: torch.Generator
+    ) -> Tensor:
+        """Return what the encoder's view of reconstructed and generated rows costs the decoder."""
         q = model.encode(made)
         y = q.sample(generator)
         cost = self.beta_kl * model.kl(q, y, _frozen(p_y))
         if self.gamma_r:
             error = self._error(_decoded(model, y.detach()), made.detach())
-            cost = cost + self.gamma_r * self.error_weight * error
+            cost = torch.add(cost, error, alpha=self.gamma_r * self.error_weight)
         of_rec, of_fake = cost.chunk(2)
-        return 0.5 * self.gamma * self.step_scale * (of_rec + of_fake)
+        return of_rec + of_fake
 
     def _stakes(self, batch: Batch) -> float:
         """Return how much made rows count: nothing before the onset, all after the warm-up."""
@@ -360,13 +370,15 @@ class SoftIntro(Objective):
             return q, q.sample(batch.generator)
 
     def _energy(self, error: Tensor, kl: Tensor) -> Tensor:
-        return self.step_scale * (self.error_weight * error + self.beta_kl * kl)
+        s = self.step_scale
+        return torch.add(s * self.error_weight * error, kl, alpha=s * self.beta_kl)
 
     def _judged(self, error: Tensor, kl: Tensor) -> Tensor:
-        return self.step_scale * (self.beta_judged * error + self.beta_neg * kl)
+        s = self.step_scale
+        return torch.add(s * self.beta_judged * error, kl, alpha=s * self.beta_neg)
 
     def _error(self, mean: Tensor, x: Tensor) -> Tensor:
-        return (mean - x).square().sum(-1) * (self.n_components / self.total_variance)
+        return (mean - x).square().sum(-1) * self.unit
 
     def _of_modes(
         self, model: Model, p_y: Any, y: Tensor, weight: Tensor | None = None
@@ -377,12 +389,12 @@ class SoftIntro(Objective):
         with torch.set_grad_enabled(self.responsibility > 0 and torch.is_grad_enabled()):
             of_rows = p_y.responsibilities(y)
             assigned = (of_rows if weight is None else weight[:, None] * of_rows).sum(0)
-            shares = assigned / assigned.sum().clamp(min=1e-8)
         if model.training:
             noted = assigned.detach()
             self._assigned = noted if self._assigned is None else self._assigned + noted
         if not self.responsibility:
             return 0.0
+        shares = assigned / assigned.sum().clamp(min=1e-8)
         return -self.responsibility * self.step_scale * normalised_entropy(shares)
 
     def summary(self, model: Model) -> dict[str, float]:
@@ -459,7 +471,7 @@ def _median(values: Tensor, weight: Tensor | None) -> Tensor:
 
 
 def _decoded(model: Model, y: Tensor) -> Tensor:
-    return model.decode(model.mapping(y)).mean
+    return model.decoded_mean(model.mapping(y))
 
 
 def _frozen(p_y: Any) -> Any:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from sklearn_intelvae.distributions import HALF_LOG_2PI, Normal
@@ -20,6 +21,9 @@ class Gaussians:
     mean: Tensor
     log_scale: Tensor
     logits: Tensor
+    _kept: list[tuple[Tensor, ...]] = field(
+        default_factory=list, init=False, repr=False, compare=False
+    )
 
     @property
     def n_modes(self) -> int:
@@ -60,11 +64,32 @@ class Gaussians:
 
         The square is expanded, so that nothing of shape (n, K, d) is made.
         """
-        # Around their middle, since the terms of the expansion cancel and their rounding does not.
+        middle, of_square, of_row, offset, constant = self._expansion()
+        rows = (y - middle).reshape(-1, y.shape[-1])
+        exponent = F.linear(rows.square(), of_square, offset)
+        joint = torch.addmm(exponent, rows, of_row) + constant
+        return joint.reshape(*y.shape[:-1], -1)
+
+    def _expansion(self) -> tuple[Tensor, ...]:
+        """Return the coefficients of the log density, which only a fixed one can keep.
+
+        They are those around the middle of the means, since the terms of the expansion cancel and
+        their rounding does not.
+        """
+        if self._kept:
+            return self._kept[0]
         middle = self.mean.detach().mean(0)
-        y, mean = y - middle, self.mean - middle
+        mean = self.mean - middle
         precision = (-2 * self.log_scale).exp()
         pull = precision * mean
-        squared = y.square() @ precision.T - 2 * y @ pull.T + (pull * mean).sum(-1)
-        constant = self.log_scale.sum(-1) + self.mean.shape[-1] * HALF_LOG_2PI
-        return self.logits.log_softmax(0) - constant - 0.5 * squared
+        volume = self.log_scale.sum(-1) + mean.shape[-1] * HALF_LOG_2PI
+        expansion = (
+            middle,
+            -0.5 * precision,
+            pull.T,
+            -0.5 * (pull * mean).sum(-1),
+            self.logits.log_softmax(0) - volume,
+        )
+        if not any(value.requires_grad for value in self._tensors()):
+            self._kept.append(expansion)
+        return expansion

@@ -42,7 +42,7 @@ def test_every_mapping_with_settings_has_a_grid():
     assert names == set(mappings.__all__) - {"Mapping", "Identity"}
 
 
-@pytest.mark.parametrize(("mapping", "grid"), GRIDS, ids=[repr(mapping) for mapping, _ in GRIDS])
+@pytest.mark.parametrize(("mapping", "grid"), GRIDS)
 def test_a_grid_reaches_the_settings_of_every_mapping(mapping, grid, X):
     before = repr(mapping)
     named = {f"mapping__{name}": values for name, values in grid.items()}
@@ -66,7 +66,7 @@ HANDED_OVER = [
 ]
 
 
-@pytest.mark.parametrize("mapping", HANDED_OVER, ids=repr)
+@pytest.mark.parametrize("mapping", HANDED_OVER)
 def test_functions_and_modules_inside_a_mapping_are_handed_over_with_it(mapping, X, tmp_path):
     path = tmp_path / "model"
     vae = InteLVAE(mapping=mapping, **SMALL).fit(X)
@@ -88,7 +88,6 @@ def test_functions_and_modules_inside_a_mapping_are_handed_over_with_it(mapping,
         OnComponents(Hierarchy([1, 1]), np.array([1, 0])),
         StraightThrough(Sphere(), surrogate=DimensionSelector()),
     ],
-    ids=repr,
 )
 def test_mappings_of_the_package_inside_one_another_travel_in_a_file(mapping, X, tmp_path):
     vae = InteLVAE(mapping=mapping, **SMALL).fit(X)

@@ -90,6 +90,27 @@ class PerFeature(Likelihood):
         return Unsummed(h, h.new_zeros(()))
 
 
+class Squashed(Gaussian):
+    """Inherits the mean of a Gaussian, which its own is not."""
+
+    def forward(self, h):
+        return super().forward(h.tanh())
+
+
+class Plain(nn.Module):
+    """A likelihood that inherits nothing."""
+
+    def forward(self, h):
+        return Normal(h.tanh(), h.new_zeros(()))
+
+
+def test_a_likelihood_need_not_give_its_mean_apart(X):
+    vae = InteLVAE(likelihood=Plain(), **SMALL).fit(X)
+    with torch.no_grad():
+        z = vae.module_.represent(torch.from_numpy(X))
+        assert np.array_equal(vae.reconstruct(X), vae.module_.decode(z).mean)
+
+
 class PerComponent(Prior):
     """Forgets to sum over components."""
 
@@ -128,6 +149,7 @@ class Numbered(Identity):
     ("part", "message"),
     [
         ({"likelihood": PerFeature()}, r"likelihood PerFeature: log_prob.*gave shape \(3, 6\)"),
+        ({"likelihood": Squashed()}, r"likelihood Squashed: mean\(h\) is not the mean of what"),
         ({"prior": PerComponent()}, r"prior PerComponent: kl\(q\) must.* it gave \(3, 2\)"),
         ({"mapping": Penalised()}, r"mapping Penalised: penalty must .* or \(\) .* gave \(3, 1\)"),
         ({"mapping": Guided()}, r"mapping Guided: guide must return .* it gave \(3, 2\)"),

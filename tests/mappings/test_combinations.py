@@ -196,7 +196,6 @@ def test_mappings_inside_come_back_from_a_clone_without_weights():
         Compose(OnComponents(Clusters(3), (1, 2)), Identity()),
         Compose(Linear(torch.eye(3)[[1, 2, 0]]), Clusters(3)),
     ],
-    ids=repr,
 )
 def test_guidance_reaches_inner_mappings(mapping):
     g, plain, y = built(mapping, 3), built(Clusters(3), 2), normal(60, 3)

@@ -63,11 +63,7 @@ SHELF = {
     ],
 }
 N_COMPONENTS = {"Glue": 2}  # of y, where four will not do
-CASES = [
-    pytest.param(g, N_COMPONENTS.get(name, 4), id=repr(g))
-    for name, cases in SHELF.items()
-    for g in cases
-]
+CASES = [(g, N_COMPONENTS.get(name, 4)) for name, cases in SHELF.items() for g in cases]
 
 
 def test_the_shelf_is_complete():

@@ -54,7 +54,7 @@ def test_the_shelf_is_complete():
     assert set(SHELF) == classes - {"Objective"}
 
 
-@pytest.mark.parametrize("objective", CASES, ids=repr)
+@pytest.mark.parametrize("objective", CASES)
 class TestLaws:
     def test_players_own_all_parameters_and_share_none(self, objective):
         fitted, objective = model(DimensionSelector()), clone(objective)

@@ -68,7 +68,7 @@ def gradients(loss, parameters):
 
 
 class TestWhoMoves:
-    @pytest.mark.parametrize("prior", [Normal(), Mixture(K), Vamp(K), VampMixture(K)], ids=repr)
+    @pytest.mark.parametrize("prior", [Normal(), Mixture(K), Vamp(K), VampMixture(K)])
     @pytest.mark.parametrize("steps_done", [1, 2], ids=["before the game", "in the game"])
     @pytest.mark.parametrize("player", ["encoder", "decoder"])
     def test_each_player_moves_its_own_weights_alone(self, prior, steps_done, player):
@@ -102,13 +102,13 @@ class TestWhoMoves:
         generator = torch.Generator().manual_seed(0)
         own = [m.prior.means, m.prior.log_variances, m.prior.logits]
         drawn = m.decode(p_y.sample(2 * N, generator)).mean
-        of_draws = gradients(objective._fakery(m, p_y, drawn, generator), own)
+        of_draws = gradients(objective._seen_through(m, p_y, drawn, generator), own)
         assert of_draws[0].abs().max() > 0
         assert of_draws[1].abs().max() > 0
         assert of_draws[2] is None or not of_draws[2].any()
         reconstructed = m(rows(), generator).p.mean
         made = torch.cat([reconstructed, reconstructed])
-        of_target = gradients(objective._fakery(m, p_y, made, generator), own)
+        of_target = gradients(objective._seen_through(m, p_y, made, generator), own)
         assert all(g is None or not g.any() for g in of_target)
 
     def test_the_decoder_learns_from_the_encoders_verdict(self):
@@ -116,7 +116,7 @@ class TestWhoMoves:
         m = model()
         made = m(rows(), torch.Generator().manual_seed(0)).p.mean
         generator = torch.Generator().manual_seed(0)
-        loss = game(m)._fakery(m, m.p_y(), torch.cat([made, made]), generator)
+        loss = game(m)._seen_through(m, m.p_y(), torch.cat([made, made]), generator)
         assert all(g.abs().max() > 0 for g in gradients(loss, list(m.decoder.parameters())))
 
     def test_the_encoder_gets_no_gradient_through_the_rows_that_it_judges(self):
@@ -129,7 +129,8 @@ class TestWhoMoves:
         run = m(rows(), generator)
         real = objective._judged(objective._error(run.p.mean, rows()), terms["kl"]).median()
         given = run.p.mean.detach().clone()
-        alone, _ = objective._belief(m, m.p_y(), given, real.detach(), generator)
+        made = objective._of_made_rows(m, m.p_y(), given, real.detach(), generator)
+        alone = 0.25 * (made["exp_elbo_fake"] + made["exp_elbo_rec"])
         for mine, other in zip(gradients(cost, own), gradients(alone, own), strict=True):
             torch.testing.assert_close(mine, other, rtol=1e-4, atol=1e-8)
 
@@ -177,7 +178,7 @@ class TestWorth:
         objective = game(m, beta_judged=1.0, beta_neg=3.0, alpha=1.5, suspicion=None)
         generator, again = (torch.Generator().manual_seed(5) for _ in range(2))
         rec = rows()
-        weights, terms = objective._belief(m, m.p_y(), rec, torch.zeros(()), generator)
+        terms = objective._of_made_rows(m, m.p_y(), rec, torch.zeros(()), generator)
         y = m.p_y().sample(N, again)
         judged = torch.cat([m.decode(y).mean, rec]).detach()
         run = m(judged, again)
@@ -186,7 +187,6 @@ class TestWorth:
         expected = (-1.5 * energy).exp()
         torch.testing.assert_close(terms["exp_elbo_fake"], expected[:N])
         torch.testing.assert_close(terms["exp_elbo_rec"], expected[N:])
-        torch.testing.assert_close(weights, (expected[:N] + expected[N:]) / 3.0)
 
     def test_what_a_made_row_costs_is_smooth_and_falls_with_its_energy(self):
         objective = game(model(), beta_kl=1.0, suspicion=0.3, alpha=2.0)
@@ -210,7 +210,7 @@ class TestWorth:
         assert said.endswith("Lower beta_neg.")
         assert not SoftIntro(suspicion=None, **weights).caution(rows())
 
-    @pytest.mark.parametrize("prior", [Mixture(K), Vamp(K), VampMixture(K)], ids=repr)
+    @pytest.mark.parametrize("prior", [Mixture(K), Vamp(K), VampMixture(K)])
     def test_errors_weigh_what_prior_and_widths_ask_for_unless_it_is_given(self, prior):
         assert game(model(n_components=D)).error_weight == FULL
         assert game(model(n_components=2)).error_weight == COMPRESSED
@@ -227,11 +227,14 @@ class TestWorth:
 
     def test_the_decoder_pays_half_of_the_kl_of_each_kind_of_made_row(self):
         m = model()
-        made = torch.rand(2 * N, D, generator=torch.Generator().manual_seed(4))
-        objective = game(m, beta_kl=0.6, gamma=0.5)
-        loss = objective._fakery(m, m.p_y(), made, torch.Generator().manual_seed(0))
+        indulged, pays = (
+            game(m, beta_kl=0.6, gamma=gamma).loss("decoder", m, batch())[0] for gamma in (0, 0.5)
+        )
+        generator = torch.Generator().manual_seed(2)
+        y = m.encode(rows()).sample(generator)
+        made = m.decode(m.mapping(torch.cat([y, m.p_y().sample(N, generator)]))).mean
         kl = m.kl(m.encode(made), None)
-        torch.testing.assert_close(loss, 0.5 * 0.5 * 0.5 * 0.6 * (kl[:N] + kl[N:]))
+        torch.testing.assert_close(pays - indulged, 0.5 * 0.5 * 0.5 * 0.6 * (kl[:N] + kl[N:]))
 
     def test_without_the_exponential_the_encoders_gradients_are_a_vaes(self):
         m = model()
@@ -388,7 +391,7 @@ class Largest(TorchDispatchMode):
 
 
 class TestCost:
-    @pytest.mark.parametrize("prior", [Mixture(100), Vamp(100), VampMixture(100)], ids=repr)
+    @pytest.mark.parametrize("prior", [Mixture(100), Vamp(100), VampMixture(100)])
     def test_the_kl_from_a_mixture_makes_no_tensor_of_rows_times_modes_times_components(
         self, prior
     ):

@@ -64,7 +64,7 @@ def test_the_shelf_is_complete():
     assert set(SHELF) == {cls.__name__ for cls in SHELVES["prior"].values()}
 
 
-@pytest.mark.parametrize("prior", CASES, ids=repr)
+@pytest.mark.parametrize("prior", CASES)
 class TestLaws:
     def test_a_density_integrates_to_one(self, prior):
         grid, heights = probabilities(density(prior, 1))
