@@ -238,6 +238,8 @@ class PlayerNet(NeuralNet):
                     f"{len(x)} rows; it must return the loss of each row."
                 )
             total = _weighted_mean(loss, weight)
+            for parameter in parameters:  # first, so that the new ones take their memory
+                parameter.grad = None
             gradients = torch.autograd.grad(total, parameters, allow_unused=True)
             for parameter, gradient in zip(parameters, gradients, strict=True):
                 parameter.grad = gradient
