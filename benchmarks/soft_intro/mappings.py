@@ -36,7 +36,6 @@ from sklearn_intelvae.model import Model
 from sklearn_intelvae.objectives import SoftIntro
 
 SEEDS = range(5)
-SEEDS_OF_OWNERS = range(3)
 OBJECTIVES = ("ELBO", "SoftIntro")
 OWNERS = ("decoder", "encoder")
 N_ROWS = 20_000
@@ -148,16 +147,14 @@ def write_objectives(scale: Scale) -> None:
 
 def write_owners(scale: Scale) -> None:
     """Compare the owners of a learned mapping."""
-    cases = [
-        {"data": d, "owner": o, "seed": s} for d in LEARNED for s in SEEDS_OF_OWNERS for o in OWNERS
-    ]
+    cases = [{"data": d, "owner": o, "seed": s} for d in LEARNED for s in SEEDS for o in OWNERS]
     rows = resumed(f"soft_intro/owner_{scale.name}", cases, lambda **c: owner_case(**c))
     write(
         f"soft_intro/owner_{scale.name}",
         "Which player a learned mapping belongs to",
         mean_and_spread(rows, ["data", "owner"], error=True),
         note=(
-            f"{len(SEEDS_OF_OWNERS)} seeds, mean ± standard error; distance as in the table of "
+            f"{len(SEEDS)} seeds, mean ± standard error; distance as in the table of "
             "objectives, sparsity by Hoyer's measure."
         ),
     )
