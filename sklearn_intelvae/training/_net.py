@@ -238,11 +238,9 @@ class PlayerNet(NeuralNet):
                     f"{len(x)} rows; it must return the loss of each row."
                 )
             total = _weighted_mean(loss, weight)
-            for parameter in parameters:  # first, so that the new ones take their memory
+            for parameter in parameters:
                 parameter.grad = None
-            gradients = torch.autograd.grad(total, parameters, allow_unused=True)
-            for parameter, gradient in zip(parameters, gradients, strict=True):
-                parameter.grad = gradient
+            total.backward(inputs=parameters)
             self._notify_of_batch(
                 "on_grad_computed",
                 named_parameters=TeeGenerator(self.get_all_learnable_params()),

@@ -111,6 +111,24 @@ def test_a_likelihood_need_not_give_its_mean_apart(X):
         assert np.array_equal(vae.reconstruct(X), vae.module_.decode(z).mean)
 
 
+class Summed(Identity):
+    """The gradient of its penalty is one number, seen as many."""
+
+    def __init__(self):
+        super().__init__()
+        self.w = nn.Parameter(torch.ones(5, 4))
+
+    def penalty(self, y, z):
+        return self.w.sum()
+
+
+def test_every_weight_gets_a_gradient_of_its_own(X):
+    """A fused optimizer reads gradients as if each had memory of its own."""
+    w = InteLVAE(mapping=Summed(), **SMALL).fit(X).module_.mapping.w
+    assert (w < 1).all()
+    torch.testing.assert_close(w, w[0, 0].expand_as(w))
+
+
 class PerComponent(Prior):
     """Forgets to sum over components."""
 
