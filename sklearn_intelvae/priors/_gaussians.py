@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -21,9 +21,6 @@ class Gaussians:
     mean: Tensor
     log_scale: Tensor
     logits: Tensor
-    _kept: list[tuple[Tensor, ...]] = field(
-        default_factory=list, init=False, repr=False, compare=False
-    )
 
     @property
     def n_modes(self) -> int:
@@ -64,32 +61,12 @@ class Gaussians:
 
         The square is expanded, so that nothing of shape (n, K, d) is made.
         """
-        middle, of_square, of_row, offset, constant = self._expansion()
-        rows = (y - middle).reshape(-1, y.shape[-1])
-        exponent = F.linear(rows.square(), of_square, offset)
-        joint = torch.addmm(exponent, rows, of_row) + constant
-        return joint.reshape(*y.shape[:-1], -1)
-
-    def _expansion(self) -> tuple[Tensor, ...]:
-        """Return the coefficients of the log density, which only a fixed one can keep.
-
-        They are those around the middle of the means, since the terms of the expansion cancel and
-        their rounding does not.
-        """
-        if self._kept:
-            return self._kept[0]
+        # Around their middle, since the terms of the expansion cancel and their rounding does not.
         middle = self.mean.detach().mean(0)
-        mean = self.mean - middle
+        mean, rows = self.mean - middle, (y - middle).reshape(-1, y.shape[-1])
         precision = (-2 * self.log_scale).exp()
         pull = precision * mean
+        exponent = F.linear(rows.square(), -0.5 * precision, -0.5 * (pull * mean).sum(-1))
         volume = self.log_scale.sum(-1) + mean.shape[-1] * HALF_LOG_2PI
-        expansion = (
-            middle,
-            -0.5 * precision,
-            pull.T,
-            -0.5 * (pull * mean).sum(-1),
-            self.logits.log_softmax(0) - volume,
-        )
-        if not any(value.requires_grad for value in self._tensors()):
-            self._kept.append(expansion)
-        return expansion
+        joint = torch.addmm(exponent, rows, pull.T) + (self.logits.log_softmax(0) - volume)
+        return joint.reshape(*y.shape[:-1], -1)
