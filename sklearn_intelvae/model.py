@@ -212,7 +212,7 @@ def _check_likelihood(likelihood: Any, n_outputs: int, n_features: int) -> None:
             )
         h = torch.linspace(-1, 1, 3 * n_outputs).reshape(3, n_outputs)
         mean = getattr(likelihood, "mean", None)
-        if callable(mean) and not torch.equal(mean(h), likelihood(h).mean):
+        if callable(mean) and not torch.allclose(mean(h), likelihood(h).mean, equal_nan=True):
             raise ValueError(
                 f"likelihood {name}: mean(h) is not the mean of what forward(h) returns. A class "
                 "that inherits mean and returns other distributions must give its own."
