@@ -97,7 +97,7 @@ class SoftIntro(Objective):
         Weight :math:`\rho` of the term that spreads real rows over the modes of the prior.
     suspicion : float or None, default=0.25
         What a made row costs the encoder that is as good as the median real one, :math:`\sigma`.
-        None takes the papers' :math:`w = e^{-\alpha E}`, whose size depends on how well the
+        None takes the papers' :math:`w = e^{-\alpha J}`, whose size depends on how well the
         data can be reconstructed, so that each data set needs weights of its own.
     onset : float, default=0.5
         Share of the warm-up at which made rows begin to count. With 1 they count in full at once,
