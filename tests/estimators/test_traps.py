@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import Callback
 from torch import nn
 
-from sklearn_intelvae import InteLVAE, SparseInteLVAE
+from sklearn_intelvae import InteLVAE, SoftIntroVAE, SparseInteLVAE
 from sklearn_intelvae.likelihoods import Gaussian
 from sklearn_intelvae.mappings import Clusters, Sphere
 
@@ -41,7 +41,9 @@ def test_one_seed_one_model_whatever_else_draws(estimator, X):
 
 
 @pytest.mark.parametrize("backend", ["loky", "threading"])
-@pytest.mark.parametrize("name", ["InteLVAE", "InteLVAE clusters", "SparseInteLVAE"])
+@pytest.mark.parametrize(
+    "name", ["InteLVAE", "InteLVAE clusters", "SparseInteLVAE", "SoftIntroVAE mixture"]
+)
 def test_one_seed_one_model_in_parallel(backend, name, X):
     estimator = ESTIMATORS[name]
     expected = fit_transform(estimator, X)
@@ -200,11 +202,20 @@ def test_a_model_fitted_before_set_params_goes_on_working(X):
         assert score == model.score(X)
 
 
+FIRST_STEP = 1e-9
+WITHOUT_WARM_UP = {
+    "InteLVAE": InteLVAE(kl_warmup=0.0),
+    "SoftIntroVAE": SoftIntroVAE(prior="mixture", vae_warmup=FIRST_STEP, game_warmup=0.0),
+}
+
+
 @pytest.mark.parametrize("how", ["warm_start", "partial_fit"])
-def test_training_continues_with_the_optimizers_state(how, X):
-    settings = SMALL | dict(learning_rate="constant", kl_warmup=0.0)
-    whole = InteLVAE(**settings | {"max_iter": 4}).fit(X)
-    halves = InteLVAE(**settings | {"max_iter": 2, "warm_start": True}).fit(X)
+@pytest.mark.parametrize("name", WITHOUT_WARM_UP)
+def test_training_continues_with_the_optimizers_state(name, how, X):
+    vae = WITHOUT_WARM_UP[name]
+    settings = SMALL | {"learning_rate": "constant"}
+    whole = clone(vae).set_params(**settings | {"max_iter": 4}).fit(X)
+    halves = clone(vae).set_params(**settings | {"max_iter": 2, "warm_start": True}).fit(X)
     if how == "warm_start":
         halves.fit(X)
     else:
@@ -232,11 +243,13 @@ def test_partial_fit_that_fails_leaves_the_model_as_it_was(X):
     assert np.array_equal(Z, vae.transform(X))
 
 
-def test_weights_of_one_are_no_weights(X):
-    ones = InteLVAE(**SMALL).fit(X, sample_weight=np.ones(len(X)))
-    none = InteLVAE(**SMALL).fit(X)
+@pytest.mark.parametrize("name", ["InteLVAE", "SoftIntroVAE", "SoftIntroVAE mixture"])
+def test_weights_of_one_are_no_weights(name, X):
+    vae = ESTIMATORS[name]
+    ones = clone(vae).fit(X, sample_weight=np.ones(len(X)))
+    none = clone(vae).fit(X)
     assert np.array_equal(ones.transform(X), none.transform(X))
-    twos = InteLVAE(**SMALL).fit(X, sample_weight=np.full(len(X), 2.0))
+    twos = clone(vae).fit(X, sample_weight=np.full(len(X), 2.0))
     assert np.array_equal(twos.transform(X), none.transform(X))
 
 
