@@ -47,7 +47,7 @@ class Normal:
     def log_prob(self, x: Tensor) -> Tensor:
         """Return log N(x; mean, scale^2), summed over features."""
         n_features = x.shape[-1]
-        if self.log_scale.shape == self.mean.shape:
+        if self.log_scale.shape == self.mean.shape:  # no sum over features to share
             t = (x - self.mean) * (-self.log_scale).exp()
             total = torch.addcmul(self.log_scale, t, t, value=0.5).sum(-1)
             return -(total + n_features * HALF_LOG_2PI)
