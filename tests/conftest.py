@@ -12,6 +12,13 @@ def pytest_make_parametrize_id(val):
     return re.sub(r" at 0x\w+", "", repr(val)) if isinstance(val, torch.nn.Module) else None
 
 
+@pytest.fixture(autouse=True)
+def _the_same_numbers_each_time():
+    """Seed what an estimator draws from whose ``random_state`` is None."""
+    np.random.seed(0)
+    torch.manual_seed(0)
+
+
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)

@@ -71,8 +71,8 @@ class SoftIntro(Objective):
     what it draws. :math:`c_k` is the mean responsibility of the prior's mode k for the codes of the
     batch; the term spreads real rows over the modes.
 
-    At first both players minimise :math:`E(x)`, as a VAE does. In the rest of the
-    warm-up the weights of made rows grow from 0.
+    At first both players minimise :math:`E(x)`, as a VAE does. In the rest of the warm-up the
+    weights of made rows, and of the term of the modes, grow from 0.
 
     Parameters
     ----------
@@ -276,14 +276,14 @@ class SoftIntro(Objective):
         terms = {"kl": kl}
         error = self._error(run.p.mean, x)
         loss = self._energy(error, kl)
-        loss = loss + self._of_modes(model, p_y, run.y, batch.weight)
+        of_modes = self._of_modes(model, p_y, run.y, batch.weight)
         extra = terms_of_mapping(model, batch, run)
         loss = sum((self.step_scale * self.beta_kl * term for term in extra.values()), loss)
         if stakes:
             real = _median(self._judged(error.detach(), kl.detach()), batch.weight)
             of_game = self._of_made_rows(model, p_y, run.p.mean.detach(), real, batch.generator)
             cost = of_game["exp_elbo_fake"] + of_game["exp_elbo_rec"]
-            loss = torch.add(loss, cost, alpha=stakes / (2 * self.alpha))
+            loss = torch.add(loss, cost, alpha=stakes / (2 * self.alpha)) + stakes * of_modes
             terms |= {"kl_real": kl} | of_game
         return loss, terms | extra
 
@@ -361,6 +361,11 @@ class SoftIntro(Objective):
             return 1.0
         return max(0.0, (batch.warmup - self.onset) / (1 - self.onset)) if self.onset < 1 else 0.0
 
+    def _nats_of_codes(self) -> float:
+        """Return about the KL of real rows in a VAE: of codes with the noise that pays best."""
+        noise = self.beta_kl / (2 * self.error_weight)
+        return 0.5 * self.n_components * math.log1p(1 / noise)
+
     def _codes_of_real_rows(self, model: Model, batch: Batch) -> tuple[Normal, Tensor]:
         """Return q and y of the rows, which the encoder has just made of them."""
         if batch.memo and "codes" in batch.memo:
@@ -431,7 +436,8 @@ class SoftIntro(Objective):
             return None
         late, first = game[-max(1, math.ceil(_LATE * len(game))) :], game[0]["kl_real"]
         fake, real = late[-1]["kl_fake"], late[-1]["kl_real"]
-        if all(row["kl_real"] > _RUN_AWAY * first > 0 for row in late):
+        expected = max(first, self._nats_of_codes())
+        if all(row["kl_real"] > _RUN_AWAY * expected for row in late):
             found = (
                 "the encoder has driven real rows from the prior together with generated ones "
                 f"(history_: kl_real {real:.3g}, {first:.3g} when the game began)"

@@ -284,7 +284,8 @@ class Grumbling(SoftIntro):
 
 class TestAdvice:
     def test_a_fit_warns_as_the_objective_advises(self, blobs):
-        vae = InteLVAE(objective=Grumbling(), hidden_layer_sizes=(4,), batch_size=1, max_iter=2)
+        small = dict(hidden_layer_sizes=(16,), batch_size=1, max_iter=2, random_state=0)
+        vae = InteLVAE(objective=Grumbling(), **small)
         with pytest.warns(ConvergenceWarning, match="InteLVAE: 2 epochs, and no better"):
             vae.fit(blobs[0][:510])
 

@@ -325,6 +325,16 @@ class TestResponsibility:
         pair = (o.loss("decoder", m, batch())[0] for o in (weighted, plain))
         assert torch.equal(*pair)
 
+    @pytest.mark.parametrize("prior", [Mixture(K), Vamp(K), VampMixture(K)])
+    def test_the_term_has_no_part_before_the_game_and_grows_with_it(self, prior):
+        m = model(prior)
+        plain, weighted = (game(m, responsibility=w) for w in (0.0, 3.0))
+        for warmup, stakes in ((0.0, 0.0), (0.5, 0.0), (0.75, 0.5), (1.0, 1.0)):
+            loss, without = (o.loss("encoder", m, batch(warmup))[0] for o in (weighted, plain))
+            noted, entropy = (o.summary(m)["responsibility_entropy"] for o in (weighted, plain))
+            assert noted == entropy < 1
+            torch.testing.assert_close(loss, without - stakes * 3.0 * 0.5 * entropy)
+
     def test_the_summary_tells_modes_that_coincide_from_modes_that_are_used(self):
         apart, together = (
             model(Mixture(K, means=means, scale=0.5))
@@ -418,6 +428,11 @@ class TestAdvice:
     def test_it_speaks_up_if_real_rows_run_away_with_the_generated(self):
         history = [{"kl_real": kl, "kl_fake": 2 * kl} for kl in (2.0, 3.0, 20.0, 40.0, 80.0)]
         assert "kl_real 80, 2 when the game began" in game(model()).advice(history)
+
+    def test_an_encoder_that_the_game_begins_with_has_first_to_learn(self):
+        """The KL of real rows grows from nothing then, which is no flight from the prior."""
+        history = [{"kl_real": kl, "kl_fake": 2 * kl} for kl in (0.01, 0.5, 2.0, 3.0, 3.0)]
+        assert game(model()).advice(history) is None
         assert game(model()).advice(history[:2]) is None
 
     def test_an_early_lapse_is_forgiven(self):
