@@ -54,11 +54,15 @@ torch.nn.Module or callable, default="identity"
     prior : {"normal", "mixture", "vamp", "spike-and-slab"} or torch.nn.Module, default="normal"
         Distribution p(y) of the intermediary latent. "mixture" is a
         :class:`~sklearn_intelvae.priors.VampMixture`, which starts at the codes of training rows
-        and then plays with the decoder. "vamp" stays tied to the encoder.
+        and then plays with the decoder; elsewhere, as in :class:`InteLVAE`, that is "vamp-mixture",
+        a name that is understood here too, and "mixture" one whose modes start at random, here
+        ``Mixture()``. "vamp" stays tied to the encoder. The parameters of "mixture" that follow
+        mean nothing to the other names, which ignore them, so that a search can run over priors.
     n_prior_components : int, default=10
         Number of modes of "mixture" and "vamp".
     learn_prior : bool, default=True
-        Whether "mixture" goes on being trained when the game begins.
+        Whether "mixture" goes on being trained when the game begins. "vamp" always does, and
+        refuses False.
     learn_weights : bool, default=True
         Whether the weights of the modes of "mixture" are trained; else all are equal.
     clip_prior_variance : bool, default=True
@@ -98,6 +102,11 @@ torch.nn.Module or callable, default="identity"
     ``inactive_modes``, those with a share below 1 / K^2, ``mode_separation``, the mean distance of
     two modes in units of their width, near 0 if all coincide, and ``largest_prior_variance``. Where
     generated rows stay far nearer to the prior than real ones, the fit warns.
+
+    The other settings of the game, as ``beta_judged`` or those of the papers, are open in
+    :class:`InteLVAE` with ``objective=SoftIntro(...)``, which this class is with the priors above,
+    ``kl_warmup`` the sum of ``vae_warmup`` and ``game_warmup``, and ``onset`` the share of the
+    first in it.
 
     ``score_samples`` bounds the log-likelihood as for any other model here; the game does not
     maximise it. ``early_stopping`` and ``n_init`` go by the loss of real rows after the warm-up. It

@@ -43,8 +43,8 @@ class SoftIntro(Objective):
         E(x) = s\, (\beta_{rec} L(x) + \beta_{kl} \mathrm{KL}(x)), \quad
         J(x) = s\, (\beta_{judged} L(x) + \beta_{neg} \mathrm{KL}(x)),
 
-    and with :math:`\tilde x` running over two rows, one generated from the prior and the
-    reconstruction m(y) of x, the players minimise
+    and with :math:`\tilde x` running over the two rows that are made for each x, one generated from
+    the prior and the reconstruction m(y), the players minimise
 
     .. math::
 
@@ -105,7 +105,8 @@ class SoftIntro(Objective):
     alpha : float, default=2.0
         Sharpness :math:`\alpha` of the exponential.
     gamma : float, default=0.15
-        Weight :math:`\gamma` of generated rows in the decoder's loss.
+        Weight :math:`\gamma` of made rows in the decoder's loss. The papers' 1 lets the decoder
+        chase the encoder's verdict, and it may give up a group of rows on the way.
     gamma_r : float, default=0.0
         Weight :math:`\gamma_r` of their errors in it. The papers' 1e-8 costs two more passes
         through the decoder and cannot be told from 0, which spares them.

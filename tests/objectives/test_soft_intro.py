@@ -236,12 +236,28 @@ class TestWorth:
         kl = m.kl(m.encode(made), None)
         torch.testing.assert_close(pays - indulged, 0.5 * 0.5 * 0.5 * 0.6 * (kl[:N] + kl[N:]))
 
-    def test_without_the_exponential_the_encoders_gradients_are_a_vaes(self):
+    @pytest.mark.parametrize("warmup", [0.5, 1.0], ids=["before the game", "in the game"])
+    def test_without_the_exponential_the_encoders_gradients_are_a_vaes(self, warmup):
         m = model()
-        own, objective = list(m.encoder.parameters()), game(m, beta_neg=1e6, suspicion=None)
-        vae = gradients(objective.loss("encoder", m, batch(warmup=0.5))[0], own)
-        far = gradients(objective.loss("encoder", m, batch())[0], own)
-        for a, b in zip(vae, far, strict=True):
+        own = list(m.encoder.parameters())
+        objective = game(m, beta_rec=0.7, beta_kl=0.2, beta_neg=1e6, suspicion=None, scale=0.1)
+        found = gradients(objective.loss("encoder", m, batch(warmup))[0], own)
+        q = m.encode(rows())
+        made = m.decode(q.sample(torch.Generator().manual_seed(2))).mean
+        error = (made - rows()).square().sum(1) * 2 / rows().var(0, correction=0).sum()
+        kl = 0.5 * (q.mean**2 + (2 * q.log_scale).exp() - 1 - 2 * q.log_scale).sum(1)
+        for a, b in zip(found, gradients(0.1 * (0.7 * error + 0.2 * kl), own), strict=True):
+            torch.testing.assert_close(a, b)
+
+    @pytest.mark.parametrize("warmup", [0.5, 1.0], ids=["before the game", "in the game"])
+    def test_a_prior_made_of_codes_is_given_to_the_encoder_in_the_game_only(self, warmup):
+        m = model(Vamp(K))
+        own, objective = list(m.encoder.parameters()), game(m, suspicion=1e-12)
+        found = gradients(objective.loss("encoder", m, batch(warmup))[0], own)
+        p_y = m.p_y() if warmup < 1 else m.p_y().detached()
+        run = m(rows(), torch.Generator().manual_seed(2))
+        energy = objective._energy(objective._error(run.p.mean, rows()), m.kl(run.q, run.y, p_y))
+        for a, b in zip(found, gradients(energy, own), strict=True):
             torch.testing.assert_close(a, b)
 
     def test_gamma_r_adds_the_errors_of_made_rows_which_are_not_the_priors(self):
@@ -437,7 +453,7 @@ class TestAdvice:
 
     def test_an_early_lapse_is_forgiven(self):
         rows = [{"kl_real": 2.0, "kl_fake": fake} for fake in (1.0, 1.0, 1.0, 1.0, 3.0, 3.0)]
-        assert SoftIntro().advice(rows) is None
+        assert game(model()).advice(rows) is None
 
     def test_a_fit_that_never_played_is_not_advised(self):
         assert SoftIntro().advice([{"kl": 2.0}]) is None
