@@ -126,6 +126,10 @@ class SoftIntro(Objective):
     setting of the papers' is that of ``scale=1 / n_features``, ``beta_rec`` and ``beta_judged``
     both times V / d, ``suspicion=None``, ``onset=1``, ``gamma=1`` and ``gamma_r=1e-8``.
 
+    A mapping that learns plays with the decoder, since it makes rows with it. With the encoder it
+    would be free to turn against them: rings with a flow then had samples four times as far from
+    real rows, digits with a selector of components as far as with the decoder.
+
     The likelihood has no part in the game: errors are squared whatever it is. A scale that it
     learns follows the errors of real rows, for ``score_samples``; that loss is a part of
     ``decoder_loss`` in ``history_``. A likelihood to which the decoder gives more than means is
