@@ -69,10 +69,10 @@ class SoftIntro(Objective):
     encoder, which stays as it is; in the KL of generated rows the prior is the target and stays as
     it is too, so that it learns from the codes of real rows, and from generated rows only by
     what it draws. :math:`c_k` is the mean responsibility of the prior's mode k for the codes of the
-    batch; the term spreads real rows over the modes.
+    batch; the term spreads real rows over the modes, which are given to it.
 
-    At first both players minimise :math:`E(x)`, as a VAE does. In the rest of the warm-up the
-    weights of made rows, and of the term of the modes, grow from 0.
+    At first there are no made rows, and both players minimise :math:`E(x)`, as a VAE does. In the
+    rest of the warm-up the weights of made rows grow from 0.
 
     Parameters
     ----------
@@ -281,14 +281,14 @@ class SoftIntro(Objective):
         terms = {"kl": kl}
         error = self._error(run.p.mean, x)
         loss = self._energy(error, kl)
-        of_modes = self._of_modes(model, p_y, run.y, batch.weight)
+        loss = loss + self._of_modes(model, _frozen(p_y), run.y, batch.weight)
         extra = terms_of_mapping(model, batch, run)
         loss = sum((self.step_scale * self.beta_kl * term for term in extra.values()), loss)
         if stakes:
             real = _median(self._judged(error.detach(), kl.detach()), batch.weight)
             of_game = self._of_made_rows(model, p_y, run.p.mean.detach(), real, batch.generator)
             cost = of_game["exp_elbo_fake"] + of_game["exp_elbo_rec"]
-            loss = torch.add(loss, cost, alpha=stakes / (2 * self.alpha)) + stakes * of_modes
+            loss = torch.add(loss, cost, alpha=stakes / (2 * self.alpha))
             terms |= {"kl_real": kl} | of_game
         return loss, terms | extra
 
