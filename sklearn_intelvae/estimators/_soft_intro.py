@@ -56,8 +56,8 @@ torch.nn.Module or callable, default="identity"
         :class:`~sklearn_intelvae.priors.VampMixture`, which starts at the codes of training rows
         and then plays with the decoder; elsewhere, as in :class:`InteLVAE`, that is "vamp-mixture",
         a name that is understood here too, and "mixture" one whose modes start at random, here
-        ``Mixture()``. "vamp" stays tied to the encoder. The parameters of "mixture" that follow
-        mean nothing to the other names, which ignore them, so that a search can run over priors.
+        ``Mixture()``. "vamp" stays tied to the encoder. A parameter below that is said to be of
+        one name is ignored with the others, so that a search can run over priors.
     n_prior_components : int, default=10
         Number of modes of "mixture" and "vamp".
     learn_prior : bool, default=True

@@ -281,7 +281,7 @@ class SoftIntro(Objective):
         terms = {"kl": kl}
         error = self._error(run.p.mean, x)
         loss = self._energy(error, kl)
-        loss = loss + self._of_modes(model, _frozen(p_y), run.y, batch.weight)
+        loss = loss + self._of_modes(model, p_y, run.y, batch.weight)
         extra = terms_of_mapping(model, batch, run)
         loss = sum((self.step_scale * self.beta_kl * term for term in extra.values()), loss)
         if stakes:
@@ -393,7 +393,11 @@ class SoftIntro(Objective):
     def _of_modes(
         self, model: Model, p_y: Any, y: Tensor, weight: Tensor | None = None
     ) -> Tensor | float:
-        """Note which modes real codes belong to, and return what their unequal use costs."""
+        """Note which modes real codes belong to, and return what their unequal use costs.
+
+        The modes are given, for those that are codes themselves would draw together for it.
+        """
+        p_y = _frozen(p_y)
         if not hasattr(p_y, "responsibilities"):
             return 0.0
         with torch.set_grad_enabled(self.responsibility > 0 and torch.is_grad_enabled()):

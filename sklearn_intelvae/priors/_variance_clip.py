@@ -22,9 +22,9 @@ class AdaptiveVarianceClip(Part):
 
     In a game the variances of a mixture may grow: over a long one, on two densities, its largest
     grew five to six times and then levelled off. The range that they have before the game is where
-    this one keeps them. Values inside are moved by less than 7 %
-    of the range. Where all modes agree, as a single one does with itself, the variance is frozen.
-    Before ``hold`` nothing is clipped.
+    this one keeps them. Values inside are moved by less than 7 % of the range. Where all modes
+    agree, as a single one does with itself, the variance is frozen. Before ``hold`` nothing is
+    clipped.
 
     References
     ----------
