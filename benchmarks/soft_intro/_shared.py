@@ -11,11 +11,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from _holes import coverage, hole_share, off_curve_share
 from _images import IMAGE_SHAPES, fid, frechet, images, n_compared, others
-from _report import RESULTS, mean_and_spread, resumed, scale_and_flags, write
+from _report import mean_and_spread, resumed, scale_and_flags, write
 
 __all__ = [
     "IMAGE_SHAPES",
-    "RESULTS",
     "Scale",
     "command_line",
     "coverage",

@@ -10,18 +10,14 @@ from __future__ import annotations
 
 import time
 
-import matplotlib
 import numpy as np
 import pandas as pd
 import torch
-from _shared import RESULTS, Scale, command_line, mean_and_spread, resumed, write
+from _shared import Scale, command_line, mean_and_spread, resumed, write
 
 from sklearn_intelvae import InteLVAE, SoftIntroVAE, datasets
 from sklearn_intelvae.metrics import energy_distance, gnelbo, histogram_divergences
 from sklearn_intelvae.priors import Vamp
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 
 SEEDS = range(5)
 WINDOWS = {"eight_gaussians": 2, "two_spirals": 4, "checkerboard": 4, "rings": 4}
@@ -107,25 +103,6 @@ def distances(X: np.ndarray, real: np.ndarray, window: float) -> dict[str, float
     }
 
 
-def picture(scale: Scale) -> None:
-    """Draw the samples of the first seed's models, a row for each density."""
-    path = RESULTS / f"soft_intro/densities_{scale.name}.png"
-    if path.exists():
-        return
-    figure, axes = plt.subplots(len(WINDOWS), len(MODELS), figsize=(12, 7), layout="constrained")
-    for line, (density, window) in zip(axes, WINDOWS.items(), strict=True):
-        for ax, model in zip(line, MODELS, strict=True):
-            if model == REAL:
-                X = points(density, N_SAMPLES, 1000)
-            else:
-                X = fitted(scale, density, model, 0).sample(N_SAMPLES, random_state=0)
-            ax.scatter(*X.T, s=0.5, linewidths=0)
-            ax.set(xlim=(-window, window), ylim=(-window, window), aspect="equal")
-            ax.set_axis_off()
-            ax.set_title(model, fontsize=8)
-    figure.savefig(path, dpi=120)
-
-
 def rows_of(scale: Scale, density: str) -> pd.DataFrame:
     """Fit and measure, or read, all models of one density."""
     cases = [{"density": density, "model": m, "seed": s} for s in SEEDS for m in MODELS]
@@ -168,7 +145,6 @@ def main() -> None:
             "seed, which have the same warm-up."
         ),
     )
-    picture(scale)
 
 
 if __name__ == "__main__":
