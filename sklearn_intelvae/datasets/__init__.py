@@ -1,4 +1,4 @@
-"""Image data sets as tables, from files on this machine or from OpenML, and shapes to draw."""
+"""Images as tables, from files or from OpenML, and data to draw whose structure is known."""
 
 from sklearn_intelvae.datasets._densities import (
     make_checkerboard,
@@ -6,7 +6,10 @@ from sklearn_intelvae.datasets._densities import (
     make_rings,
     make_two_spirals,
 )
+from sklearn_intelvae.datasets._dsprites import fetch_dsprites
+from sklearn_intelvae.datasets._entangled import make_entangled_factors
 from sklearn_intelvae.datasets._fetch import fetch_fashion_mnist, fetch_mnist
+from sklearn_intelvae.datasets._perturb import perturb_dataset, uniform_noise_control
 from sklearn_intelvae.datasets._shapes import (
     make_circle,
     make_infinity,
@@ -14,17 +17,24 @@ from sklearn_intelvae.datasets._shapes import (
     make_star,
     make_two_gaussians,
 )
+from sklearn_intelvae.datasets._sprites import make_mini_sprites, make_sprites
 
 __all__ = [
+    "fetch_dsprites",
     "fetch_fashion_mnist",
     "fetch_mnist",
     "make_checkerboard",
     "make_circle",
     "make_eight_gaussians",
+    "make_entangled_factors",
     "make_infinity",
+    "make_mini_sprites",
     "make_rings",
+    "make_sprites",
     "make_square",
     "make_star",
     "make_two_gaussians",
     "make_two_spirals",
+    "perturb_dataset",
+    "uniform_noise_control",
 ]
