@@ -1,19 +1,46 @@
 """Numbers that say how good codes and generated rows are; arrays in, numbers or tables out."""
 
+from sklearn_intelvae.metrics._alignment import mean_correlation, pca_alignment
 from sklearn_intelvae.metrics._features import ClassifierFeatures
 from sklearn_intelvae.metrics._few_labels import few_label_curve
 from sklearn_intelvae.metrics._frechet import frechet_distance
 from sklearn_intelvae.metrics._histograms import energy_distance, gnelbo, histogram_divergences
+from sklearn_intelvae.metrics._information import modularity_score, mutual_info_gap
+from sklearn_intelvae.metrics._jacobians import (
+    decoder_jacobian,
+    distance_to_orthogonality,
+    orthogonality_gap,
+)
+from sklearn_intelvae.metrics._linear_vae import expected_linear_vae
+from sklearn_intelvae.metrics._predictors import dci_scores, explicitness_score, sap_score
+from sklearn_intelvae.metrics._report import DisentanglementReport, disentanglement_report
 from sklearn_intelvae.metrics._sparsity import hoyer_sparsity
-from sklearn_intelvae.metrics._units import active_units
+from sklearn_intelvae.metrics._units import active_units, polarization_gap
+from sklearn_intelvae.metrics._votes import beta_vae_score, factor_vae_score
 
 __all__ = [
     "ClassifierFeatures",
+    "DisentanglementReport",
     "active_units",
+    "beta_vae_score",
+    "dci_scores",
+    "decoder_jacobian",
+    "disentanglement_report",
+    "distance_to_orthogonality",
     "energy_distance",
+    "expected_linear_vae",
+    "explicitness_score",
+    "factor_vae_score",
     "few_label_curve",
     "frechet_distance",
     "gnelbo",
     "histogram_divergences",
     "hoyer_sparsity",
+    "mean_correlation",
+    "modularity_score",
+    "mutual_info_gap",
+    "orthogonality_gap",
+    "pca_alignment",
+    "polarization_gap",
+    "sap_score",
 ]

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
-from sklearn_intelvae.metrics import active_units
+from sklearn_intelvae.metrics import active_units, polarization_gap
+
+CRITERIA = ["variance", "mean_std", "posterior_variance"]
 
 
 def test_variance_of_the_means_decides():
@@ -31,7 +33,7 @@ def test_returns_a_boolean_for_every_component():
     assert not mask.any()
 
 
-@pytest.mark.parametrize("threshold", [-0.1, np.nan, np.inf, "low", None])
+@pytest.mark.parametrize("threshold", [-0.1, np.nan, np.inf, "low"])
 def test_bad_threshold_is_refused(threshold):
     with pytest.raises(ValueError, match="threshold is a variance.*got"):
         active_units(np.eye(3), threshold=threshold)
@@ -40,3 +42,153 @@ def test_bad_threshold_is_refused(threshold):
 def test_a_single_sample_is_refused():
     with pytest.raises(ValueError, match="minimum of 2"):
         active_units([[1.0, 2.0]])
+
+
+def posteriors(stds, variances, n=500):
+    """Means with exactly these deviations, and variances that are the same for every row."""
+    base = np.random.default_rng(0).standard_normal((n, len(stds)))
+    base = (base - base.mean(axis=0)) / base.std(axis=0)
+    return base * stds, np.tile(variances, (n, 1))
+
+
+class TestCriteria:
+    means, variances = posteriors([0.05, 0.2, 0.49, 0.51, 0.9], [0.9, 0.81, 0.79, 0.81, 0.1])
+
+    @pytest.mark.parametrize(
+        ("criterion", "expected"),
+        [
+            ("variance", [False, True, True, True, True]),
+            ("mean_std", [False, False, False, True, True]),
+            ("posterior_variance", [False, False, True, False, True]),
+        ],
+    )
+    def test_each_has_its_threshold(self, criterion, expected):
+        active = active_units(self.means, variances=self.variances, criterion=criterion)
+        assert active.dtype == bool
+        assert active.tolist() == expected
+
+    @pytest.mark.parametrize(
+        ("criterion", "threshold", "expected"),
+        [
+            ("variance", 0.25, [False, False, False, True, True]),
+            ("mean_std", 0.1, [False, True, True, True, True]),
+            ("posterior_variance", 0.5, [False, False, False, False, True]),
+        ],
+    )
+    def test_another_threshold_decides_in_its_unit(self, criterion, threshold, expected):
+        settings = {"variances": self.variances, "criterion": criterion}
+        assert active_units(self.means, threshold, **settings).tolist() == expected
+
+    def test_the_first_is_the_default_and_needs_no_variances(self):
+        expected = active_units(self.means, 0.01, criterion="variance")
+        np.testing.assert_array_equal(active_units(self.means), expected)
+
+    def test_the_mean_of_a_variance_counts_not_that_of_some_rows(self):
+        variances = [[0.1, 0.1], [1.4, 1.6]]
+        active = active_units(np.eye(2), variances=variances, criterion="posterior_variance")
+        assert active.tolist() == [True, False]
+
+    @pytest.mark.parametrize(
+        ("criterion", "means", "variances"),
+        [
+            ("mean_std", [[1.0], [0.0]], None),
+            ("posterior_variance", [[0.0], [0.0]], [[0.75], [0.85]]),
+        ],
+    )
+    def test_at_the_threshold_nothing_is_active(self, criterion, means, variances):
+        exactly = 0.5 if variances is None else np.mean(variances)
+        active = active_units(means, exactly, variances=variances, criterion=criterion)
+        assert active.tolist() == [False]
+
+    @pytest.mark.parametrize("criterion", ["std", "", None, 1])
+    def test_one_that_is_not_known_is_refused(self, criterion):
+        with pytest.raises(ValueError, match="criterion must be one of .*mean_std.*, got"):
+            active_units(self.means, criterion=criterion)
+        with pytest.raises(ValueError, match="criterion must be one of .*mean_std.*, got"):
+            polarization_gap(self.means, self.variances, criterion=criterion)
+
+    def test_a_bad_threshold_is_refused_by_what_it_is(self):
+        with pytest.raises(ValueError, match="threshold is a standard deviation.*got -1"):
+            active_units(self.means, -1, criterion="mean_std")
+        with pytest.raises(ValueError, match="threshold is a variance.*got nan"):
+            active_units(
+                self.means, np.nan, variances=self.variances, criterion="posterior_variance"
+            )
+
+    def test_variances_that_are_needed_are_asked_for(self):
+        with pytest.raises(ValueError, match="the variances of q.* are needed"):
+            active_units(self.means, criterion="posterior_variance")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda v: v[:-1], r"of the shape of means, \(500, 5\); got the shape \(499, 5\)"),
+        (lambda v: v[:, :-1], r"of the shape of means, \(500, 5\); got the shape \(500, 4\)"),
+        (lambda v: v - 0.1, "variances must be positive.*a least value of 0"),
+        (lambda v: -v, "variances must be positive.*a least value of -0.9"),
+        (lambda v: v * np.nan, "Input variances contains NaN"),
+    ],
+)
+def test_bad_variances_are_refused(spoil, message):
+    means, variances = TestCriteria.means, spoil(TestCriteria.variances)
+    with pytest.raises(ValueError, match=message):
+        active_units(means, variances=variances, criterion="posterior_variance")
+    with pytest.raises(ValueError, match=message):
+        polarization_gap(means, variances)
+
+
+class TestPolarizationGap:
+    @pytest.mark.parametrize("variance", [0.001, 0.01, 0.1, 0.5])
+    def test_of_one_active_component_it_is_the_variance_that_is_left_out(self, variance):
+        means, variances = posteriors([1], [variance])
+        expected = variance / (variance - np.log(variance))
+        assert polarization_gap(means, variances) == pytest.approx(expected)
+
+    def test_of_both_kinds_it_is_what_one_counts_by_hand(self):
+        means, variances = posteriors([0.9, 0.8, 0.3], [0.1, 0.4, 0.9])
+        v, squares = np.array([0.1, 0.4, 0.9]), np.array([0.81, 0.64, 0.09])
+        kl = 0.5 * (squares + v - np.log(v) - 1).sum()
+        polarised = 0.5 * (squares - np.log(v) - 1)[:2].sum()
+        assert polarization_gap(means, variances) == pytest.approx(abs(kl - polarised) / kl)
+
+    def test_components_that_are_the_prior_add_nothing(self):
+        means, variances = posteriors([1, 0, 0], [0.01, 1, 1])
+        alone = polarization_gap(means[:, :1], variances[:, :1])
+        assert polarization_gap(means, variances) == pytest.approx(alone)
+
+    def test_it_is_one_if_nothing_is_active_but_something_is_encoded(self):
+        assert polarization_gap(*posteriors([0.3, 0.2], [0.9, 0.9])) == pytest.approx(1)
+
+    def test_it_is_zero_if_nothing_is_encoded(self):
+        gap = polarization_gap(np.zeros((5, 3)), np.ones((5, 3)))
+        assert gap == 0
+        assert isinstance(gap, float)
+
+    def test_sharper_posteriors_are_more_polarised(self):
+        gaps = [polarization_gap(*posteriors([1, 0.9], [v, v])) for v in (0.5, 0.1, 0.01, 1e-4)]
+        assert (np.diff(gaps) < 0).all()
+        assert gaps[2] < 0.03 < gaps[1]
+
+    @pytest.mark.parametrize("criterion", CRITERIA)
+    def test_the_criterion_says_what_is_left_out(self, criterion):
+        means, variances = TestCriteria.means, TestCriteria.variances
+        active = active_units(means, variances=variances, criterion=criterion)
+        kl = 0.5 * (means**2 + variances - np.log(variances) - 1).mean(axis=0)
+        left_out = np.where(active, 0.5 * variances.mean(axis=0), kl).sum()
+        gap = polarization_gap(means, variances, criterion=criterion)
+        assert gap == pytest.approx(abs(left_out) / kl.sum())
+
+    def test_lists_and_float32_will_do(self):
+        means, variances = (a.astype(np.float32) for a in posteriors([1, 0.1], [0.1, 0.9], 20))
+        expected = polarization_gap(means.astype(np.float64), variances.astype(np.float64))
+        assert polarization_gap(means, variances) == expected
+        assert polarization_gap(means.tolist(), variances.tolist()) == expected
+
+    def test_a_single_sample_is_refused(self):
+        with pytest.raises(ValueError, match="minimum of 2"):
+            polarization_gap([[1.0, 2.0]], [[1.0, 1.0]])
+
+    def test_missing_variances_are_asked_for(self):
+        with pytest.raises(ValueError, match="variances of q"):
+            polarization_gap(TestCriteria.means, None)

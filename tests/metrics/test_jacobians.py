@@ -1,0 +1,359 @@
+"""Derivatives of decoders, exact or compared with differences, and two measures of their axes."""
+
+from functools import cache
+from itertools import permutations, product
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from sklearn.decomposition import PCA
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_intelvae import InteLVAE
+from sklearn_intelvae.estimators._shelves import SHELVES
+from sklearn_intelvae.metrics import (
+    decoder_jacobian,
+    distance_to_orthogonality,
+    orthogonality_gap,
+)
+
+SMALL = dict(hidden_layer_sizes=(8,), activation="tanh", max_iter=3, random_state=0)
+
+
+def table(n=120, seed=0):
+    rng = np.random.default_rng(seed)
+    X = np.tanh(rng.normal(size=(n, 3)) @ np.random.default_rng(1).normal(size=(3, 6)))
+    return (X + 0.1 * rng.normal(size=X.shape)).astype(np.float32)
+
+
+@cache
+def fitted(mapping="identity", likelihood="gaussian"):
+    X = table() if likelihood != "bernoulli" else (table() > 0).astype(np.float32)
+    return InteLVAE(mapping=mapping, likelihood=likelihood, **SMALL).fit(X)
+
+
+def with_codes(vae, codes):
+    """Return the estimator and codes of some training rows, where no gradient is at a border."""
+    return vae.set_params(codes=codes), vae.transform(table())[:40]
+
+
+def assert_agrees_with_differences(estimator, Z, J):
+    """At most rows: in single precision, and where no kink of a mapping is nearby.
+
+    The features are of the order of one, so that their rounding, of 1e-7, makes errors of 1e-4 in
+    differences over 2e-3.
+    """
+    step = 1e-3
+    for i in range(Z.shape[1]):
+        shift = step * (np.arange(Z.shape[1]) == i)
+        ahead, behind = (estimator.inverse_transform(z) for z in (Z + shift, Z - shift))
+        error = np.abs(J[..., i] - (ahead - behind) / (2 * step)).max(axis=1)
+        assert np.median(error) < 2e-4
+        assert np.quantile(error, 0.9) < 2e-3
+
+
+class TestDecoderJacobian:
+    def test_of_pca_it_is_the_components(self):
+        X = table().astype(np.float64)
+        for pca in (PCA(3).fit(X), PCA(3, whiten=True).fit(X)):
+            Z = pca.transform(X[:10])
+            scale = np.sqrt(pca.explained_variance_) if pca.whiten else np.ones(3)
+            J = decoder_jacobian(pca, Z)
+            assert J.shape == (10, 6, 3)
+            assert J.dtype == np.float64
+            np.testing.assert_allclose(J, np.tile(pca.components_.T * scale, (10, 1, 1)), atol=1e-9)
+
+    def test_of_a_function_it_is_what_one_learns_at_school(self):
+        Z = np.random.default_rng(0).normal(size=(20, 2))
+        u, v = Z.T
+        J = decoder_jacobian(
+            lambda z: np.c_[np.sin(z[:, 0]), z[:, 0] * z[:, 1], np.exp(z[:, 1])], Z
+        )
+        zero = np.zeros_like(u)
+        expected = np.stack([np.c_[np.cos(u), zero], np.c_[v, u], np.c_[zero, np.exp(v)]], axis=1)
+        np.testing.assert_allclose(J, expected, atol=1e-6)
+
+    def test_a_function_has_no_other_unit_than_its_codes(self):
+        Z = np.random.default_rng(0).normal(size=(20, 2)) * [1e-2, 1e6]
+        J = decoder_jacobian(lambda z: np.sin(z * [1e2, 1e-6]), Z)
+        np.testing.assert_allclose(J[:, 0, 0] / 1e2, np.cos(Z[:, 0] * 1e2), atol=1e-6)
+        np.testing.assert_allclose(J[:, 1, 1] * 1e6, np.cos(Z[:, 1] / 1e6), atol=1e-6)
+
+    def test_what_only_decodes_will_do(self):
+        class Doubled:
+            def inverse_transform(self, Z):
+                return 2 * Z
+
+        J = decoder_jacobian(Doubled(), np.random.default_rng(0).normal(size=(4, 2)))
+        np.testing.assert_allclose(J, [2 * np.eye(2)] * 4, atol=1e-9)
+
+    @pytest.mark.parametrize("step", [0.01, 0.5, 2])
+    def test_a_step_goes_as_far_as_it_says_in_both_directions(self, step):
+        Z = np.random.default_rng(0).normal(size=(20, 1))
+        J = decoder_jacobian(lambda z: z**3, Z, step=step)
+        np.testing.assert_allclose(J[:, 0], 3 * Z**2 + step**2)
+
+    def test_with_a_step_differences_are_taken_of_a_vae_too(self):
+        vae, Z = with_codes(fitted(), "z")
+        shift = np.array([0.7, 0], dtype=np.float32)
+        expected = (vae.inverse_transform(Z + shift) - vae.inverse_transform(Z - shift)) / 1.4
+        J = decoder_jacobian(vae, Z, step=0.7)
+        np.testing.assert_allclose(J[..., 0], expected, atol=1e-6)
+        assert np.abs(J - decoder_jacobian(vae, Z)).max() > 0.01
+
+    @pytest.mark.parametrize("codes", ["z", "intermediary", "both"])
+    @pytest.mark.parametrize("mapping", SHELVES["mapping"])
+    def test_of_every_mapping_it_agrees_with_differences(self, mapping, codes):
+        vae, Z = with_codes(fitted(mapping), codes)
+        J = decoder_jacobian(vae, Z)
+        assert J.shape == (40, 6, Z.shape[1])
+        assert J.dtype == np.float64
+        assert np.abs(J).max() > 0.05
+        assert_agrees_with_differences(vae, Z, J)
+
+    @pytest.mark.parametrize("likelihood", SHELVES["likelihood"])
+    def test_of_every_likelihood_it_agrees_with_differences(self, likelihood):
+        vae, Z = with_codes(fitted(likelihood=likelihood), "z")
+        J = decoder_jacobian(vae, Z)
+        assert np.abs(J).max() > 0.05
+        assert_agrees_with_differences(vae, Z, J)
+
+    @pytest.mark.parametrize("channels", [1, 3])
+    def test_of_convolutions_it_agrees_with_differences(self, channels):
+        X = np.random.default_rng(0).uniform(size=(60, channels * 64)).astype(np.float32)
+        vae = InteLVAE(3, image_shape=(channels, 8, 8), activation="tanh", max_iter=2)
+        Z = vae.set_params(random_state=0).fit(X).transform(X[:20])
+        J = decoder_jacobian(vae, Z)
+        assert J.shape == (20, channels * 64, 3)
+        assert np.abs(J).max() > 0.05
+        assert_agrees_with_differences(vae, Z, J)
+
+    @pytest.mark.parametrize("mapping", ["sphere", "glue"])
+    def test_along_a_ray_that_a_mapping_folds_nothing_changes(self, mapping):
+        vae, y = with_codes(fitted(mapping), "intermediary")
+        along = (decoder_jacobian(vae, y) * y[:, None]).sum(axis=-1)
+        across = (decoder_jacobian(vae, y) * (y[:, ::-1] * [1, -1])[:, None]).sum(axis=-1)
+        assert np.abs(along).max() < 1e-4 * np.abs(across).max()
+
+    def test_beside_z_the_intermediary_changes_nothing(self):
+        vae, Z = with_codes(fitted("sphere"), "both")
+        assert (decoder_jacobian(vae, Z)[..., 2:] == 0).all()
+        assert (decoder_jacobian(vae, Z, step=1e-3)[..., 2:] == 0).all()
+
+    @pytest.mark.parametrize("jump", [torch.sign, torch.round, lambda y: (y > 0).float()])
+    def test_of_a_mapping_that_jumps_it_is_zero(self, jump):
+        vae = InteLVAE(mapping=jump, codes="intermediary", **SMALL).fit(table())
+        J = decoder_jacobian(vae, vae.transform(table())[:40])
+        np.testing.assert_array_equal(J, np.zeros((40, 6, 2)))
+
+    def test_of_a_decoder_without_hidden_layers_it_is_the_same_for_all_rows(self):
+        vae = InteLVAE(hidden_layer_sizes=(), max_iter=3, random_state=0).fit(table())
+        J = decoder_jacobian(vae, vae.transform(table()))
+        assert np.abs(J).max() > 0.05
+        np.testing.assert_allclose(J, np.tile(J[:1], (120, 1, 1)), atol=1e-6)
+
+    @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+    def test_it_is_the_same_where_gradients_are_switched_off(self, mode):
+        vae, Z = with_codes(fitted(), "z")
+        expected = decoder_jacobian(vae, Z)
+        with mode():
+            np.testing.assert_array_equal(decoder_jacobian(vae, Z), expected)
+
+    def test_many_rows_are_as_one_by_one(self):
+        vae = fitted().set_params(codes="z")
+        Z = np.random.default_rng(0).normal(size=(600, 2))
+        J = decoder_jacobian(vae, Z)
+        assert J.shape == (600, 6, 2)
+        for i in (0, 255, 256, 511, 512, 599):
+            np.testing.assert_allclose(decoder_jacobian(vae, Z[[i]])[0], J[i], atol=1e-6)
+
+    def test_it_leaves_the_model_and_the_generators_alone(self):
+        vae, Z = with_codes(fitted(), "z")
+        before = vae.transform(table())
+        numbers, seed = np.random.get_state()[1], torch.get_rng_state()
+        decoder_jacobian(vae, Z)
+        assert not vae.module_.training
+        np.testing.assert_array_equal(vae.transform(table()), before)
+        np.testing.assert_array_equal(np.random.get_state()[1], numbers)
+        assert torch.equal(torch.get_rng_state(), seed)
+
+    def test_lists_and_float32_are_codes_too(self):
+        vae, Z = with_codes(fitted(), "z")
+        expected = decoder_jacobian(vae, Z.astype(np.float64))
+        np.testing.assert_array_equal(decoder_jacobian(vae, Z), expected)
+        np.testing.assert_array_equal(decoder_jacobian(vae, Z.tolist()), expected)
+
+    @pytest.mark.parametrize("n", [120, 2, 1])
+    def test_behind_a_scaler_it_has_the_unit_of_x(self, n):
+        X = table() * np.logspace(-1, 1, 6).astype(np.float32)
+        pipe = make_pipeline(StandardScaler(), InteLVAE(**SMALL)).fit(X)
+        Z = pipe.transform(X)[:n]
+        scale = pipe[0].scale_[:, None]
+        expected = decoder_jacobian(pipe[1], Z)
+        np.testing.assert_allclose(decoder_jacobian(pipe, Z) / scale, expected, atol=0.02)
+
+    @pytest.mark.parametrize("step", [0, -0.1, np.nan, np.inf, "small", [0.1, 0.1]])
+    def test_a_step_that_leads_nowhere_is_refused(self, step):
+        with pytest.raises(ValueError, match="step is a distance and must be positive, got"):
+            decoder_jacobian(np.sin, np.ones((3, 2)), step=step)
+
+    @pytest.mark.parametrize("decoder", [np.sin, PCA(2), InteLVAE()])
+    @pytest.mark.parametrize(
+        ("Z", "message"),
+        [
+            ([[0, np.nan]], "Input Z contains NaN"),
+            ([[0, np.inf]], "Input Z contains infinity"),
+            ([0, 1], "Expected 2D array, got 1D array"),
+            (np.empty((0, 2)), "minimum of 1"),
+        ],
+    )
+    def test_bad_codes_are_refused(self, decoder, Z, message):
+        with pytest.raises(ValueError, match=message):
+            decoder_jacobian(decoder, Z)
+
+    @pytest.mark.parametrize("codes", ["z", "intermediary", "both"])
+    @pytest.mark.parametrize("step", [None, 0.1])
+    def test_codes_of_another_layout_are_refused(self, codes, step):
+        vae, Z = with_codes(fitted(), codes)
+        width = Z.shape[1]
+        for spoilt in (Z[:, :-1], np.c_[Z, Z]):
+            with pytest.raises(ValueError, match=f"columns, but the codes of .* have {width}"):
+                decoder_jacobian(vae, spoilt, step=step)
+
+    @pytest.mark.parametrize("estimator", [InteLVAE(), PCA(2)])
+    @pytest.mark.parametrize("step", [None, 0.1])
+    def test_an_estimator_that_is_not_fitted_is_refused(self, estimator, step):
+        with pytest.raises(NotFittedError, match=f"This {type(estimator).__name__} instance"):
+            decoder_jacobian(estimator, np.ones((3, 2)), step=step)
+
+
+def embedded(block, n_features=6, seed=0):
+    """Return the block in more features, which are turned at random."""
+    turn = stats.ortho_group.rvs(n_features, random_state=seed)
+    return turn[:, : len(block)] @ block
+
+
+def turned_by(degrees, lengths):
+    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return np.diag(lengths) @ [[c, -s], [s, c]]
+
+
+def some_jacobians(n_components=3):
+    return np.random.default_rng(0).normal(size=(10, 6, n_components))
+
+
+MEASURES = [distance_to_orthogonality, orthogonality_gap]
+both = pytest.mark.parametrize("measure", MEASURES)
+
+
+@both
+class TestMeasures:
+    def test_orthogonal_columns_have_none(self, measure):
+        J = [embedded(np.diag([3.0, 0.02, 7, 1]), seed=seed) for seed in range(5)]
+        assert measure(J) == pytest.approx(0, abs=1e-9)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            pytest.param(lambda J: stats.ortho_group.rvs(6, random_state=0) @ J, id="turned"),
+            pytest.param(lambda J: np.pad(J, ((0, 0), (1, 2), (0, 0))), id="more features"),
+            pytest.param(lambda J: J[:, :, [2, 0, 1]], id="order"),
+            pytest.param(lambda J: J * [1, -1, -1], id="signs"),
+            pytest.param(lambda J: 1e-5 * J, id="unit"),
+            pytest.param(lambda J: J[::-1], id="rows"),
+            pytest.param(lambda J: J.tolist(), id="list"),
+        ],
+    )
+    def test_what_does_not_matter(self, measure, change):
+        J = some_jacobians()
+        assert measure(J) > 0.1
+        assert measure(change(J)) == pytest.approx(measure(J), abs=1e-9)
+
+    def test_it_is_the_mean_over_rows(self, measure):
+        J = some_jacobians()
+        each = [measure(J[[i]]) for i in range(len(J))]
+        assert measure(J) == pytest.approx(np.mean(each))
+        assert isinstance(measure(J), float)
+
+    def test_a_single_component_has_no_other(self, measure):
+        assert measure(some_jacobians(1)) == pytest.approx(0, abs=1e-12)
+
+    @pytest.mark.parametrize(
+        ("J", "message"),
+        [
+            (np.ones((3, 2)), r"must have the shape.*got \(3, 2\). decoder_jacobian makes it"),
+            (np.ones((4, 2, 3)), "no more components than features"),
+            (np.ones((4, 3, 2, 1)), "must have the shape"),
+            (np.full((4, 3, 2), np.nan), "Input J contains NaN"),
+            (np.empty((0, 3, 2)), "minimum of 1"),
+        ],
+    )
+    def test_bad_jacobians_are_refused(self, measure, J, message):
+        with pytest.raises(ValueError, match=message):
+            measure(J)
+
+
+class TestDistanceToOrthogonality:
+    @pytest.mark.parametrize(("degrees", "away"), [(0, 0), (10, 10), (45, 45), (60, 30), (90, 0)])
+    def test_of_a_turned_block_it_is_a_chord(self, degrees, away):
+        expected = 2 * np.sqrt(2) * np.sin(np.radians(away) / 2)
+        J = [embedded(turned_by(degrees, [3, 1]))]
+        assert distance_to_orthogonality(J) == pytest.approx(expected, abs=1e-9)
+
+    def test_at_45_degrees_it_is_the_value_on_record(self):
+        assert distance_to_orthogonality([turned_by(45, [3, 1])]) == pytest.approx(1.082, abs=1e-3)
+
+    def test_no_other_signed_permutation_is_nearer(self):
+        for J in some_jacobians():
+            V = np.linalg.svd(J)[2].T
+            signed = (
+                np.eye(3)[list(order)] * signs
+                for order, signs in product(permutations(range(3)), product([1, -1], repeat=3))
+            )
+            least = min(np.linalg.norm(V - P) for P in signed)
+            assert distance_to_orthogonality(J[None]) == pytest.approx(least)
+
+
+class TestOrthogonalityGap:
+    @pytest.mark.parametrize("ratio", [1, 1.2, 1.5, 2, 30])
+    def test_at_45_degrees_the_ratio_of_lengths_decides(self, ratio):
+        expected = np.log(np.cosh(np.log(ratio)))
+        J = [embedded(turned_by(45, [ratio, 1]))]
+        assert orthogonality_gap(J) == pytest.approx(expected, abs=1e-9)
+
+    @pytest.mark.parametrize(("ratio", "expected"), [(1.2, 0.0165), (1.5, 0.08), (2, 0.223)])
+    def test_at_45_degrees_it_is_the_value_on_record(self, ratio, expected):
+        assert orthogonality_gap([turned_by(45, [ratio, 1])]) == pytest.approx(expected, abs=5e-4)
+
+    def test_it_is_what_its_formula_says(self):
+        J = some_jacobians()
+        gram = J.transpose(0, 2, 1) @ J
+        lengths = np.diagonal(gram, axis1=1, axis2=2)
+        expected = 0.5 * (np.log(lengths).sum(axis=1) - np.linalg.slogdet(gram)[1]).mean()
+        assert orthogonality_gap(J) == pytest.approx(expected)
+
+    def test_the_unit_of_a_component_does_not_matter(self):
+        J = some_jacobians()
+        assert orthogonality_gap(J * [1e-4, 7, 300]) == pytest.approx(orthogonality_gap(J))
+
+    @pytest.mark.parametrize("seed", range(5))
+    def test_rounding_does_not_make_it_negative(self, seed):
+        assert orthogonality_gap([embedded(np.diag([3.0, 0.02, 7, 1]), seed=seed)]) >= 0
+
+    @pytest.mark.parametrize(
+        "block",
+        [
+            pytest.param([[1, 0], [0, 0]], id="a component that does nothing"),
+            pytest.param([[1, 1], [1, 1]], id="two that do the same"),
+            pytest.param([[1, 1, 2], [0, 1, 1], [3, 0, 3]], id="one that is the sum of two"),
+            pytest.param([[0, 0], [0, 0]], id="nothing at all"),
+        ],
+    )
+    def test_without_full_rank_it_is_infinite(self, block):
+        block = np.array(block, dtype=float)
+        assert orthogonality_gap([block]) == np.inf
+        assert orthogonality_gap([np.eye(len(block)), block]) == np.inf
+        assert orthogonality_gap([embedded(block)]) == np.inf
