@@ -83,3 +83,13 @@ def output_width(module: nn.Module, n_inputs: int) -> int:
             f"of shape (3, {n_inputs}); it must return a tensor of shape (n_samples, n_outputs)."
         )
     return shape[1]
+
+
+def sized_network(module: nn.Module, n_inputs: int, n_outputs: int) -> nn.Module:
+    """Build a network for so many inputs; a linear layer adapts one of another width."""
+    if callable(getattr(module, "build", None)):
+        return build(module, n_inputs, n_outputs)
+    width = output_width(module, n_inputs)
+    if width == n_outputs:
+        return module
+    return nn.Sequential(module, nn.Linear(width, n_outputs))

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["Bernoulli", "Distribution", "Laplace", "Normal"]
+__all__ = ["Bernoulli", "Distribution", "FullNormal", "Laplace", "Normal"]
 
 HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 """Minus the log density of the standard normal at zero."""
@@ -70,6 +70,11 @@ class Normal:
         """The variance, in the shape of ``log_scale``."""
         return (2 * self.log_scale).exp()
 
+    @property
+    def covariance(self) -> Tensor:
+        """The diagonal covariance of each row, shape (n, d, d)."""
+        return torch.diag_embed(self.variance.expand_as(self.mean))
+
     def detached(self) -> Normal:
         """Return the same distributions, of which no gradient is known."""
         return Normal(self.mean.detach(), self.log_scale.detach())
@@ -77,6 +82,78 @@ class Normal:
     def kl_from_standard(self) -> Tensor:
         """Return KL(self || N(0, 1)) of each row and component, shape (n, d)."""
         return 0.5 * (self.mean.square() + self.variance - 1) - self.log_scale
+
+    def mixture_log_prob(self, y: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return the log density of the mixture of all n rows, and of each of its components.
+
+        y has shape (m, d), the weights of the rows (n,); the densities (m,) and (m, d).
+        """
+        logs = _standard_pairs(y, self.mean, self.log_scale)
+        return _log_mean_exp(logs.sum(-1), weight), _log_mean_exp(logs, weight)
+
+
+@dataclass(frozen=True)
+class FullNormal:
+    """Gaussians with covariances, N(mean, L L^T).
+
+    ``mean`` has shape (n, d), the lower triangular ``factor`` L (n, d, d), its diagonal positive.
+    """
+
+    mean: Tensor
+    factor: Tensor
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Return log N(x; mean, L L^T) of each row."""
+        t = self._whitened((x - self.mean)[..., None])[..., 0]
+        volume = self.log_scale.sum(-1) + x.shape[-1] * HALF_LOG_2PI
+        return -0.5 * t.square().sum(-1) - volume
+
+    def at(self, noise: Tensor) -> Tensor:
+        """Return the points that standard normal ``noise`` stands for."""
+        return self.mean + (self.factor @ noise[..., None])[..., 0]
+
+    def sample(self, generator: torch.Generator) -> Tensor:
+        """Draw once for each row, differentiably in the parameters."""
+        m = self.mean
+        return self.at(torch.randn(m.shape, generator=generator, dtype=m.dtype, device=m.device))
+
+    @property
+    def variance(self) -> Tensor:
+        """The variance of each component, shape (n, d)."""
+        return self.factor.square().sum(-1)
+
+    @property
+    def covariance(self) -> Tensor:
+        """The covariance of each row, shape (n, d, d)."""
+        return self.factor @ self.factor.mT
+
+    @property
+    def log_scale(self) -> Tensor:
+        """The logarithms of L's diagonal: the scale of each component, given those before it."""
+        return self.factor.diagonal(dim1=-2, dim2=-1).log()
+
+    def detached(self) -> FullNormal:
+        """Return the same distributions, of which no gradient is known."""
+        return FullNormal(self.mean.detach(), self.factor.detach())
+
+    def kl_from_standard(self) -> Tensor:
+        """Return what each component adds to KL(self || N(0, I)) of each row, shape (n, d)."""
+        return 0.5 * (self.mean.square() + self.variance - 1) - self.log_scale
+
+    def mixture_log_prob(self, y: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return the log density of the mixture of all n rows, and of each of its components.
+
+        y has shape (m, d), the weights of the rows (n,); the densities (m,) and (m, d).
+        """
+        apart = (y[:, None] - self.mean).permute(1, 2, 0)  # (n, d, m)
+        volume = self.log_scale.sum(-1, keepdim=True) + y.shape[-1] * HALF_LOG_2PI
+        joint = -0.5 * self._whitened(apart).square().sum(1) - volume
+        marginal = _standard_pairs(y, self.mean, 0.5 * self.variance.log())
+        return _log_mean_exp(joint.T, weight), _log_mean_exp(marginal, weight)
+
+    def _whitened(self, columns: Tensor) -> Tensor:
+        """Return L^-1 times each row's columns, shape (n, d, m)."""
+        return torch.linalg.solve_triangular(self.factor, columns, upper=False)
 
 
 @dataclass(frozen=True)
@@ -119,6 +196,27 @@ class Bernoulli:
     def sample(self, generator: torch.Generator) -> Tensor:
         """Draw zeros and ones."""
         return torch.bernoulli(self.mean, generator=generator)
+
+
+def expected_distance(mean: Tensor, scale: Tensor) -> Tensor:
+    """Return E|t| of t ~ N(mean, scale^2), elementwise."""
+    ratio = mean / scale
+    peak = scale * math.sqrt(2 / math.pi) * torch.exp(-0.5 * ratio.square())
+    return peak + mean * torch.erf(ratio / math.sqrt(2))
+
+
+def _standard_pairs(y: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
+    """Return log N(y_i; mean_j, scale_j^2) of all pairs and components, shape (m, n, d)."""
+    t = (y[:, None] - mean) * (-log_scale).exp()
+    return torch.addcmul(-log_scale - HALF_LOG_2PI, t, t, value=-0.5)
+
+
+def _log_mean_exp(logs: Tensor, weight: Tensor | None) -> Tensor:
+    """Return the log of the mean over the second dimension, weighted if there are weights."""
+    if weight is None:
+        return logs.logsumexp(1) - math.log(logs.shape[1])
+    share = (weight / weight.sum()).log()
+    return (logs + share.reshape(-1, *[1] * (logs.ndim - 2))).logsumexp(1)
 
 
 def _elementwise(loss, parameters: Tensor, x: Tensor) -> Tensor:  # type: ignore[no-untyped-def]

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from sklearn_intelvae._part import build, fresh, output_width
+from sklearn_intelvae._part import build, fresh, output_width, sized_network
 from sklearn_intelvae._random import OwnRandomness, generator_from
 from sklearn_intelvae.distributions import Distribution, Normal
 
@@ -109,14 +109,14 @@ def build_model(
     """
     parts = Parts(*map(fresh, parts))
     with OwnRandomness(generator):
-        n_codes = parts.posterior.outputs_per_component * n_components
-        encoder = _network(parts.encoder, n_features, n_codes)
+        n_codes = parts.posterior.n_outputs(n_components)
+        encoder = sized_network(parts.encoder, n_features, n_codes)
         build(parts.mapping, n_components)
         build(parts.prior, n_components, n_features)
         build(parts.likelihood, n_features)
         n_latent = output_width(parts.mapping, n_components)
         n_outputs = getattr(parts.likelihood, "outputs_per_feature", 1) * n_features
-        decoder = _network(parts.decoder, n_latent, n_outputs)
+        decoder = sized_network(parts.decoder, n_latent, n_outputs)
     _check_likelihood(parts.likelihood, n_outputs, n_features)
     parts = parts._replace(encoder=encoder, decoder=decoder)
     model = Model(parts, n_features, n_components, n_latent).float()
@@ -223,13 +223,3 @@ def _check_likelihood(likelihood: Any, n_outputs: int, n_features: int) -> None:
                 f"likelihood {name}: log_prob(x) must return one number for each row, summed over "
                 f"features; for 3 rows it gave shape {shape}."
             )
-
-
-def _network(module: nn.Module, n_inputs: int, n_outputs: int) -> nn.Module:
-    """Size a network; one that has a width of its own is followed by a linear layer."""
-    if callable(getattr(module, "build", None)):
-        return build(module, n_inputs, n_outputs)
-    width = output_width(module, n_inputs)
-    if width == n_outputs:
-        return module
-    return nn.Sequential(module, nn.Linear(width, n_outputs))

@@ -4,7 +4,7 @@ import torch
 from scipy import stats
 from torch import distributions as reference
 
-from sklearn_intelvae.distributions import Bernoulli, Laplace, Normal
+from sklearn_intelvae.distributions import Bernoulli, FullNormal, Laplace, Normal
 
 MEAN = torch.linspace(-1, 1, 12).reshape(4, 3)
 SCALES = {
@@ -68,3 +68,38 @@ def test_sampling_leaves_the_global_generator_alone(kind, generator):
     again = distribution.sample(torch.Generator().manual_seed(0))
     assert torch.equal(first, again)
     assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.fixture
+def full(generator):
+    lower = torch.randn(4, 3, 3, generator=generator).tril(-1)
+    return FullNormal(MEAN, lower + torch.diag_embed(SCALES["per row"].exp()))
+
+
+def test_a_full_covariance_agrees_with_torch(full, generator):
+    theirs = reference.MultivariateNormal(full.mean, scale_tril=full.factor)
+    torch.testing.assert_close(full.log_prob(X), theirs.log_prob(X))
+    torch.testing.assert_close(full.covariance, theirs.covariance_matrix)
+    torch.testing.assert_close(full.variance, theirs.variance)
+    standard = reference.MultivariateNormal(torch.zeros(3), torch.eye(3))
+    expected = reference.kl_divergence(theirs, standard)
+    torch.testing.assert_close(full.kl_from_standard().sum(-1), expected)
+
+
+def test_draws_have_the_full_covariance(full, generator):
+    draws = torch.stack([full.sample(generator) for _ in range(20_000)])
+    for row in range(4):
+        found = torch.cov(draws[:, row].T)
+        torch.testing.assert_close(found, full.covariance[row], atol=0.12, rtol=0.1)
+
+
+def test_a_diagonal_factor_is_a_diagonal_gaussian():
+    diagonal = Normal(MEAN, SCALES["per row"])
+    full = FullNormal(MEAN, torch.diag_embed(SCALES["per row"].exp()))
+    noise = X - 0.5
+    torch.testing.assert_close(full.log_prob(X), diagonal.log_prob(X))
+    torch.testing.assert_close(full.at(noise), diagonal.at(noise))
+    torch.testing.assert_close(full.variance, diagonal.variance)
+    torch.testing.assert_close(full.covariance, diagonal.covariance)
+    for ours, theirs in zip(full.mixture_log_prob(X), diagonal.mixture_log_prob(X), strict=True):
+        torch.testing.assert_close(ours, theirs)

@@ -7,6 +7,7 @@ from sklearn_intelvae.mappings._flow import Flow
 from sklearn_intelvae.mappings._function import Function
 from sklearn_intelvae.mappings._glue import Glue
 from sklearn_intelvae.mappings._hierarchy import Hierarchy
+from sklearn_intelvae.mappings._ica import ICA
 from sklearn_intelvae.mappings._identity import Identity
 from sklearn_intelvae.mappings._linear import Linear
 from sklearn_intelvae.mappings._on_components import OnComponents
@@ -15,6 +16,7 @@ from sklearn_intelvae.mappings._sphere import Sphere
 from sklearn_intelvae.mappings._straight_through import StraightThrough
 
 __all__ = [
+    "ICA",
     "Clusters",
     "Compose",
     "DimensionSelector",

@@ -1,6 +1,7 @@
 """Priors: the distribution p(y) of the intermediary latent."""
 
 from sklearn_intelvae.priors._base import Prior
+from sklearn_intelvae.priors._laplace import Laplace
 from sklearn_intelvae.priors._mixture import Mixture
 from sklearn_intelvae.priors._normal import Normal
 from sklearn_intelvae.priors._spike_and_slab import SpikeAndSlab
@@ -10,6 +11,7 @@ from sklearn_intelvae.priors._variance_clip import AdaptiveVarianceClip
 
 __all__ = [
     "AdaptiveVarianceClip",
+    "Laplace",
     "Mixture",
     "Normal",
     "Prior",

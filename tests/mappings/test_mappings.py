@@ -12,6 +12,7 @@ from sklearn.base import clone
 
 from sklearn_intelvae import mappings
 from sklearn_intelvae.mappings import (
+    ICA,
     Clusters,
     Compose,
     DimensionSelector,
@@ -28,6 +29,7 @@ from sklearn_intelvae.mappings import (
 
 SHELF = {
     "Identity": [Identity()],
+    "ICA": [ICA()],
     "Function": [Function(torch.tanh)],
     "Sphere": [Sphere()],
     "Clusters": [*(Clusters(k) for k in (2, 3, 4, 5, 10)), Clusters((2, 3)), Clusters((3, 2))],

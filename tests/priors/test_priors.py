@@ -21,12 +21,13 @@ from sklearn_intelvae.likelihoods import Gaussian
 from sklearn_intelvae.mappings import Identity
 from sklearn_intelvae.model import Parts, build_model
 from sklearn_intelvae.networks import MLP
-from sklearn_intelvae.posteriors import DiagonalGaussian
-from sklearn_intelvae.priors import Mixture, Normal, SpikeAndSlab, Vamp, VampMixture
+from sklearn_intelvae.posteriors import DiagonalGaussian, FullGaussian
+from sklearn_intelvae.priors import Laplace, Mixture, Normal, SpikeAndSlab, Vamp, VampMixture
 from sklearn_intelvae.priors._gaussians import Gaussians
 
 SHELF = {
     "Normal": [Normal()],
+    "Laplace": [Laplace()],
     "Mixture": [Mixture(), Mixture(4, learn=False, spread=3.0), Mixture(1), Mixture(3, scale=5.0)],
     "Vamp": [Vamp(), Vamp(1), Vamp(500)],
     "VampMixture": [VampMixture(), VampMixture(1), VampMixture(5, learn_weights=False)],
@@ -294,3 +295,28 @@ def test_priors_that_learn_suit_blobs_at_least_as_well():
         assert np.isfinite(vae.sample(1000)).all()
         assert np.isfinite(vae.transform(X)).all()
     assert min(scores["Mixture"], scores["Vamp"]) > scores["Normal"] + 0.1
+
+
+@pytest.mark.parametrize("prior", [Normal(), Laplace()])
+@pytest.mark.parametrize("posterior", [DiagonalGaussian(), FullGaussian()])
+def test_closed_forms_of_the_kl_are_its_expectation(prior, posterior):
+    p = density(prior)
+    h = 0.5 * torch.randn(5, posterior.n_outputs(3), generator=seeded())
+    q = posterior(h)
+    estimate = 0.0
+    generator = seeded()
+    for _ in range(4000):
+        y = q.sample(generator)
+        estimate = estimate + (q.log_prob(y) - p.log_prob(y)) / 4000
+    torch.testing.assert_close(p.kl(q), estimate, atol=0.12, rtol=0.02)
+    torch.testing.assert_close(p.kl_per_component(q).sum(-1), p.kl(q))
+
+
+def test_a_laplace_prior_has_axes():
+    """The sum of two of its components is less likely than they are; Gaussians do not differ."""
+    turn = torch.tensor([[1.0, 1.0], [-1.0, 1.0]]) / math.sqrt(2)
+    p = density(Laplace(), 2)
+    y = p.sample(20_000, seeded())
+    assert float((p.log_prob(y) - p.log_prob(y @ turn)).mean()) > 0.05
+    normal = density(Normal(), 2)
+    torch.testing.assert_close(normal.log_prob(y), normal.log_prob(y @ turn))

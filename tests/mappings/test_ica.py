@@ -1,0 +1,124 @@
+"""ICA: the turn that makes components independent, found from draws alone."""
+
+import copy
+
+import pytest
+import torch
+from mapping_helpers import built
+
+from sklearn_intelvae import InteLVAE
+from sklearn_intelvae.datasets import make_entangled_factors
+from sklearn_intelvae.likelihoods import Gaussian
+from sklearn_intelvae.mappings import ICA
+from sklearn_intelvae.metrics import mutual_info_gap
+
+
+def laplace(shape, generator):
+    signs = torch.rand(shape, generator=generator) - 0.5
+    return -signs.sign() * torch.log1p(-2 * signs.abs().clamp(max=0.5 - 1e-6)) * 0.5**0.5
+
+
+def uniform(shape, generator):
+    return (2 * torch.rand(shape, generator=generator) - 1) * 3**0.5
+
+
+def turn_of(d, generator):
+    return torch.linalg.qr(torch.randn(d, d, generator=generator))[0]
+
+
+def shown(draw, d, n_batches=400, n=128, turn=None, weights=None):
+    """Show batches of turned factors; return the mapping and what it makes of the factors."""
+    generator = torch.Generator().manual_seed(0)
+    turn = turn_of(d, generator) if turn is None else turn
+    g = built(ICA(), d)
+    for _ in range(n_batches):
+        factors = draw((n, d), generator)
+        g.notice(factors @ turn, None if weights is None else weights(factors))
+    return g, g.rotation @ turn.T
+
+
+def is_a_signed_permutation(matrix, atol):
+    close = matrix.abs() > 1 - atol
+    return bool((close.sum(0) == 1).all() and (close.sum(1) == 1).all())
+
+
+@pytest.mark.parametrize("d", [2, 3, 5])
+@pytest.mark.parametrize("draw", [laplace, uniform])
+def test_factors_are_found_whatever_their_tails(draw, d):
+    _, found = shown(draw, d)
+    assert is_a_signed_permutation(found, 0.02)
+
+
+def test_the_turn_stays_a_turn():
+    g, _ = shown(laplace, 4)
+    torch.testing.assert_close(g.rotation @ g.rotation.T, torch.eye(4))
+
+
+def test_few_rows_say_nothing():
+    g, _ = shown(laplace, 3, n_batches=3)
+    assert torch.equal(g.rotation, torch.eye(3))
+
+
+def test_it_turns_from_where_it_is_and_never_jumps():
+    generator = torch.Generator().manual_seed(0)
+    g, turn = built(ICA(), 3), turn_of(3, generator)
+    for _ in range(200):
+        before = g.rotation.clone()
+        g.notice(laplace((128, 3), generator) @ turn, None)
+        assert float((g.rotation - before).norm()) < 0.3
+
+
+def test_rows_without_weight_are_not_seen():
+    """Half of the rows are of other factors, which turned differently, and weigh nothing."""
+    generator = torch.Generator().manual_seed(1)
+    turn, other = turn_of(2, generator), turn_of(2, generator)
+    g = built(ICA(), 2)
+    weight = torch.cat([torch.full((64,), 2.0), torch.zeros(64)])
+    for _ in range(400):
+        halves = laplace((64, 2), generator) @ turn, laplace((64, 2), generator) @ other
+        g.notice(torch.cat(halves), weight)
+    assert is_a_signed_permutation(g.rotation @ turn.T, 0.03)
+
+
+def test_draws_that_are_not_finite_are_passed_over():
+    g, _ = shown(laplace, 2)
+    before = g.rotation.clone()
+    g.notice(torch.full((2048, 2), torch.nan), None)
+    assert torch.equal(g.rotation, before)
+
+
+def test_noticing_does_not_disturb_a_gradient_that_is_under_way():
+    generator = torch.Generator().manual_seed(0)
+    g, _ = shown(laplace, 2)
+    y = laplace((600, 2), generator).requires_grad_()
+    z = g(y)
+    for _ in range(8):
+        g.notice(y.detach(), None)
+    z.square().sum().backward()
+    torch.testing.assert_close(y.grad, 2 * y.detach())
+
+
+def test_a_copy_goes_on_as_the_mapping_does():
+    g, _ = shown(laplace, 2, n_batches=20)
+    again = copy.deepcopy(g)
+    batch = laplace((512, 2), torch.Generator().manual_seed(3))
+    for mapping in (g, again):
+        mapping.notice(batch, None)
+    assert torch.equal(g.rotation, again.rotation)
+
+
+def test_a_vae_finds_factors_that_principal_directions_hide():
+    X, W, *_ = make_entangled_factors(4000, n_factors=2, perturbation=1.4, random_state=0)
+    settings = dict(
+        likelihood=Gaussian(0.5),
+        hidden_layer_sizes=(64,),
+        learning_rate_init=3e-3,
+        max_iter=100,
+        random_state=0,
+    )
+    gaps = {
+        mapping: mutual_info_gap(InteLVAE(2, mapping=mapping, **settings).fit(X).transform(X), W)
+        for mapping in ("identity", "ica")
+    }
+    assert gaps["identity"] < 0.3
+    assert gaps["ica"] > 0.55

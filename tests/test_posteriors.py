@@ -1,0 +1,53 @@
+"""Laws of the posteriors: from the encoder's output to q(y | X)."""
+
+import pytest
+import torch
+
+from sklearn_intelvae import posteriors
+from sklearn_intelvae.distributions import FullNormal, Normal
+from sklearn_intelvae.posteriors import DiagonalGaussian, FullGaussian
+
+SHELF = {"DiagonalGaussian": DiagonalGaussian(), "FullGaussian": FullGaussian()}
+every_posterior = pytest.mark.parametrize("posterior", SHELF.values(), ids=SHELF)
+
+
+def outputs(posterior, d, n=6):
+    generator = torch.Generator().manual_seed(0)
+    return 0.5 * torch.randn(n, posterior.n_outputs(d), generator=generator)
+
+
+def test_the_shelf_is_complete():
+    assert set(SHELF) == set(posteriors.__all__)
+
+
+@every_posterior
+@pytest.mark.parametrize("d", [1, 2, 3, 10, 50])
+class TestLaws:
+    def test_sizes(self, posterior, d):
+        q = posterior(outputs(posterior, d))
+        assert q.mean.shape == q.variance.shape == q.log_scale.shape == (6, d)
+        assert (q.variance > 0).all()
+
+    def test_the_mean_alone_is_that_of_the_distribution(self, posterior, d):
+        h = outputs(posterior, d)
+        assert torch.equal(posterior.mean(h), posterior(h).mean)
+
+    def test_no_output_is_the_standard_normal(self, posterior, d):
+        q = posterior(torch.zeros(6, posterior.n_outputs(d)))
+        assert torch.equal(q.kl_from_standard(), torch.zeros(6, d))
+
+    def test_wild_outputs_stay_finite(self, posterior, d):
+        q = posterior(1e3 * outputs(posterior, d).sign())
+        assert q.log_scale.isfinite().all()
+        assert q.sample(torch.Generator().manual_seed(0)).isfinite().all()
+
+    def test_every_output_matters(self, posterior, d):
+        h = outputs(posterior, d).requires_grad_()
+        y = posterior(h).at(torch.ones(6, d))
+        (gradient,) = torch.autograd.grad(y.square().sum(), h)
+        assert (gradient != 0).all()
+
+
+def test_what_they_return():
+    assert isinstance(DiagonalGaussian()(torch.zeros(2, 4)), Normal)
+    assert isinstance(FullGaussian()(torch.zeros(2, 5)), FullNormal)
