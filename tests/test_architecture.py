@@ -22,6 +22,7 @@ FLOORS = {
     "likelihoods": 1,
     "priors": 1,
     "model": 2,
+    "contrast": 2,
     "objectives": 3,
     "training": 4,
     "estimators": 5,

@@ -30,6 +30,7 @@ ROOMS = [
     "datasets",
     "plotting",
     "model",
+    "contrast",
     "distributions",
     "training",
 ]

@@ -9,8 +9,11 @@ import torch
 from sklearn.mixture import GaussianMixture
 
 from sklearn_intelvae._part import Part
-from sklearn_intelvae.estimators._shelves import PART_CLASSES
+from sklearn_intelvae.contrast import ContrastParts
+from sklearn_intelvae.estimators._shelves import NAMES_OF_PARTS, PART_CLASSES
 from sklearn_intelvae.model import Parts
+
+_KINDS_OF_PARTS = (Parts, ContrastParts)
 
 _OF_A_MIXTURE = (
     "weights_",
@@ -44,7 +47,7 @@ def pack(value: Any, name: str, tensors: dict[str, np.ndarray]) -> Any:
         return {"array": name}
     if isinstance(value, np.ndarray):
         return {"strings": value.tolist()}
-    if isinstance(value, Parts):
+    if isinstance(value, _KINDS_OF_PARTS):
         return {"parts": pack(value._asdict(), name, tensors)}
     if isinstance(value, range):
         value = tuple(value)
@@ -55,14 +58,14 @@ def pack(value: Any, name: str, tensors: dict[str, np.ndarray]) -> Any:
         return {"dict": {k: pack(v, f"{name}.{k}", tensors) for k, v in value.items()}}
     if isinstance(value, np.random.RandomState):
         return {"random_state": pack(value.get_state(legacy=False), name, tensors)}
-    if isinstance(value, Part) and PART_CLASSES.get(type(value).__name__) is type(value):
+    if isinstance(value, Part) and type(value) in NAMES_OF_PARTS:
         params = {k: pack(v, f"{name}.{k}", tensors) for k, v in value.get_params(False).items()}
         if not any("missing" in v for v in params.values() if isinstance(v, dict)):
-            return {"part": type(value).__name__, "params": params}
+            return {"part": NAMES_OF_PARTS[type(value)], "params": params}
     if isinstance(value, type) and getattr(torch.optim, value.__name__, None) is value:
         return {"optimizer": value.__name__}
-    if isinstance(value, type) and PART_CLASSES.get(value.__name__) is value:
-        return {"class": value.__name__}
+    if isinstance(value, type) and value in NAMES_OF_PARTS:
+        return {"class": NAMES_OF_PARTS[value]}
     if type(value) is GaussianMixture:
         fitted = {k: v for k, v in vars(value).items() if k in _OF_A_MIXTURE}
         state = {"params": value.get_params(), "fitted": fitted}
@@ -97,7 +100,7 @@ def unpack(value: Any, tensors: dict[str, np.ndarray]) -> Any:
         return _mixture(**unpack(content, tensors))
     items = unpack(content, tensors) if kind in ("parts", "random_state") else content
     if kind == "parts":
-        return Parts(**items)
+        return next(kind for kind in _KINDS_OF_PARTS if set(kind._fields) == set(items))(**items)
     if kind == "random_state":
         random_state = np.random.RandomState()
         random_state.set_state(items)

@@ -9,8 +9,6 @@ import numpy as np
 from sklearn_intelvae._part import Part
 from sklearn_intelvae.estimators import _inputs
 from sklearn_intelvae.estimators._shelves import resolve
-from sklearn_intelvae.model import Parts
-from sklearn_intelvae.posteriors import DiagonalGaussian
 
 _OF_TRAINING = {
     "kl_warmup",
@@ -70,19 +68,7 @@ def _same(a: Any, b: Any) -> bool:
         return False
 
 
-def resolved_parts(estimator: Any) -> Parts:
-    """Return the parts that the parameters describe."""
-    return Parts(
-        encoder=_network(estimator, "encoder"),
-        posterior=DiagonalGaussian(),
-        mapping=estimator._mapping_part(),
-        decoder=_network(estimator, "decoder"),
-        likelihood=resolve("likelihood", estimator.likelihood),
-        prior=estimator._prior_part(),
-    )
-
-
-def _network(estimator: Any, parameter: str) -> Any:
+def network(estimator: Any, parameter: str) -> Any:
     """Return the encoder or decoder: by default convolutions for images, else an MLP."""
     value = getattr(estimator, parameter)
     if value == "auto":

@@ -6,8 +6,8 @@ import inspect
 from typing import Any
 
 _PRIOR = """
-prior : {"normal", "mixture", "vamp", "vamp-mixture", "spike-and-slab"} or torch.nn.Module, \
-default="normal"
+prior : {"normal", "laplace", "mixture", "vamp", "vamp-mixture", "spike-and-slab"} or \
+torch.nn.Module, default="normal"
     Distribution p(y) of the intermediary latent; see :mod:`sklearn_intelvae.priors`.
 """
 
@@ -19,10 +19,12 @@ likelihood : {"gaussian", "bernoulli", "laplace"} or torch.nn.Module, default="g
 """
 
 _OBJECTIVE = """
-objective : {"elbo", "soft-intro"} or torch.nn.Module, default="elbo"
+objective : {"elbo", "annealed-capacity", "beta-tc", "factor", "dip", "slow", "autoencoder", \
+"soft-intro"} or torch.nn.Module, default="elbo"
     What is minimised; see :mod:`sklearn_intelvae.objectives`.
-beta : float, default=1.0
-    Weight of the KL term, if ``objective`` is "elbo".
+beta : float or callable, default=1.0
+    Weight of the KL term, if ``objective`` is "elbo": above 1 that of the beta-VAE. A function
+    of the share of the warm-up that is over is a schedule.
 kl_warmup : float, default=0.5
     Fraction of ``max_iter`` over which the weight of the KL term grows from 0 to its full
     value. Without it, models with a learned scale may collapse: nothing of X reaches y. Of
@@ -48,9 +50,12 @@ codes : {"z", "intermediary", "both"}, default="z"
     classifier may do better with a z that has structure, such as a sparse one; where they are
     many, with the mean or with both. The model is the same whatever this is, so that
     ``set_params(codes=...)`` takes effect at once, without another fit.
+"""
+
+_LOOP = """
 learning_rate : {"cosine", "constant"}, default="cosine"
     Schedule over the epochs of a fit: a half cosine down to zero, or none.
-learning_rate_init : float, default=1e-3
+learning_rate_init : float, default=%(learning rate)s
     Learning rate of Adam at the start.
 batch_size : int or "auto", default="auto"
     Rows in a batch; "auto" takes about a sixteenth of them, from 32 to 256.
@@ -90,18 +95,28 @@ verbose : int, default=0
     1 prints a line for each epoch, and one for each start if there are several.
 """
 
-_ATTRIBUTES = """
+_MODULE = """
 module_ : sklearn_intelvae.model.Model
     The fitted torch module, in evaluation mode.
+"""
+
+_OF_THE_LOOP = """
 n_iter_ : int
     Epochs run, over all calls that continued one another.
 history_ : list of dict
-    A row for each epoch: loss, its terms per row (those of the bound in nats), duration in
+    A row for each epoch: loss, its terms per row (those of a bound in nats), duration in
     seconds.
 loss_curve_ : list of float
     Training loss at each epoch.
 validation_scores_ : list of float
     Minus the loss on the rows set aside at each epoch; empty without such rows.
+n_features_in_ : int
+    Number of features of X.
+feature_names_in_ : ndarray of shape (`n_features_in_`,)
+    Names of the features, if X has string names.
+"""
+
+_OF_THE_SENTENCE = """
 kl_per_component_ : ndarray of shape (n_components,)
     What each component of y says about X, in nats, on at most 2048 training rows; near zero
     for one that has collapsed. It is the mean KL divergence of q(y_j | X) from the prior, or,
@@ -110,18 +125,16 @@ active_components_ : ndarray of int
     Indices of the components whose posterior mean has a variance over X above 0.01.
 density_ : object
     The density of the codes that ``fit_density`` fitted, until the next fit.
-n_features_in_ : int
-    Number of features of X.
-feature_names_in_ : ndarray of shape (`n_features_in_`,)
-    Names of the features, if X has string names.
 """
 
 _PLACES = {
     "%(prior)s": _PRIOR,
     "%(likelihood)s": _LIKELIHOOD,
     "%(objective)s": _OBJECTIVE,
-    "%(parameters of the training)s": _TRAINING,
-    "%(attributes)s": _ATTRIBUTES,
+    "%(parameters of the training)s": _TRAINING + _LOOP.lstrip(),
+    "%(parameters of the loop)s": _LOOP,
+    "%(attributes)s": _MODULE + _OF_THE_LOOP.lstrip() + _OF_THE_SENTENCE.lstrip(),
+    "%(attributes of the loop)s": _OF_THE_LOOP,
 }
 
 
@@ -133,6 +146,7 @@ def with_shared_docs(estimator: Any) -> Any:
     defaults, auto = inspect.signature(estimator).parameters, estimator._auto_steps
     numbers = {
         "%(hidden layers)s": defaults["hidden_layer_sizes"].default,
+        "%(learning rate)s": defaults["learning_rate_init"].default,
         "%(steps for each row)s": auto.per_row,
         "%(steps at most)s": auto.most,
         "%(steps, open)s": auto.open_ended,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -15,16 +15,12 @@ from sklearn_intelvae._part import fresh
 from sklearn_intelvae._random import OwnRandomness, draw_seed, generator_from
 from sklearn_intelvae.estimators import _inputs
 from sklearn_intelvae.estimators._callbacks import FitTasks
-from sklearn_intelvae.estimators._description import (
-    refuse_another_model,
-    resolved_parts,
-)
+from sklearn_intelvae.estimators._description import refuse_another_model
 from sklearn_intelvae.estimators._outcome import (
     attributes_of,
     explained,
     warn_as_advised,
     warn_beforehand,
-    warn_of_collapse,
 )
 from sklearn_intelvae.estimators._restarts import (
     Fit,
@@ -35,7 +31,6 @@ from sklearn_intelvae.estimators._restarts import (
     seeds_of_trials,
 )
 from sklearn_intelvae.exceptions import DivergenceError
-from sklearn_intelvae.model import Model, Parts, build_model, check_hooks
 from sklearn_intelvae.objectives import Objective
 from sklearn_intelvae.training import (
     Batches,
@@ -51,24 +46,19 @@ _HEAD_START = 100
 
 
 def fitted_attributes(
-    estimator: Any,
-    X: np.ndarray,
-    weight: np.ndarray | None,
-    X_val: np.ndarray | None,
-    y: Any,
-    resume: bool,
-    one_epoch: bool,
+    estimator: Any, data: _inputs.Data, y: Any, resume: bool, one_epoch: bool
 ) -> dict[str, Any]:
     """Train, and return what makes ``estimator`` a fitted one; it is not touched itself."""
     device = _inputs.resolve_device(estimator.device)
     seed = draw_seed(estimator.random_state)
-    train, valid = _rows(estimator, X, weight, X_val, device, seed, one_epoch)
+    objective = _objective_of(estimator)
+    train, valid = _rows(estimator, data, objective, device, seed, one_epoch)
     sizes = _sizes(estimator, train, one_epoch)
     n_init = 1 if resume or one_epoch else estimator.n_init
-    tasks = FitTasks(estimator, X, y, sizes.n_epochs, n_init, silent=one_epoch)
-    job = _Job(estimator, X, X_val, resume, train, valid, device, sizes, tasks)
+    tasks = FitTasks(estimator, data.X, y, sizes.n_epochs, n_init, silent=one_epoch)
+    job = _Job(estimator, data, resume, train, valid, device, sizes, tasks)
     if not resume:
-        warn_beforehand(estimator, _objective_of(estimator), X)
+        warn_beforehand(estimator, objective, data.X)
     fit_from = partial(_fit_from, job)
     if n_init == 1:
         _, result = fit_from(seed)
@@ -76,7 +66,7 @@ def fitted_attributes(
         judge = partial(objective_of, rows=rows_to_judge_by(train, valid), seed=seed + 3)
         seeds = seeds_of_starts(seed, n_init)
         result = best_of(fit_from, judge, seeds, tasks, verbose=bool(estimator.verbose))
-    warn_of_collapse(estimator, result)
+    estimator._kind.warn(estimator, result)
     warn_as_advised(estimator, result)
     return result
 
@@ -110,8 +100,7 @@ class _Job:
     """What all starts of a fit have in common."""
 
     estimator: Any
-    X: np.ndarray
-    X_val: np.ndarray | None
+    data: _inputs.Data
     resume: bool
     train: Rows
     valid: Rows | None
@@ -121,7 +110,7 @@ class _Job:
 
     def rows_to_start_from(self, generator: torch.Generator) -> torch.Tensor:
         """Return the rows to train on; if they have weights, as many drawn by these."""
-        X, index = torch.from_numpy(self.X), self.train.index.cpu()
+        X, index = torch.from_numpy(self.data.X), self.train.index.cpu()
         if self.train.weight is not None:
             weight = self.train.weight.cpu()[index]
             index = index[weight.multinomial(len(index), replacement=True, generator=generator)]
@@ -134,9 +123,10 @@ def _fit_from(job: _Job, seed: int) -> Fit:
     """Train once, with weights, an order of the rows and noise that follow from ``seed``."""
     seed = _promising(job, seed)
     parts, model, objective = _words(job, seed)
+    X = job.data.X
 
     def attributes(net: PlayerNet) -> dict[str, Any]:
-        return attributes_of(job.estimator, net, parts, job.X, job.resume)
+        return attributes_of(job.estimator, net, parts, X, job.resume)
 
     callbacks = _callbacks(job.estimator, job.valid)
     callbacks += job.tasks.of_a_start(lambda net: copy.deepcopy(attributes(net)))
@@ -147,7 +137,7 @@ def _fit_from(job: _Job, seed: int) -> Fit:
         net.train(job.train, job.valid, job.sizes.n_epochs)
     except DivergenceError as error:
         job.tasks.pass_over(net)
-        raise explained(job.estimator, attributes(net), job.X) from error
+        raise explained(job.estimator, attributes(net), X) from error
     return net, attributes(net)
 
 
@@ -157,19 +147,10 @@ def _promising(job: _Job, seed: int) -> int:
     The fit that follows repeats its trial, unless the callbacks, which trials are spared, change
     its course. There is no trial where all would take longer than half of the fit.
     """
-    n_trials = 1 if job.resume else _n_trials(resolved_parts(job.estimator).mapping)
+    n_trials = 1 if job.resume else job.estimator._kind.n_trials(job.estimator)
     if n_trials == 1 or n_trials * job.sizes.trial_epochs > job.sizes.n_epochs / 2:
         return seed
     return min(seeds_of_trials(seed, n_trials), key=partial(_trial, job))
-
-
-def _n_trials(mapping: Any) -> int:
-    """Return how many trials the mapping, or one inside it, asks for."""
-    parts = mapping.modules() if isinstance(mapping, torch.nn.Module) else [mapping]
-    asked = {type(part).__name__: getattr(part, "n_trials", 1) for part in parts}
-    for name, n_trials in asked.items():
-        _inputs.check_count(f"n_trials of {name}", n_trials)
-    return max(asked.values())
 
 
 def _trial(job: _Job, seed: int) -> float:
@@ -184,9 +165,10 @@ def _trial(job: _Job, seed: int) -> float:
     return float(np.mean(losses[-math.ceil(len(losses) / 4) :]))
 
 
-def _give_head_start(job: _Job, model: Model, seed: int) -> None:
+def _give_head_start(job: _Job, model: Any, seed: int) -> None:
     """Let the encoder of a short fit begin where the mapping would guide it."""
-    if job.sizes.head_start and not job.resume and hasattr(model.mapping, "guide"):
+    guided = hasattr(getattr(model, "mapping", None), "guide")
+    if job.sizes.head_start and not job.resume and guided:
         follow_guidance(
             model,
             job.train,
@@ -197,7 +179,7 @@ def _give_head_start(job: _Job, model: Model, seed: int) -> None:
         )
 
 
-def _net(job: _Job, model: Model, objective: Objective, seed: int, **settings: Any) -> PlayerNet:
+def _net(job: _Job, model: Any, objective: Objective, seed: int, **settings: Any) -> PlayerNet:
     """Return a net that is ready to train."""
     _give_head_start(job, model.to(job.device), seed)
     return PlayerNet(
@@ -213,27 +195,23 @@ def _net(job: _Job, model: Model, objective: Objective, seed: int, **settings: A
     ).initialize()
 
 
-def _words(job: _Job, seed: int) -> tuple[Parts, Model, Objective]:
+def _words(job: _Job, seed: int) -> tuple[Any, Any, Objective]:
     """Return unbuilt parts, a model and an objective: new ones, or copies of the fitted ones."""
-    estimator, X = job.estimator, job.X
+    estimator, kind, X = job.estimator, job.estimator._kind, job.data.X
     if job.resume:
         refuse_another_model(estimator)
-        _inputs.check_support(estimator._parts.likelihood, X, job.X_val)
+        kind.check_rows(estimator._parts, X, job.data.X_val)
         model, objective = copy.deepcopy((estimator.module_, estimator._objective))
         return estimator._parts, model, objective
     generator = generator_from(seed)
     with OwnRandomness(generator):
-        parts = Parts(*map(fresh, resolved_parts(estimator)))
+        described = kind.parts(estimator)
+        parts = type(described)(*map(fresh, described))
         objective = fresh(_objective_of(estimator))
-    _inputs.check_support(parts.likelihood, X, job.X_val)
-    model = build_model(parts, X.shape[1], estimator.n_components, generator)
+    kind.check_rows(parts, X, job.data.X_val)
+    model = kind.build(parts, X.shape[1], estimator.n_components, generator)
     rows = job.rows_to_start_from(generator)
-    if hasattr(model.likelihood, "initialise"):
-        model.likelihood.initialise(rows)
-    for part in (model.mapping, model.prior):
-        if hasattr(part, "initialise"):
-            part.initialise(rows, generator)
-    check_hooks(model, rows[:3])
+    kind.initialise(model, rows, generator)
     with OwnRandomness(generator):
         objective.build(model)
         objective.float()
@@ -254,26 +232,53 @@ def _objective_of(estimator: Any) -> Objective:
 
 def _rows(
     estimator: Any,
-    X: np.ndarray,
-    weight: np.ndarray | None,
-    X_val: np.ndarray | None,
+    data: _inputs.Data,
+    objective: Objective,
     device: str,
     seed: int,
     one_epoch: bool,
 ) -> tuple[Rows, Rows | None]:
     """Return the rows to train on and those to validate on, on the device."""
+    if data.X_prev is not None and not objective.of_pairs:
+        raise ValueError(
+            f"X_prev has no effect on {type(objective).__name__}, which looks at single rows: "
+            "leave it out, or take an objective of pairs, such as SlowVAE."
+        )
+    rows = _resident(data.X, data.weight, data.X_prev, objective.of_pairs, device)
+    if data.X_val is not None:
+        return rows, _resident(data.X_val, None, None, objective.of_pairs, device)
+    if not estimator.early_stopping or one_epoch:
+        return rows, None
+    train, valid = _inputs.split_rows(
+        len(rows), estimator.validation_fraction, generator_from(seed + 2)
+    )
+    return tuple(replace(rows, index=rows.index[i.to(device)]) for i in (train, valid))  # type: ignore[return-value]
+
+
+def _resident(
+    X: np.ndarray,
+    weight: np.ndarray | None,
+    X_prev: np.ndarray | None,
+    of_pairs: bool,
+    device: str,
+) -> Rows:
+    """Return rows on the device, with the row before each if pairs are asked for.
+
+    The first row of a series has none before it, and is not among those to train on.
+    """
     x = torch.from_numpy(X).to(device)
     w = None if weight is None else torch.from_numpy(weight).to(device)
-    everything = torch.arange(len(x), device=device)
-    if X_val is not None:
-        index = torch.arange(len(X_val), device=device)
-        return Rows(x, w, everything), Rows(torch.from_numpy(X_val).to(device), None, index)
-    if not estimator.early_stopping or one_epoch:
-        return Rows(x, w, everything), None
-    train, valid = _inputs.split_rows(
-        len(x), estimator.validation_fraction, generator_from(seed + 2)
-    )
-    return Rows(x, w, train.to(device)), Rows(x, w, valid.to(device))
+    index = torch.arange(len(x), device=device)
+    if not of_pairs:
+        return Rows(x, w, index)
+    if X_prev is not None:
+        return Rows(x, w, index, torch.from_numpy(X_prev).to(device))
+    if len(x) < 3:
+        raise ValueError(
+            f"a series of {len(x)} rows is too short for pairs: pass at least 3 rows in their "
+            "order, or the row before each as X_prev."
+        )
+    return Rows(x, w, index[1:], x.roll(1, dims=0))
 
 
 def _callbacks(estimator: Any, valid: Rows | None) -> list[Any]:

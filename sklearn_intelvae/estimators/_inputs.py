@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from sklearn.utils import assert_all_finite, check_array
+from sklearn.utils import assert_all_finite, check_array, check_consistent_length
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 _BATCH = (32, 256)
@@ -65,6 +65,32 @@ def validated_weight(sample_weight: Any, X: np.ndarray) -> np.ndarray | None:
         raise ValueError("sample_weight holds only zeros: nothing is left to fit on.")
     weight = weight.astype(np.float64)
     return None if np.ptp(weight) == 0 else (weight / weight.mean()).astype(np.float32)
+
+
+class Data(NamedTuple):
+    """The checked tables that a fit is given."""
+
+    X: np.ndarray
+    weight: np.ndarray | None
+    X_val: np.ndarray | None
+    X_prev: np.ndarray | None
+
+
+def validated_data(
+    estimator: Any, X: Any, sample_weight: Any, X_val: Any, X_prev: Any, *, reset: bool
+) -> Data:
+    """Check the tables that a fit is given; all but X may be missing."""
+    X = validated(estimator, X, reset=reset, min_samples=2)
+    refuse_nonfinite(torch.from_numpy(X), estimator)
+    weight = validated_weight(sample_weight, X)
+    others: dict[str, np.ndarray | None] = {"X_val": X_val, "X_prev": X_prev}
+    for name, table in others.items():
+        if table is not None:
+            others[name] = validated(estimator, table)
+            refuse_nonfinite(torch.from_numpy(others[name]), estimator, name)
+    if X_prev is not None:
+        check_consistent_length(X, others["X_prev"])
+    return Data(X, weight, **others)
 
 
 def check_support(likelihood: Any, *tables: np.ndarray | None) -> None:

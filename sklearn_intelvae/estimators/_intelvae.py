@@ -27,6 +27,11 @@ class InteLVAE(OnTheBoundMixin, BaseInteLVAE):
 torch.nn.Module or callable, default="identity"
         The map g; see :mod:`sklearn_intelvae.mappings`. "identity" makes a plain VAE. A module is
         copied, never trained in place. A function of a tensor will do.
+    posterior : {"diagonal", "full"} or torch.nn.Module, default="diagonal"
+        The shape of the Gaussian q(y | X): independent components, or a covariance for each row.
+        Independent components draw the axes of y towards local principal directions of X; with
+        "full" only prior and objective give them a meaning. See
+        :mod:`sklearn_intelvae.posteriors`.
     %(prior)s
     %(likelihood)s
     %(objective)s
@@ -69,6 +74,7 @@ torch.nn.Module or callable, default="identity"
 
     _parameter_constraints = {
         "mapping": [str, callable],
+        "posterior": [str, callable],
         **OnTheBoundMixin._parameter_constraints,
         **BaseInteLVAE._parameter_constraints,
     }
@@ -78,6 +84,7 @@ torch.nn.Module or callable, default="identity"
         n_components=2,
         *,
         mapping="identity",
+        posterior="diagonal",
         prior="normal",
         likelihood="gaussian",
         objective="elbo",
@@ -106,6 +113,7 @@ torch.nn.Module or callable, default="identity"
         verbose=0,
     ):
         self.mapping = mapping
+        self.posterior = posterior
         super().__init__(
             n_components=n_components,
             prior=prior,
@@ -138,3 +146,6 @@ torch.nn.Module or callable, default="identity"
 
     def _mapping_part(self):
         return resolve("mapping", self.mapping)
+
+    def _posterior_part(self):
+        return resolve("posterior", self.posterior)

@@ -11,18 +11,14 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_intelvae.estimators._description import description
 from sklearn_intelvae.exceptions import DivergenceError
-from sklearn_intelvae.model import Model, Parts
 from sklearn_intelvae.objectives import Objective
 from sklearn_intelvae.training import PlayerNet
 
 STEPS_TO_LEARN = 1000
-_DIAGNOSTIC_ROWS = 2048
-_ACTIVE_VARIANCE = 0.01
-_EMPTY = 0.1
 
 
 def attributes_of(
-    estimator: Any, net: PlayerNet, parts: Parts, X: np.ndarray, resume: bool
+    estimator: Any, net: PlayerNet, parts: Any, X: np.ndarray, resume: bool
 ) -> dict[str, Any]:
     """Return the fitted attributes that the net's present state amounts to."""
     earlier = estimator.history_ if resume else []
@@ -37,7 +33,8 @@ def attributes_of(
         "n_iter_": len(history),
         "loss_curve_": [row["train_loss"] for row in history],
         "validation_scores_": [-row["valid_loss"] for row in history if "valid_loss" in row],
-        **_use_of_components(module, X),
+        **estimator._kind.attributes(module, X),
+        "_n_intermediary": module.n_components,
         "_objective": net.criterion_,
         "_parts": parts,
         "_described": description(estimator),
@@ -53,48 +50,15 @@ def _as_fitted(estimator: Any, attributes: dict[str, Any]) -> Any:
     return fitted
 
 
-def _uncompiled(module: Any) -> Model:
+def _uncompiled(module: Any) -> Any:
     """Return the model inside what torch.compile makes of it."""
     return getattr(module, "_orig_mod", module)
-
-
-def _use_of_components(model: Model, X: np.ndarray) -> dict[str, Any]:
-    """Return how much each component of y tells about X."""
-    rows = torch.from_numpy(X[:: -(-len(X) // _DIAGNOSTIC_ROWS)])
-    with torch.inference_mode():
-        q = model.encode(rows.to(next(model.parameters()).device))
-        p = model.p_y()
-        if hasattr(p, "kl_per_component"):
-            kl = p.kl_per_component(q).mean(dim=0)
-        else:
-            spread = q.mean.var(dim=0, correction=0) + q.variance.mean(dim=0)
-            kl = 0.5 * spread.log() - q.log_scale.mean(dim=0)
-        active = q.mean.var(dim=0, correction=0) > _ACTIVE_VARIANCE
-    return {
-        "kl_per_component_": kl.numpy(force=True),
-        "active_components_": np.flatnonzero(active.numpy(force=True)),
-        "_n_intermediary": len(active),
-    }
 
 
 def warn_beforehand(estimator: Any, objective: Objective, X: np.ndarray) -> None:
     """Pass on what the objective has to say before the training."""
     for caution in objective.caution(torch.from_numpy(X)):
         warnings.warn(f"{type(estimator).__name__}: {caution}", UserWarning, stacklevel=6)
-
-
-def warn_of_collapse(estimator: Any, attributes: dict[str, Any]) -> None:
-    """Warn if the latent is empty although there was time to fill it."""
-    steps_done = attributes["_training_state"]["steps_done"]
-    empty = attributes["kl_per_component_"].max() < _EMPTY
-    if steps_done >= STEPS_TO_LEARN and empty and not len(attributes["active_components_"]):
-        warnings.warn(
-            f"Every component of the latent of this {type(estimator).__name__} has collapsed to "
-            "the prior: the representation says nothing about X. Try more epochs (max_iter), "
-            f"{estimator._against_collapse}.",
-            ConvergenceWarning,
-            stacklevel=6,
-        )
 
 
 def warn_as_advised(estimator: Any, attributes: dict[str, Any]) -> None:

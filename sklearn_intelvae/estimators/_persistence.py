@@ -21,8 +21,8 @@ from sklearn_intelvae._random import OwnRandomness, generator_from
 from sklearn_intelvae._version import __version__
 from sklearn_intelvae.estimators._codec import Missing, pack, unpack
 from sklearn_intelvae.estimators._description import described
+from sklearn_intelvae.estimators._kind import Kind
 from sklearn_intelvae.estimators._shelves import resolve
-from sklearn_intelvae.model import Model, Parts, build_model
 
 FORMAT = 1
 _ATTRIBUTES = (
@@ -63,7 +63,7 @@ class PersistenceMixin:
         """Rebuild the modules from the parts and the arrays."""
         state = dict(state)
         if "module_" in state:
-            state["module_"], state["_objective"] = _rebuilt(state)
+            state["module_"], state["_objective"] = _rebuilt(self._kind, state)
         super().__setstate__(state)
 
     def save(self, path):
@@ -179,11 +179,11 @@ def _unbuilt(part: Any) -> Any:
     return part.__sklearn_clone__() if isinstance(part, Part) else copy.deepcopy(part).cpu()
 
 
-def _rebuilt(state: dict[str, Any]) -> tuple[Model, Any]:
+def _rebuilt(kind: Kind, state: dict[str, Any]) -> tuple[torch.nn.Module, Any]:
     """Build the modules anew and fill in their weights."""
     generator = generator_from(0)
-    parts: Parts = state["_parts"]
-    model = build_model(parts, state["n_features_in_"], state["_n_intermediary"], generator)
+    sizes = state["n_features_in_"], state["_n_intermediary"]
+    model = kind.build(state["_parts"], *sizes, generator)
     objective = _unbuilt(state["_objective"]["part"])
     with OwnRandomness(generator):
         objective.build(model)
@@ -268,7 +268,7 @@ def _gap(value: Any) -> Missing | None:
     return value if isinstance(value, Missing) else None
 
 
-def _with_parts(parts: Parts, objects: dict[str, Any]) -> Parts:
+def _with_parts(parts: Any, objects: dict[str, Any]) -> Any:
     """Put the caller's objects among the parts."""
-    given = {name: resolve(name, objects[name]) for name in Parts._fields if name in objects}
+    given = {name: resolve(name, objects[name]) for name in parts._fields if name in objects}
     return parts._replace(**given)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,11 +13,9 @@ from torch import Tensor
 
 from sklearn_intelvae._random import noise_of_rows
 from sklearn_intelvae.estimators import _inputs
+from sklearn_intelvae.estimators._chunks import ChunksMixin
 from sklearn_intelvae.estimators._codes import n_columns, to_codes, to_latent
 from sklearn_intelvae.objectives import importance_weighted_bound
-
-_CHUNK_NUMBERS = 2**21
-_CHUNK_ROWS = (256, 4096)
 
 
 def _has_regions(estimator: Any) -> bool:
@@ -36,7 +33,7 @@ def _has_regions_or_modes(estimator: Any) -> bool:
     return _has_regions(estimator) or _has_modes(estimator)
 
 
-class RepresentationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+class RepresentationMixin(ChunksMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """Methods that read ``module_`` and never change it.
 
     ``transform`` is defined in the class that inherits TransformerMixin, since ``set_output`` only
@@ -209,27 +206,3 @@ class RepresentationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         score : float
         """
         return float(self.score_samples(X).mean(dtype=np.float64))
-
-    def _validated(self, X):
-        check_is_fitted(self)
-        return _inputs.validated(self, X)
-
-    def _in_chunks(
-        self, function: Callable[[Tensor], Tensor], X: np.ndarray, width: int = 1
-    ) -> np.ndarray:
-        """Apply ``function`` to some thousand rows at a time, without gradients."""
-        size = int(np.clip(_CHUNK_NUMBERS // max(X.shape[1], width), *_CHUNK_ROWS))
-        device = self._device()
-        outputs = None
-        with torch.inference_mode():
-            for start in range(0, len(X), size):
-                rows = torch.from_numpy(X[start : start + size])
-                _inputs.refuse_nonfinite(rows, self)
-                output = function(rows.to(device))
-                if outputs is None:
-                    outputs = torch.empty((len(X), *output.shape[1:]), dtype=output.dtype)
-                outputs[start : start + size] = output
-        return outputs.numpy()
-
-    def _device(self) -> torch.device:
-        return next(self.module_.parameters()).device

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -96,7 +97,7 @@ def rows_to_judge_by(train: Rows, valid: Rows | None) -> Rows:
     """Return the rows set aside, or else some of those to train on, evenly spaced."""
     if valid is not None:
         return valid
-    return Rows(train.X, train.weight, train.index[:: -(-len(train) // _JUDGED_ROWS)])
+    return replace(train, index=train.index[:: -(-len(train) // _JUDGED_ROWS)])
 
 
 def objective_of(net: PlayerNet, rows: Rows, seed: int) -> float:
@@ -110,8 +111,9 @@ def objective_of(net: PlayerNet, rows: Rows, seed: int) -> float:
     generator = generator_from(seed, net.device)
     total, mass = 0.0, 0.0
     with torch.no_grad():
-        for x, weight in Batches(rows, net.batch_size):
-            loss = net.criterion_.validation_loss(net.module_, Batch(x, generator))
+        for x, weight, previous in Batches(rows, net.batch_size):
+            batch = Batch(x, generator, previous=previous)
+            loss = net.criterion_.validation_loss(net.module_, batch)
             weight = torch.ones_like(loss) if weight is None else weight
             total += (weight * loss).sum().item()
             mass += weight.sum().item()

@@ -18,34 +18,64 @@ SHELVES: dict[str, dict[str, type[Part]]] = {
         "glue": mappings.Glue,
         "hierarchy": mappings.Hierarchy,
         "flow": mappings.Flow,
-    },
-    "prior": {
-        "normal": priors.Normal,
-        "mixture": priors.Mixture,
-        "vamp": priors.Vamp,
-        "vamp-mixture": priors.VampMixture,
-        "spike-and-slab": priors.SpikeAndSlab,
+        "ica": mappings.ICA,
     },
     "likelihood": {
         "gaussian": likelihoods.Gaussian,
         "bernoulli": likelihoods.Bernoulli,
         "laplace": likelihoods.Laplace,
     },
-    "objective": {"elbo": objectives.ELBO, "soft-intro": objectives.SoftIntro},
+    "posterior": {
+        "diagonal": posteriors.DiagonalGaussian,
+        "full": posteriors.FullGaussian,
+    },
+    "prior": {
+        "normal": priors.Normal,
+        "laplace": priors.Laplace,
+        "mixture": priors.Mixture,
+        "vamp": priors.Vamp,
+        "vamp-mixture": priors.VampMixture,
+        "spike-and-slab": priors.SpikeAndSlab,
+    },
+    "objective": {
+        "elbo": objectives.ELBO,
+        "annealed-capacity": objectives.AnnealedCapacity,
+        "beta-tc": objectives.BetaTC,
+        "factor": objectives.FactorVAE,
+        "dip": objectives.DIP,
+        "slow": objectives.SlowVAE,
+        "autoencoder": objectives.Autoencoder,
+        "soft-intro": objectives.SoftIntro,
+    },
     "encoder": {"mlp": networks.MLP, "conv": networks.ConvEncoder},
     "decoder": {"mlp": networks.MLP, "conv": networks.ConvDecoder},
 }
 
 _SHELVED = [cls for shelf in SHELVES.values() for cls in shelf.values()]
 _UNNAMED: list[type[Part]] = [
-    posteriors.DiagonalGaussian,
     mappings.Compose,
     mappings.Function,
     mappings.Linear,
     mappings.OnComponents,
     mappings.StraightThrough,
+    objectives.PermutationContrast,
 ]
-PART_CLASSES: dict[str, type[Part]] = {cls.__name__: cls for cls in (*_UNNAMED, *_SHELVED)}
+
+
+def _names_of_parts() -> dict[str, type[Part]]:
+    """Return each class by its name; one that shares it with an earlier one by its room's too."""
+    classes: dict[str, type[Part]] = {}
+    for cls in (*_UNNAMED, *_SHELVED):
+        room = cls.__module__.split(".")[1]
+        taken = classes.get(cls.__name__, cls) is not cls
+        classes[f"{room}.{cls.__name__}" if taken else cls.__name__] = cls
+    return classes
+
+
+PART_CLASSES = _names_of_parts()
+"""What files call the classes of parts."""
+
+NAMES_OF_PARTS = {cls: name for name, cls in PART_CLASSES.items()}
 
 
 def resolve(parameter: str, value: Any, **settings: Any) -> Any:

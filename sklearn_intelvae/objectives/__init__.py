@@ -1,8 +1,29 @@
 """Objectives: what each player of the training minimises."""
 
+from sklearn_intelvae.objectives._annealed_capacity import AnnealedCapacity
+from sklearn_intelvae.objectives._autoencoder import Autoencoder
 from sklearn_intelvae.objectives._base import Batch, Objective
+from sklearn_intelvae.objectives._beta_tc import BetaTC
 from sklearn_intelvae.objectives._bound import importance_weighted_bound
-from sklearn_intelvae.objectives._elbo import ELBO
+from sklearn_intelvae.objectives._dip import DIP
+from sklearn_intelvae.objectives._elbo import ELBO, Bound
+from sklearn_intelvae.objectives._factor_vae import FactorVAE
+from sklearn_intelvae.objectives._permutation_contrast import PermutationContrast
+from sklearn_intelvae.objectives._slow_vae import SlowVAE
 from sklearn_intelvae.objectives._soft_intro import SoftIntro
 
-__all__ = ["ELBO", "Batch", "Objective", "SoftIntro", "importance_weighted_bound"]
+__all__ = [
+    "DIP",
+    "ELBO",
+    "AnnealedCapacity",
+    "Autoencoder",
+    "Batch",
+    "BetaTC",
+    "Bound",
+    "FactorVAE",
+    "Objective",
+    "PermutationContrast",
+    "SlowVAE",
+    "SoftIntro",
+    "importance_weighted_bound",
+]

@@ -23,6 +23,8 @@ class Batch(NamedTuple):
     weight: Tensor | None = None
     """Weight of each row, one on average over all rows; None if they are equal. The loss is
     weighted by the training step, not by the objective."""
+    previous: Tensor | None = None
+    """The row before each, for objectives of pairs; else None."""
     memo: dict[str, Any] | None = None
     """What a player leaves to those after it in the same step; None outside of training."""
 
@@ -32,11 +34,15 @@ class Objective(Part):
 
     A training step visits the players in turn: loss, gradient with respect to that player's
     parameters alone, optimizer step. An objective with weights of its own, such as a
-    discriminator, makes them in ``build`` and names them as a player.
+    discriminator, makes them in ``build`` and names them as a player. One that needs for each row
+    the row before it says ``of_pairs = True``.
     """
 
+    of_pairs = False
+
     def build(self, model: Model) -> None:
-        """Make the objective's own weights, if it has any."""
+        """Check the hyper-parameters, and make the objective's own weights, if it has any."""
+        self._validate()
 
     def caution(self, X: Tensor) -> list[str]:
         """Return what to tell the user, if anything, before a fit to the rows X begins."""

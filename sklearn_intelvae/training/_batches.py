@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+
+class Taken(NamedTuple):
+    """The rows of a batch."""
+
+    x: Tensor
+    weight: Tensor | None
+    previous: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -17,14 +26,17 @@ class Rows:
     weight: Tensor | None
     index: Tensor
     """Which rows of ``X`` these are."""
+    previous: Tensor | None = None
+    """For each row of ``X`` the one before it, if that is asked for."""
 
     def __len__(self) -> int:
         return len(self.index)
 
-    def take(self, index: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Return a copy of the rows at ``index`` of ``X``, and their weights."""
-        weight = None if self.weight is None else self.weight.index_select(0, index)
-        return self.X.index_select(0, index), weight
+    def take(self, index: Tensor) -> Taken:
+        """Return a copy of the rows at ``index`` of ``X``, and what belongs to them."""
+        others = (self.weight, self.previous)
+        taken = (None if t is None else t.index_select(0, index) for t in others)
+        return Taken(self.X.index_select(0, index), *taken)
 
 
 class Batches:
@@ -43,7 +55,7 @@ class Batches:
     def __len__(self) -> int:
         return len(self._sizes())
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor | None]]:
+    def __iter__(self) -> Iterator[Taken]:
         for index in self._order().split(self._sizes()):
             yield self.rows.take(index)
 

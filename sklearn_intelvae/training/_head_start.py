@@ -29,7 +29,7 @@ def follow_guidance(
     model.eval()
     batches = Batches(rows, batch_size, generator)
     for _ in range(math.ceil(n_steps / len(batches))):
-        for x, weight in batches:
+        for x, weight, _ in batches:
             pull = guide(x, model.encode(x).mean)
             total = (pull if weight is None else weight * pull).mean()
             if not (total.requires_grad and total.isfinite()):

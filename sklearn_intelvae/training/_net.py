@@ -227,8 +227,8 @@ class PlayerNet(NeuralNet):
 
     def train_step(self, batch: Any, **fit_params: Any) -> Record:
         """Let each player make one step; return its loss and terms."""
-        x, weight = batch
-        data = Batch(x, self.generator_, self.warmup, weight, memo={})
+        x, weight, previous = batch
+        data = Batch(x, self.generator_, self.warmup, weight, previous, memo={})
         record: Record = {}
         for player, parameters in self.players_.items():
             loss, terms = self.criterion_.loss(player, self.module_, data)
@@ -255,8 +255,9 @@ class PlayerNet(NeuralNet):
     @torch.no_grad()
     def validation_step(self, batch: Any, **fit_params: Any) -> Record:
         """Return the fully warmed up loss on one batch."""
-        x, weight = batch
-        loss = self.criterion_.validation_loss(self.module_, Batch(x, fit_params["generator"]))
+        x, weight, previous = batch
+        data = Batch(x, fit_params["generator"], previous=previous)
+        loss = self.criterion_.validation_loss(self.module_, data)
         return {"valid_loss": _weighted_mean(loss, weight)}
 
     def _set_learning_rate(self) -> None:

@@ -7,7 +7,7 @@ from sklearn.base import BaseEstimator
 from torch import nn
 
 import sklearn_intelvae
-from sklearn_intelvae import ClusteredInteLVAE, InteLVAE, SoftIntroVAE, SparseInteLVAE
+from sklearn_intelvae import PCL, ClusteredInteLVAE, InteLVAE, SoftIntroVAE, SparseInteLVAE
 from sklearn_intelvae.mappings import (
     Clusters,
     Compose,
@@ -40,6 +40,7 @@ ESTIMATORS = {
     "InteLVAE glue": InteLVAE(mapping="glue", **SMALL),
     "InteLVAE hierarchy": InteLVAE(mapping="hierarchy", **SMALL),
     "InteLVAE flow": InteLVAE(mapping="flow", **SMALL),
+    "InteLVAE ica": InteLVAE(mapping="ica", **SMALL),
     "InteLVAE Linear()": InteLVAE(1, mapping=Linear([[1.0], [0.5]]), **SMALL),
     "InteLVAE Compose()": InteLVAE(mapping=Compose(Clusters(2), DimensionSelector()), **SMALL),
     "InteLVAE OnComponents()": InteLVAE(mapping=OnComponents(Clusters(2), (0,)), **SMALL),
@@ -55,6 +56,13 @@ ESTIMATORS = {
     "InteLVAE mixture": InteLVAE(prior="mixture", **SMALL),
     "InteLVAE vamp": InteLVAE(prior="vamp", **SMALL),
     "InteLVAE spike-and-slab": InteLVAE(prior="spike-and-slab", **SMALL),
+    "InteLVAE full posterior": InteLVAE(posterior="full", prior="laplace", **SMALL),
+    "InteLVAE annealed-capacity": InteLVAE(objective="annealed-capacity", **SMALL),
+    "InteLVAE beta-tc": InteLVAE(objective="beta-tc", **SMALL),
+    "InteLVAE factor": InteLVAE(objective="factor", **SMALL),
+    "InteLVAE dip": InteLVAE(objective="dip", **SMALL),
+    "InteLVAE slow": InteLVAE(objective="slow", **SMALL),
+    "InteLVAE autoencoder": InteLVAE(objective="autoencoder", **SMALL),
     "InteLVAE laplace": InteLVAE(likelihood="laplace", **SMALL),
     "InteLVAE early stopping": InteLVAE(early_stopping=True, validation_fraction=0.3, **SMALL),
     "InteLVAE two starts": InteLVAE(n_init=2, **SMALL),
@@ -67,9 +75,12 @@ ESTIMATORS = {
     "SoftIntroVAE vamp": SoftIntroVAE(prior="vamp", n_prior_components=3, **SMALL),
     "SoftIntroVAE sphere": SoftIntroVAE(mapping="sphere", vae_warmup=0.0, **SMALL),
     "InteLVAE soft-intro": InteLVAE(objective="soft-intro", prior="vamp-mixture", **SMALL),
+    "PCL": PCL(**SMALL),
     "SparseInteLVAE": SparseInteLVAE(**SMALL),
     "SparseInteLVAE gates": SparseInteLVAE(regularise="gates", floor=0.1, **SMALL),
 }
+
+GENERATIVE = {name: e for name, e in ESTIMATORS.items() if hasattr(e, "sample")}
 
 
 def public_estimators():

@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from shelf import ESTIMATORS, SMALL, Ring
+from shelf import GENERATIVE, SMALL, Ring
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
@@ -19,7 +19,7 @@ from sklearn_intelvae import InteLVAE, SparseInteLVAE
 from sklearn_intelvae.mappings import Linear
 
 CODES = ["z", "intermediary", "both"]
-every_estimator = pytest.mark.parametrize("estimator", ESTIMATORS.values(), ids=ESTIMATORS)
+every_estimator = pytest.mark.parametrize("estimator", GENERATIVE.values(), ids=GENERATIVE)
 
 
 class Wide(nn.Module):

@@ -57,9 +57,9 @@ def test_every_public_estimator_and_every_mapping_is_checked():
         type(resolve("mapping", e.mapping)).__name__ for e in estimators if hasattr(e, "mapping")
     }
     assert set(mappings.__all__) - {"Mapping"} <= checked
-    assert set(SHELVES["mapping"]) <= {
-        e.mapping for e in estimators if isinstance(getattr(e, "mapping", None), str)
-    }
+    for shelf in ("mapping", "posterior", "objective"):
+        named = {getattr(e, shelf, None) for e in estimators}
+        assert set(SHELVES[shelf]) <= {name for name in named if isinstance(name, str)}
 
 
 def checks():

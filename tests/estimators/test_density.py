@@ -4,7 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
-from shelf import ESTIMATORS, SMALL
+from shelf import GENERATIVE, SMALL
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
@@ -15,7 +15,7 @@ from sklearn_intelvae import DivergenceError, InteLVAE, SparseInteLVAE
 from sklearn_intelvae.estimators._generation import _drawn
 from sklearn_intelvae.metrics import frechet_distance
 
-every_estimator = pytest.mark.parametrize("estimator", ESTIMATORS.values(), ids=ESTIMATORS)
+every_estimator = pytest.mark.parametrize("estimator", GENERATIVE.values(), ids=GENERATIVE)
 
 
 class Normal:

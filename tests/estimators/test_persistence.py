@@ -55,8 +55,9 @@ def test_a_restored_model_is_the_model(way, name, X, tmp_path):
     assert type(again) is type(vae)
     assert repr(again) == repr(vae)
     assert np.array_equal(again.transform(X), vae.transform(X))
-    assert np.array_equal(again.sample(5), vae.sample(5))
     assert again.score(X) == vae.score(X)
+    if hasattr(vae, "sample"):
+        assert np.array_equal(again.sample(5), vae.sample(5))
     assert again.history_ == vae.history_
     again.partial_fit(X)
     vae.partial_fit(X)

@@ -311,9 +311,9 @@ def test_a_line_for_each_start(X, capsys):
 
 
 def test_collapse_is_announced_once_and_of_the_kept_fit_alone(rng, monkeypatch, recwarn):
-    from sklearn_intelvae.estimators import _outcome
+    from sklearn_intelvae.estimators import _sentence
 
-    monkeypatch.setattr(_outcome, "STEPS_TO_LEARN", 1)
+    monkeypatch.setattr(_sentence, "STEPS_TO_LEARN", 1)
     X = rng.standard_normal((200, 3)).astype(np.float32)
     collapsing = dict(beta=100.0, likelihood=Gaussian(10.0), kl_warmup=0.0, learning_rate_init=0.01)
     vae = InteLVAE(2, n_init=2, **SMALL | collapsing | {"max_iter": 40})

@@ -11,9 +11,15 @@ from sklearn_intelvae.mappings import DimensionSelector, Identity
 from sklearn_intelvae.model import Parts, build_model
 from sklearn_intelvae.networks import MLP
 from sklearn_intelvae.objectives import (
+    DIP,
     ELBO,
+    AnnealedCapacity,
+    Autoencoder,
     Batch,
+    BetaTC,
+    FactorVAE,
     Objective,
+    SlowVAE,
     SoftIntro,
     importance_weighted_bound,
 )
@@ -21,7 +27,13 @@ from sklearn_intelvae.posteriors import DiagonalGaussian
 from sklearn_intelvae.priors import Normal
 
 SHELF = {
-    "ELBO": [ELBO(), ELBO(beta=4.0)],
+    "ELBO": [ELBO(), ELBO(beta=4.0), ELBO(beta=lambda share: 2 - share)],
+    "AnnealedCapacity": [AnnealedCapacity(capacity=1.0)],
+    "Autoencoder": [Autoencoder()],
+    "BetaTC": [BetaTC()],
+    "DIP": [DIP(), DIP(of="samples")],
+    "FactorVAE": [FactorVAE()],
+    "SlowVAE": [SlowVAE()],
     "SoftIntro": [SoftIntro(), SoftIntro(suspicion=None, gamma_r=0.5, scale=0.1)],
 }
 CASES = [o for cases in SHELF.values() for o in cases]
@@ -41,7 +53,7 @@ def model(mapping=None, hidden=(8,), likelihood=None):
 
 def batch(warmup=1.0, n=20):
     x = torch.rand(n, 5, generator=torch.Generator().manual_seed(1))
-    return Batch(x, torch.Generator().manual_seed(2), warmup)
+    return Batch(x, torch.Generator().manual_seed(2), warmup, previous=x.flip(0))
 
 
 def test_the_shelf_is_complete():
@@ -51,7 +63,7 @@ def test_the_shelf_is_complete():
         if isinstance(getattr(objectives, name), type)
         and issubclass(getattr(objectives, name), Objective)
     }
-    assert set(SHELF) == classes - {"Objective"}
+    assert set(SHELF) == classes - {"Objective", "Bound", "PermutationContrast"}
 
 
 @pytest.mark.parametrize("objective", CASES)

@@ -79,7 +79,7 @@ class TestWhoMoves:
         for idle in set(net.players_) - {player}:
             net._optimizer(idle).param_groups[0]["lr"] = 0.0
         before = {n: p.clone() for n, p in m.named_parameters()}
-        net.train_step((rows(), None))
+        net.train_step((rows(), None, None))
         moved = {n for n, p in m.named_parameters() if not torch.equal(p, before[n])}
         own = {
             "encoder": {"encoder"},

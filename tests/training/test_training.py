@@ -29,19 +29,27 @@ def rows(n, weight=None):
 @pytest.mark.parametrize("shuffle", [False, True])
 def test_batches_visit_every_row_once_and_never_one_alone(n, shuffle, generator):
     batches = Batches(rows(n), 32, generator if shuffle else None)
-    seen = [x[:, 0] for x, _ in batches]
+    seen = [batch.x[:, 0] for batch in batches]
     assert len(seen) == len(batches)
     assert min(map(len, seen)) > 1
     assert torch.equal(torch.cat(seen).sort().values, torch.arange(n).float())
     if shuffle and n > 3:
-        assert not torch.equal(torch.cat(seen), torch.cat([x[:, 0] for x, _ in batches]))
+        assert not torch.equal(torch.cat(seen), torch.cat([batch.x[:, 0] for batch in batches]))
 
 
 def test_batches_select_from_a_resident_tensor_with_its_weights():
     data = Rows(torch.rand(10, 2), torch.arange(10).float(), torch.tensor([7, 3, 5]))
-    ((x, weight),) = Batches(data, 4)
+    ((x, weight, previous),) = Batches(data, 4)
     assert torch.equal(x, data.X[[7, 3, 5]])
     assert weight.tolist() == [7, 3, 5]
+    assert previous is None
+
+
+def test_batches_of_pairs_hold_the_row_before_each():
+    X = torch.rand(10, 2)
+    ((x, _, previous),) = Batches(Rows(X, None, torch.tensor([7, 3]), X.roll(1, dims=0)), 4)
+    assert torch.equal(x, X[[7, 3]])
+    assert torch.equal(previous, X[[6, 2]])
 
 
 class Duel(Objective):

@@ -1,0 +1,88 @@
+"""The model of pairs: a representation, and what tells pairs that belong together from others."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from sklearn_intelvae._part import fresh, sized_network
+from sklearn_intelvae._random import OwnRandomness
+
+__all__ = ["Contrast", "ContrastParts", "PairRegression", "build_contrast", "log_odds"]
+
+_MOMENTUM = 0.05
+
+
+class ContrastParts(NamedTuple):
+    """Parts that are not built yet, from which any number of models can be."""
+
+    encoder: Any
+
+
+class PairRegression(nn.Module):
+    r"""The log odds that one row follows another, as a sum over components.
+
+    .. math:: r(h, h') = -\sum_j | w_j h_j + w'_j h'_j + b_j | + a \sum_j h_j^2 + m,
+              \qquad a > 0
+    """
+
+    def __init__(self, n_components: int) -> None:
+        super().__init__()
+        ones = torch.ones(n_components)
+        self.of_row = nn.Parameter(ones.clone())
+        self.of_previous = nn.Parameter(-ones)
+        self.shift = nn.Parameter(torch.zeros(n_components))
+        self.log_curvature = nn.Parameter(torch.zeros(()))
+        self.offset = nn.Parameter(torch.zeros(()))
+
+    def forward(self, h: Tensor, previous: Tensor) -> Tensor:
+        """Return the log odds of each pair, shape (n,)."""
+        apart = (self.of_row * h + self.of_previous * previous + self.shift).abs().sum(-1)
+        return self.log_curvature.exp() * h.square().sum(-1) - apart + self.offset
+
+
+class Contrast(nn.Module):
+    """A representation h(x) of unit variance, and the log odds that one row follows another.
+
+    Made by :func:`build_contrast`. In training mode h is normalised by the batch, else by the
+    averages that training has gathered.
+    """
+
+    def __init__(self, encoder: nn.Module, n_features: int, n_components: int) -> None:
+        super().__init__()
+        self.n_features = n_features
+        self.n_components = n_components
+        self.encoder = encoder
+        self.norm = nn.BatchNorm1d(n_components, affine=False, momentum=_MOMENTUM)
+        self.regression = PairRegression(n_components)
+
+    def represent(self, x: Tensor) -> Tensor:
+        """Return h(x) of each row."""
+        return self.norm(self.encoder(x))
+
+    def forward(self, x: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:
+        """Return h of rows and of those before them, normalised together."""
+        h, before = self.represent(torch.cat([x, previous])).chunk(2)
+        return h, before
+
+
+def log_odds(
+    regression: nn.Module, h: Tensor, previous: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Return the log odds of the pairs, and of pairs that a random cycle of the rows makes."""
+    order = torch.randperm(len(h), generator=generator, device=h.device)
+    other = torch.empty_like(previous)
+    other[order] = previous[order.roll(1)]
+    return regression(h, previous), regression(h, other)
+
+
+def build_contrast(
+    parts: ContrastParts, n_features: int, n_components: int, generator: torch.Generator
+) -> Contrast:
+    """Build a model for rows of ``n_features`` numbers, of a copy of the encoder."""
+    encoder = fresh(parts.encoder)
+    with OwnRandomness(generator):
+        encoder = sized_network(encoder, n_features, n_components)
+    return Contrast(encoder, n_features, n_components).float()

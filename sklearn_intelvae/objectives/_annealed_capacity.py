@@ -1,0 +1,59 @@
+"""The VAE whose capacity grows."""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import Any, ClassVar
+
+from sklearn.utils._param_validation import Interval
+from torch import Tensor
+
+from sklearn_intelvae.model import Model, Pass
+from sklearn_intelvae.objectives._base import Batch
+from sklearn_intelvae.objectives._elbo import Bound
+
+
+class AnnealedCapacity(Bound):
+    r"""The likelihood, with a KL term that is held at a capacity which grows in the warm-up.
+
+    .. math:: -\log p(x \mid z) + \gamma\, \big| \overline{\mathrm{KL}} - C_t \big|
+
+    with the mean KL of a batch and :math:`C_t` growing from 0 to ``capacity`` over the warm-up. So
+    y learns first what pays most, and more as there is room.
+
+    Parameters
+    ----------
+    capacity : float, default=25.0
+        Nats per row in the end, C.
+    gamma : float, default=100.0
+        Weight of the difference; 1000 in the paper, for images of thousands of pixels.
+
+    References
+    ----------
+    Burgess et al., "Understanding disentangling in beta-VAE", 2018.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_intelvae import InteLVAE
+    >>> from sklearn_intelvae.objectives import AnnealedCapacity
+    >>> X = load_digits().data[:200] / 16
+    >>> objective = AnnealedCapacity(capacity=8)
+    >>> InteLVAE(5, objective=objective, max_iter=3, random_state=0).fit(X).n_iter_
+    3
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "capacity": [Interval(Real, 0, None, closed="left")],
+        "gamma": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    def __init__(self, capacity: float = 25.0, gamma: float = 100.0) -> None:
+        super().__init__()
+        self.capacity = capacity
+        self.gamma = gamma
+
+    def cost(self, model: Model, batch: Batch, run: Pass, terms: dict[str, Tensor]) -> Tensor:
+        """Return how far the mean KL is from what it should be as yet."""
+        kl = terms["kl"] if batch.weight is None else batch.weight * terms["kl"]
+        return self.gamma * (kl.mean() - self.capacity * batch.warmup).abs()
