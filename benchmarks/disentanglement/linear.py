@@ -18,8 +18,7 @@ SEEDS = range(5)
 ETAS = (0.1, 0.5, 1.0)
 VARIANCES = np.array([4, 2.5, 1.5, 0.8, 0.3, *[0.05] * 5])
 N_ROWS, N_COMPONENTS, BATCH = 5000, 5, 512
-SCALES = {"small": 6000, "full": 30_000}
-N_DRAWS = 200
+SCALES = {"small": 12_000, "full": 50_000}
 
 
 def rows(seed: int) -> np.ndarray:
@@ -39,65 +38,64 @@ def case(steps: int, eta: float, seed: int) -> dict[str, float]:
         kl_warmup=0.0,
         batch_size=BATCH,
         max_iter=steps * BATCH // N_ROWS,
-        learning_rate_init=1e-2,
+        learning_rate_init=2e-2,
         random_state=seed,
     ).fit(X)
     theory = expected_linear_vae(X, eta, N_COMPONENTS)
-    means, variances = vae.encode(X)
-    W = vae.module_.decoder.layers[0].weight.detach().double().numpy()
+    means, variances = (table.astype(np.float64) for table in vae.encode(X))
+    kl = 0.5 * (means**2 + variances - np.log(variances) - 1).mean(axis=0)
+    decoder = vae.module_.decoder.layers[0]
+    W, bias = (t.detach().double().numpy() for t in (decoder.weight, decoder.bias))
     order = np.argsort(-means.var(axis=0))
-    n = theory.n_active
-    cosines = np.abs(np.sum(W[:, order[:n]].T * theory.components[:n], axis=1))
-    cosines /= np.linalg.norm(W[:, order[:n]], axis=0) * np.linalg.norm(
-        theory.components[:n], axis=1
-    )
-    loss = losses(vae, X, means, variances, eta)
-    turned, expected = turning(vae, X, means, variances, order, theory, eta)
+    active = order[: theory.n_active]
+    cosines = [cosine(w, u) for w, u in zip(W.T[active], theory.components, strict=False)]
+    n_active = active_units(means, variances=variances, criterion="posterior_variance").sum()
+    loss = bound(X, W, bias, means, variances, eta)
     return {
         "Var mu, error": np.abs(means.var(axis=0)[order] - theory.variance_of_means).max(),
-        "KL, error": np.abs(vae.kl_per_component_[order] - theory.kl).max(),
-        "1 - cos": float(1 - cosines.min()),
-        "active, error": float(
-            abs(active_units(means, variances=variances, criterion="variance").sum() - n)
-        ),
+        "KL, error": np.abs(kl[order] - theory.kl).max(),
+        "1 - cos": 1 - min(cosines),
+        "active, error": abs(int(n_active) - theory.n_active),
         "loss": loss,
         "loss, theory": theory.loss,
-        "turn": turned - loss,
-        "turn, theory": expected,
+        "turn": bound(X, *turned(W, bias, means, variances, active[:2], eta), eta) - loss,
+        "turn, theory": eta * np.log(np.cosh(theory.kl[0] - theory.kl[1])),
     }
 
 
-def losses(vae, X: np.ndarray, means, variances, eta: float) -> float:
-    """Return 1/2 of the squared error plus eta KL, the noise integrated out."""
-    likelihood_free = vae.module_.decoder.layers[0]
-    W = likelihood_free.weight.detach().double().numpy()
-    bias = likelihood_free.bias.detach().double().numpy()
-    return bound(X, W, bias, means.astype(float), variances.astype(float), eta)
+def cosine(a: np.ndarray, b: np.ndarray) -> float:
+    """Return the cosine of the angle between two lines."""
+    return float(abs(a @ b) / np.linalg.norm(a) / np.linalg.norm(b))
 
 
-def bound(X, W, bias, means, variances, eta: float) -> float:
-    """Return the loss of a linear decoder, in closed form given means and variances."""
+def bound(
+    X: np.ndarray,
+    W: np.ndarray,
+    bias: np.ndarray,
+    means: np.ndarray,
+    variances: np.ndarray,
+    eta: float,
+) -> float:
+    """Return half the squared error plus eta KL, the noise integrated out."""
     errors = ((X - means @ W.T - bias) ** 2).sum(axis=1) + variances @ (W**2).sum(axis=0)
     kl = 0.5 * (means**2 + variances - np.log(variances) - 1).sum(axis=1)
     return float((0.5 * errors + eta * kl).mean())
 
 
-def turning(vae, X, means, variances, order, theory, eta: float) -> tuple[float, float]:
-    """Turn the first two components by 45 degrees, with the best noise; return loss and theory."""
-    layer = vae.module_.decoder.layers[0]
-    W = layer.weight.detach().double().numpy()
-    bias = layer.bias.detach().double().numpy()
-    i, j = order[:2]
+def turned(
+    W: np.ndarray,
+    bias: np.ndarray,
+    means: np.ndarray,
+    variances: np.ndarray,
+    pair: np.ndarray,
+    eta: float,
+) -> tuple[np.ndarray, ...]:
+    """Turn two components by 45 degrees, and give them the best noise again."""
     turn = np.eye(N_COMPONENTS)
-    turn[np.ix_([i, j], [i, j])] = np.array([[1, -1], [1, 1]]) / np.sqrt(2)
-    turned = W @ turn
-    best = variances.astype(float).copy()
-    for k in (i, j):
-        best[:, k] = eta / ((turned[:, k] ** 2).sum() + eta)
-    loss = bound(X, turned, bias, means.astype(float) @ turn, best, eta)
-    first, second = theory.variance_of_means[:2]
-    ratio = (1 - second) / (1 - first)
-    return loss, eta * float(np.log(np.cosh(0.5 * np.log(ratio))))
+    turn[np.ix_(pair, pair)] = np.array([[1, -1], [1, 1]]) / np.sqrt(2)
+    W, variances = W @ turn, variances.copy()
+    variances[:, pair] = eta / ((W[:, pair] ** 2).sum(axis=0) + eta)
+    return W, bias, means @ turn, variances
 
 
 def main() -> None:

@@ -189,7 +189,8 @@ class PCL(
         -------
         H : ndarray of shape (n_samples, n_components), float32
         """
-        return self._in_chunks(self.module_.represent, self._validated(X))
+        X = self._validated(X)
+        return self._in_chunks(self.module_.represent, X)
 
     @property
     def _n_features_out(self):

@@ -1,0 +1,171 @@
+"""What learns from pairs of rows: the SlowVAE and PCL."""
+
+import numpy as np
+import pytest
+import torch
+from shelf import SMALL
+from sklearn.base import clone
+from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_intelvae import PCL, InteLVAE
+from sklearn_intelvae.contrast import PairRegression, log_odds
+from sklearn_intelvae.datasets import make_entangled_factors, make_mini_sprites
+from sklearn_intelvae.metrics import mean_correlation
+
+OF_PAIRS = {"SlowVAE": InteLVAE(objective="slow", **SMALL), "PCL": PCL(**SMALL)}
+every_estimator = pytest.mark.parametrize("estimator", OF_PAIRS.values(), ids=OF_PAIRS)
+
+
+@pytest.fixture
+def series(rng):
+    """A series with a memory, of two factors mixed in four columns."""
+    W = np.zeros((300, 2))
+    for t in range(1, len(W)):
+        W[t] = 0.8 * W[t - 1] + rng.laplace(size=2)
+    return (W @ rng.standard_normal((2, 4))).astype(np.float32)
+
+
+@every_estimator
+class TestSeries:
+    def test_a_series_is_the_rows_with_those_before_them(self, estimator, series):
+        whole = clone(estimator).fit(series)
+        pairs = clone(estimator).fit(series[1:], X_prev=series[:-1])
+        for ours, theirs in zip(
+            whole.module_.parameters(), pairs.module_.parameters(), strict=True
+        ):
+            assert torch.equal(ours, theirs)
+
+    def test_the_order_of_a_series_matters(self, estimator, series):
+        there, back = (clone(estimator).fit(X).transform(series) for X in (series, series[::2]))
+        assert not np.array_equal(there, back)
+
+    def test_the_order_of_pairs_does_not_need_to_be_that_of_time(self, estimator, series, rng):
+        order = rng.permutation(len(series) - 1)
+        X, X_prev = series[1:][order], series[:-1][order]
+        assert clone(estimator).fit(X, X_prev=X_prev).transform(X).shape == (299, 2)
+
+    def test_partial_fit_takes_pairs_too(self, estimator, series):
+        whole = clone(estimator).partial_fit(series).partial_fit(series)
+        pairs = clone(estimator)
+        for _ in range(2):
+            pairs.partial_fit(series[1:], X_prev=series[:-1])
+        np.testing.assert_array_equal(whole.transform(series), pairs.transform(series))
+
+    def test_rows_set_aside_keep_the_row_before_them(self, estimator, series):
+        stopped = clone(estimator).set_params(early_stopping=True).fit(series)
+        assert np.isfinite(stopped.validation_scores_).all()
+        given = clone(estimator).fit(series[:200], X_val=series[200:])
+        assert np.isfinite(given.validation_scores_).all()
+
+    def test_weights_count(self, estimator, series):
+        weight = np.ones(len(series))
+        weight[:150] = 0
+        weighted = clone(estimator).fit(series, sample_weight=weight)
+        assert not np.array_equal(
+            weighted.transform(series), clone(estimator).fit(series).transform(series)
+        )
+
+    def test_several_starts_and_the_best_is_kept(self, estimator, series):
+        several = clone(estimator).set_params(n_init=2).fit(series)
+        assert several.transform(series).shape == (300, 2)
+
+    def test_a_series_of_two_rows_is_too_short(self, estimator, series):
+        with pytest.raises(ValueError, match="a series of 2 rows is too short for pairs"):
+            clone(estimator).fit(series[:2])
+
+    def test_both_tables_are_checked(self, estimator, series):
+        with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+            clone(estimator).fit(series, X_prev=series[1:])
+        with pytest.raises(ValueError, match="X has 3 features"):
+            clone(estimator).fit(series, X_prev=series[:, :3])
+        broken = series.copy()
+        broken[3, 1] = np.nan
+        with pytest.raises(ValueError, match="Input X_prev contains NaN"):
+            clone(estimator).fit(series, X_prev=broken)
+
+
+def test_rows_before_others_are_refused_where_nobody_looks_at_them(series):
+    with pytest.raises(ValueError, match="X_prev has no effect on ELBO, which looks at single"):
+        InteLVAE(**SMALL).fit(series, X_prev=series)
+
+
+class TestRegression:
+    def test_at_first_it_asks_how_far_rows_are_apart(self):
+        h, previous = torch.randn(2, 50, 3, generator=torch.Generator().manual_seed(0))
+        expected = h.square().sum(1) - (h - previous).abs().sum(1)
+        torch.testing.assert_close(PairRegression(3)(h, previous), expected)
+
+    def test_other_pairs_are_never_real_ones(self):
+        h = torch.arange(20.0)[:, None]
+
+        def difference(a, b):
+            return (a - b)[:, 0]
+
+        real, other = log_odds(difference, h, h.clone(), torch.Generator().manual_seed(0))
+        assert (real == 0).all()
+        assert (other != 0).all()
+        assert sorted((h[:, 0] - other).tolist()) == list(range(20))
+
+
+class TestPCL:
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def fitted():
+        X, W, *_ = make_entangled_factors(4000, perturbation=1.4, random_state=0)
+        return PCL(4, max_iter=60, random_state=0).fit(X), X, W
+
+    def test_factors_are_found_where_principal_components_are_not(self, fitted):
+        pcl, X, W = fitted
+        assert mean_correlation(pcl.transform(X), W) > 0.9
+        assert mean_correlation(PCA(4).fit_transform(X), W) < 0.85
+
+    def test_the_score_is_the_share_of_pairs_told_apart(self, fitted):
+        pcl, X, _ = fitted
+        fresh, *_ = make_entangled_factors(4001, perturbation=1.4, random_state=0)
+        assert pcl.score(X) > 0.75
+        assert pcl.score(X) == pcl.score(X[1:], X_prev=X[:-1])
+        assert fresh.shape == (4001, 12)
+        shuffled = np.random.default_rng(0).permutation(X)
+        assert pcl.score(shuffled) == pytest.approx(0.5, abs=0.05)
+
+    def test_components_have_unit_variance_by_the_training_rows(self, fitted):
+        pcl, X, _ = fitted
+        np.testing.assert_allclose(pcl.transform(X).std(axis=0), 1, atol=0.1)
+
+    def test_normalisation_is_frozen(self, fitted):
+        pcl, X, _ = fitted
+        whole = pcl.transform(X)
+        np.testing.assert_allclose(pcl.transform(3 + X[:5]), pcl.transform(3 + X)[:5], atol=1e-4)
+        np.testing.assert_allclose(pcl.transform(X[:1]), whole[:1], atol=1e-5)
+
+    def test_rows_without_order_are_told(self):
+        X = np.random.default_rng(0).normal(size=(2000, 3))
+        with pytest.warns(ConvergenceWarning, match="PCL: rows that follow one another cannot be"):
+            PCL(2, max_iter=20, batch_size=32, learning_rate_init=1e-9, random_state=0).fit(X)
+
+    def test_a_pipeline_and_a_grid(self, series):
+        pipe = make_pipeline(StandardScaler(), PCL(**SMALL))
+        search = GridSearchCV(pipe, {"pcl__n_components": [1, 2]}, cv=2, error_score="raise")
+        search.fit(series)
+        assert 0 <= search.best_score_ <= 1
+        assert search.best_estimator_[-1].get_feature_names_out()[0] == "pcl0"
+
+    def test_images(self):
+        X, _, X_prev, _ = make_mini_sprites(200, paired=True, random_state=0)
+        pcl = PCL(2, image_shape=(1, 16, 16), **SMALL).fit(X, X_prev=X_prev)
+        assert pcl.transform(X).shape == (200, 2)
+
+    def test_it_is_fitted_or_says_so(self, series):
+        with pytest.raises(NotFittedError):
+            PCL().transform(series)
+        with pytest.raises(NotFittedError):
+            PCL().score(series)
+
+    def test_one_pair_cannot_be_told_from_others(self, series):
+        pcl = PCL(**SMALL).fit(series)
+        with pytest.raises(ValueError, match="there are 1 pairs to tell apart"):
+            pcl.score(series[:2])

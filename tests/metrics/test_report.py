@@ -1,0 +1,136 @@
+"""The report on the axes of a fitted VAE: what it says where the answer is known."""
+
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+from sklearn.exceptions import NotFittedError
+
+from sklearn_intelvae import InteLVAE
+from sklearn_intelvae.datasets import make_entangled_factors
+from sklearn_intelvae.likelihoods import Gaussian
+from sklearn_intelvae.metrics import disentanglement_report, mean_correlation
+from sklearn_intelvae.metrics._report import _independent
+
+
+def linear_vae(X, n_components=2, eta=0.25, **settings):
+    """A VAE of linear networks, whose optimum is known to be PCA."""
+    usual = dict(
+        likelihood=Gaussian(eta**0.5),
+        hidden_layer_sizes=(),
+        kl_warmup=0.0,
+        learning_rate_init=2e-2,
+        max_iter=120,
+        random_state=0,
+    )
+    return InteLVAE(n_components, **usual | settings).fit(X)
+
+
+def gaussian(scales, n=2000):
+    return np.random.default_rng(0).normal(size=(n, len(scales))) * scales
+
+
+@pytest.fixture(scope="module")
+def aligned():
+    X = gaussian([3, 1.5, 0.05, 0.05])
+    return linear_vae(X), X
+
+
+def test_axes_of_different_size_are_principal_components(aligned):
+    vae, X = aligned
+    report = disentanglement_report(vae, X)
+    assert report.n_components == 2
+    assert report.active.tolist() == [0, 1]
+    assert report.pca_alignment > 0.99
+    assert report.orthogonality_gap < 0.01
+    assert report.distance_to_orthogonality < 0.1
+    assert report.length_ratios == pytest.approx([2], abs=0.1)
+    assert report.polarization_gap < 0.05
+    assert report.scores == {}
+    assert any("as PCA finds them" in sentence for sentence in report.advice)
+
+
+def test_with_factors_come_scores(aligned):
+    vae, X = aligned
+    report = disentanglement_report(vae, X, X[:, :2])
+    assert report.scores["MCC"] > 0.99
+    assert report.scores["MIG"] > 0.6
+    assert set(report.scores) >= {"DCI disentanglement", "modularity"}
+
+
+def test_it_is_printed_as_a_table(aligned):
+    vae, X = aligned
+    text = str(disentanglement_report(vae, X, X[:, :2]))
+    for name in ("active", "kl_per_component", "pca_alignment", "length_ratios", "MIG"):
+        assert any(line.startswith(name) for line in text.splitlines())
+    assert "- The axes are principal components" in text
+
+
+def test_equal_sizes_are_warned_of():
+    X = gaussian([2, 2, 0.05])
+    with pytest.warns(UserWarning, match=r"nearly the same size \(ratios of neighbours: 1\.0"):
+        report = disentanglement_report(linear_vae(X), X)
+    assert any("arbitrary" in sentence for sentence in report.advice)
+
+
+def test_pruned_components_are_told():
+    X = gaussian([3, 1.5, 0.05])
+    report = disentanglement_report(linear_vae(X, n_components=3), X)
+    assert len(report.active) == 2
+    assert any("over-pruned" in sentence for sentence in report.advice)
+
+
+@pytest.mark.filterwarnings("ignore:Every component of the latent")
+def test_nothing_active_is_told():
+    X = gaussian([0.1, 0.1])
+    report = disentanglement_report(linear_vae(X, eta=1.0), X)
+    assert len(report.active) == 0
+    assert report.advice == (
+        "No component is active: there are no axes to speak of. Lower beta, or train longer.",
+    )
+
+
+def test_mixtures_of_factors_are_seen_in_the_codes_alone():
+    X, W, *_ = make_entangled_factors(
+        4000, n_factors=2, perturbation=1.6, curvature=0.0, random_state=0
+    )
+    report = disentanglement_report(linear_vae(X), X, W)
+    assert report.pca_alignment > 0.95
+    assert report.scores["MCC"] < 0.8
+    assert report.ica_alignment < 0.85
+    assert any("mapping='ica'" in sentence for sentence in report.advice)
+
+
+def test_the_codes_that_a_user_chose_stay_chosen(aligned):
+    vae, X = aligned
+    vae.set_params(codes="both")
+    disentanglement_report(vae, X)
+    assert vae.codes == "both"
+    vae.set_params(codes="z")
+
+
+def test_gaussian_codes_are_not_said_to_be_dependent():
+    for seed in range(20):
+        assert _independent(np.random.default_rng(seed).normal(size=(2000, 3))) is None
+
+
+def test_independent_factors_are_not_turned_and_mixtures_are():
+    turn = np.array([[1, 1], [-1, 1]]) / np.sqrt(2)
+    for draw in ("laplace", "uniform"):
+        factors = getattr(np.random.default_rng(0), draw)(size=(2000, 2))
+        factors -= factors.mean(axis=0)
+        assert _independent(factors) is None
+        assert mean_correlation(_independent(factors @ turn), factors) > 0.98
+
+
+def test_who_has_no_axes_is_refused(aligned):
+    _, X = aligned
+    with pytest.raises(TypeError, match="PCA is no VAE of this package: for other representations"):
+        disentanglement_report(PCA(2).fit(X), X)
+    with pytest.raises(NotFittedError):
+        disentanglement_report(InteLVAE(), X)
+
+
+def test_rows_and_factors_must_fit(aligned):
+    vae, X = aligned
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        disentanglement_report(vae, X, X[:-1, :2])
