@@ -30,7 +30,7 @@ METHODS: dict[str, dict[str, Any]] = {
 BETA = 0.02
 """In the paper's scaling, of the squared error: that of a likelihood with 2 scale^2 = beta."""
 BATCH = 256
-SCALES = {"small": (20_000, 3000), "full": (50_000, 117_000)}
+SCALES = {"small": (20_000, 12_000), "full": (50_000, 117_000)}
 """Rows and steps."""
 
 
@@ -54,7 +54,7 @@ def case(scale: str, method: str, ratio: float, seed: int) -> dict[str, float]:
         kl_warmup=0.0,
         batch_size=BATCH,
         max_iter=-(-steps * BATCH // n_rows),
-        learning_rate_init=1e-2,
+        learning_rate_init=2e-2,
         random_state=seed,
         **METHODS[method],
     ).fit(X)

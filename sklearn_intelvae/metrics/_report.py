@@ -4,6 +4,7 @@ import warnings
 from dataclasses import dataclass, field, fields
 
 import numpy as np
+from scipy.stats import rankdata
 from sklearn.decomposition import FastICA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array, check_consistent_length
@@ -23,9 +24,8 @@ from sklearn_intelvae.metrics._units import active_units, polarization_gap
 _ROWS_OF_JACOBIANS = 500
 _TIE = 1.2
 _TURNED = 0.9
-_LOG_COSH_OF_A_GAUSSIAN = 0.3746
 _FEWEST_ROWS = 100
-_CERTAIN = 3.0
+_CERTAIN, _MENDED = 4.0, 0.5
 
 
 @dataclass(frozen=True)
@@ -182,28 +182,29 @@ def _length_ratios(J):
 
 
 def _independent(Z):
-    """Return the turn of codes that is most independent, if it is more so than they are.
-
-    It is learned from every other row, and judged by those between.
-    """
+    """Return codes turned to independent components, if this makes them less dependent."""
     Z = standardised(np.asarray(Z, dtype=np.float64))
     Z = Z[:, Z.any(axis=0)]
     if Z.shape[1] < 2 or len(Z) < _FEWEST_ROWS or np.linalg.matrix_rank(Z) < Z.shape[1]:
         return None
+    dependence = _dependence(Z)
+    if dependence * np.sqrt(len(Z)) < _CERTAIN:
+        return None
     ica = FastICA(whiten="unit-variance", max_iter=500, random_state=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        turned = ica.fit(Z[::2]).transform(Z)
-    gain = _contrast(turned) - _contrast(Z)
-    return turned if gain.mean() > _CERTAIN * gain.std() / np.sqrt(len(gain)) else None
+        turned = ica.fit_transform(Z)
+    return turned if _dependence(turned) < _MENDED * dependence else None
 
 
-def _contrast(Z):
-    """Return how far components are from Gaussian, by log cosh, for each row between."""
-    magnitude = np.abs(standardised(Z))
-    log_cosh = magnitude + np.log1p(np.exp(-2 * magnitude)) - np.log(2) - _LOG_COSH_OF_A_GAUSSIAN
-    signs = np.sign(log_cosh[::2].mean(axis=0))
-    return log_cosh[1::2] @ signs
+def _dependence(Z):
+    """Return the largest rank correlation of two components' magnitudes.
+
+    Turned factors are uncorrelated, but large together or apart.
+    """
+    ranks = standardised(rankdata(np.abs(standardised(Z)), axis=0))
+    correlation = np.abs(ranks.T @ ranks) / len(Z)
+    return float((correlation - np.diag(np.diag(correlation))).max())
 
 
 def _scores(Z, W):

@@ -2,5 +2,13 @@
 
 from sklearn_intelvae.plotting._images import plot_images, plot_reconstructions
 from sklearn_intelvae.plotting._latent import plot_few_label_curves, plot_latent
+from sklearn_intelvae.plotting._traversals import latent_traversals, plot_traversals
 
-__all__ = ["plot_few_label_curves", "plot_images", "plot_latent", "plot_reconstructions"]
+__all__ = [
+    "latent_traversals",
+    "plot_few_label_curves",
+    "plot_images",
+    "plot_latent",
+    "plot_reconstructions",
+    "plot_traversals",
+]

@@ -3,12 +3,15 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.decomposition import PCA
 
 from sklearn_intelvae.plotting import (
+    latent_traversals,
     plot_few_label_curves,
     plot_images,
     plot_latent,
     plot_reconstructions,
+    plot_traversals,
 )
 
 
@@ -197,3 +200,40 @@ def test_curves_without_names_are_refused(curves):
 def test_a_curve_without_its_columns_is_refused(curve):
     with pytest.raises(ValueError, match=r"curves\['mine'\] lacks \['std'\]"):
         plot_few_label_curves({"mine": curve.drop(columns="std")})
+
+
+class TestTraversals:
+    def test_one_component_moves_and_the_others_stay(self):
+        Z = np.random.default_rng(0).normal(size=(500, 3)) * [1, 2, 3]
+        codes = latent_traversals(Z, n_steps=5, quantile=0.1)
+        assert codes.shape == (3, 5, 3)
+        for j in range(3):
+            others = [i for i in range(3) if i != j]
+            np.testing.assert_array_equal(
+                codes[j][:, others], np.tile(np.median(Z, 0)[others], (5, 1))
+            )
+            np.testing.assert_allclose(codes[j, [0, -1], j], np.quantile(Z[:, j], [0.1, 0.9]))
+            assert np.allclose(np.diff(codes[j, :, j], 2), 0)
+
+    def test_they_start_where_they_are_told_to(self):
+        codes = latent_traversals(np.eye(2), n_steps=2, start=[5.0, 7.0])
+        assert codes[0, :, 1].tolist() == [7, 7]
+        assert codes[1, :, 0].tolist() == [5, 5]
+
+    @pytest.mark.parametrize(
+        ("settings", "message"),
+        [
+            ({"n_steps": 1}, "n_steps must be an int of at least 2, got 1"),
+            ({"quantile": 0.5}, "quantile must be a share from 0 to below 0.5, got 0.5"),
+            ({"start": [1.0]}, "start must have 2 numbers"),
+        ],
+    )
+    def test_what_cannot_be_is_refused(self, settings, message):
+        with pytest.raises(ValueError, match=message):
+            latent_traversals(np.eye(2), **settings)
+
+    def test_a_row_of_images_for_each_component(self):
+        X = np.random.default_rng(0).uniform(size=(50, 12))
+        pca = PCA(2).fit(X)
+        canvas = picture(plot_traversals(pca, X, (3, 4), n_steps=6, start=X[0]))
+        assert canvas.shape == (2 * 3 + 1, 6 * 4 + 5, 3)
