@@ -10,7 +10,7 @@ SCALE ?= small
 
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint bench bench-intelvae bench-soft-intro docs pictures clean
+.PHONY: demo test lint bench bench-intelvae bench-soft-intro bench-disentanglement docs pictures clean
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -55,6 +55,13 @@ bench-soft-intro: $(STAMP)
 	$(BIN)/python benchmarks/soft_intro/beta_neg.py --scale $(SCALE)
 	$(BIN)/python benchmarks/soft_intro/images.py --scale $(SCALE)
 	$(BIN)/python benchmarks/soft_intro/speed.py
+
+bench-disentanglement: $(STAMP)
+	$(BIN)/python benchmarks/disentanglement/linear.py --scale $(SCALE)
+	$(BIN)/python benchmarks/disentanglement/tabular.py --scale $(SCALE)
+	$(BIN)/python benchmarks/disentanglement/images.py --scale $(SCALE)
+	$(BIN)/python benchmarks/disentanglement/rolinek.py --scale $(SCALE)
+	$(BIN)/python benchmarks/disentanglement/dsprites.py --scale $(SCALE)
 
 docs: $(DOCS_STAMP)
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html

@@ -88,8 +88,8 @@ class Normal:
 
         y has shape (m, d), the weights of the rows (n,); the densities (m,) and (m, d).
         """
-        logs = _standard_pairs(y, self.mean, self.log_scale)
-        return _log_mean_exp(logs.sum(-1), weight), _log_mean_exp(logs, weight)
+        logs = _log_prob_of_pairs(y, self.mean, self.log_scale)
+        return _log_mean_exp(logs.sum(0), weight), _log_mean_exp(logs, weight).T
 
 
 @dataclass(frozen=True)
@@ -148,8 +148,8 @@ class FullNormal:
         apart = (y[:, None] - self.mean).permute(1, 2, 0)  # (n, d, m)
         volume = self.log_scale.sum(-1, keepdim=True) + y.shape[-1] * HALF_LOG_2PI
         joint = -0.5 * self._whitened(apart).square().sum(1) - volume
-        marginal = _standard_pairs(y, self.mean, 0.5 * self.variance.log())
-        return _log_mean_exp(joint.T, weight), _log_mean_exp(marginal, weight)
+        marginal = _log_prob_of_pairs(y, self.mean, 0.5 * self.variance.log())
+        return _log_mean_exp(joint.T, weight), _log_mean_exp(marginal, weight).T
 
     def _whitened(self, columns: Tensor) -> Tensor:
         """Return L^-1 times each row's columns, shape (n, d, m)."""
@@ -205,18 +205,18 @@ def expected_distance(mean: Tensor, scale: Tensor) -> Tensor:
     return peak + mean * torch.erf(ratio / math.sqrt(2))
 
 
-def _standard_pairs(y: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
-    """Return log N(y_i; mean_j, scale_j^2) of all pairs and components, shape (m, n, d)."""
-    t = (y[:, None] - mean) * (-log_scale).exp()
-    return torch.addcmul(-log_scale - HALF_LOG_2PI, t, t, value=-0.5)
+def _log_prob_of_pairs(y: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
+    """Return log N(y_i; mean_j, scale_j^2) of all components and pairs, shape (d, m, n)."""
+    y, mean, log_scale = (t.T.contiguous() for t in (y, mean, log_scale))
+    t = (y[:, :, None] - mean[:, None]) * (-log_scale).exp()[:, None]
+    return torch.addcmul((-log_scale - HALF_LOG_2PI)[:, None], t, t, value=-0.5)
 
 
 def _log_mean_exp(logs: Tensor, weight: Tensor | None) -> Tensor:
-    """Return the log of the mean over the second dimension, weighted if there are weights."""
+    """Return the log of the mean over the last dimension, weighted if there are weights."""
     if weight is None:
-        return logs.logsumexp(1) - math.log(logs.shape[1])
-    share = (weight / weight.sum()).log()
-    return (logs + share.reshape(-1, *[1] * (logs.ndim - 2))).logsumexp(1)
+        return logs.logsumexp(-1) - math.log(logs.shape[-1])
+    return (logs + (weight / weight.sum()).log()).logsumexp(-1)
 
 
 def _elementwise(loss, parameters: Tensor, x: Tensor) -> Tensor:  # type: ignore[no-untyped-def]

@@ -69,6 +69,7 @@ def test_the_guide_is_there():
         "own",
         "samples",
         "introspection",
+        "axes",
     }
 
 

@@ -52,7 +52,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "autoencoder": {"objective": "autoencoder", **_OF_ETA},
     "beta-VAE": dict(_OF_ETA),
     "beta-TC-VAE": {"objective": BetaTC(beta=4), **_OF_TENTH},
-    "FactorVAE": {"objective": FactorVAE(gamma=4), "learning_rate_init": 7e-4, **_OF_TENTH},
+    "FactorVAE": {"objective": FactorVAE(gamma=4), **_OF_TENTH},
     "DIP-VAE-II": {"objective": DIP(lambda_od=1, of="samples"), **_OF_TENTH},
     "SlowVAE": {"objective": SlowVAE(gamma=1, rate=2), **_OF_TENTH},
     "full covariance": {"posterior": "full", **_OF_ETA},

@@ -81,6 +81,8 @@ def case(scale: str, method: str, data: str, seed: int) -> dict[str, float]:
     epochs = settings.pop("steps") * BATCH // N_IMAGES
     X, W, X_prev, energy = images(data, seed)
     settings |= {"batch_size": BATCH, "max_iter": epochs, "learning_rate": "constant"}
+    if method != "PCL":
+        settings["kl_warmup"] = 0.0
     row = measured(method, X, W, seed, X_prev, **settings)
     return row | {"energy": energy}
 

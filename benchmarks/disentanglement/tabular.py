@@ -16,7 +16,7 @@ RATIO = 1.4
 N_ROWS, N_FACTORS = 10_000, 4
 DATA = ("original", "perturbed", "uniform noise")
 SCALES = {
-    "small": {"hidden_layer_sizes": (64, 64), "steps": 5000, "learning_rate_init": 2e-3},
+    "small": {"hidden_layer_sizes": (64, 64), "steps": 5000, "learning_rate_init": 5e-3},
     "full": {"hidden_layer_sizes": (256, 256), "steps": 30_000, "learning_rate_init": 1e-3},
 }
 BATCH = 256

@@ -34,10 +34,10 @@ def make_sprites(n_samples=1000, *, factors=None, size=64, paired=False, random_
     ----------
     n_samples : int, default=1000
         Number of images, each of factors that are drawn evenly. Ignored if `factors` are given.
-    factors : array-like of int of shape (n_samples, 5), default=None
+    factors : array-like of shape (n_samples, 5), default=None
         The factors of each image: shape (0 square, 1 ellipse, 2 heart), scale (0 to 5, half to
         full size), orientation (0 to 39, a full turn counter-clockwise), and the places from left
-        to right and from top to bottom (0 to 31).
+        to right and from top to bottom (0 to 31). All but the shape may lie between whole numbers.
     size : int, default=64
         Height and width of an image in pixels. All else grows with it.
     paired : bool, default=False
@@ -51,15 +51,16 @@ def make_sprites(n_samples=1000, *, factors=None, size=64, paired=False, random_
     -------
     X : ndarray of shape (n_samples, size * size), dtype float32
         Images of zeros and ones, row by row from the top: ``image_shape=(1, size, size)``.
-    W : ndarray of shape (n_samples, 5), dtype int64
-        The factors.
+    W : ndarray of shape (n_samples, 5)
+        The factors, int64 if all of them are whole numbers.
     X_prev, W_prev : ndarray
         Images that come before, and their factors; only if `paired`.
 
     Raises
     ------
     ValueError
-        If `factors` are out of their ranges.
+        If `factors` are out of their ranges, a shape is between two, or `paired` images are asked
+        for of factors that are not whole numbers.
 
     Notes
     -----
@@ -87,19 +88,26 @@ def make_sprites(n_samples=1000, *, factors=None, size=64, paired=False, random_
     if factors is None:
         W = np.stack([generator.randint(c, size=n_samples) for c in counts], axis=1)
     else:
-        W = check_array(factors, dtype=np.float64, input_name="factors")
-        if (np.round(W) != W).any():
-            raise ValueError("factors must be whole numbers, the places of values in their order.")
-        W = W.astype(np.int64)
-        if W.shape[1] != len(counts) or (W < 0).any() or (counts <= W).any():
-            raise ValueError(
-                f"factors must have the columns {', '.join(SPRITE_FACTORS)}, with values from 0 to "
-                f"less than {counts.tolist()}."
-            )
+        W = _checked_factors(factors, counts, paired)
     if not paired:
         return _sprites(W, size), W
     W_prev = _steps_on_a_grid(W, counts, generator)
     return _sprites(W, size), W, _sprites(W_prev, size), W_prev
+
+
+def _checked_factors(factors, counts, paired):
+    """Return the factors as integers, if they all are."""
+    W = check_array(factors, dtype=np.float64, copy=True, input_name="factors")
+    if W.shape[1] != len(counts) or (W < 0).any() or (counts - 1 < W).any():
+        raise ValueError(
+            f"factors must have the columns {', '.join(SPRITE_FACTORS)}, with values from 0 to "
+            f"{(counts - 1).tolist()}."
+        )
+    whole = (np.round(W) == W).all(axis=0)
+    if not whole[0] or (paired and not whole.all()):
+        what = "factors of images that are to be paired" if paired else "shapes"
+        raise ValueError(f"{what} must be whole numbers.")
+    return W.astype(np.int64) if whole.all() else W
 
 
 def _sprites(W, size):

@@ -201,7 +201,9 @@ class TestSprites:
         column = list(SPRITE_FACTORS).index(name)
         wrong = np.zeros((3, 5), dtype=int)
         wrong[1, column] = -1 if excess else COUNTS[column]
-        with pytest.raises(ValueError, match="shape, scale, orientation, pos_x, pos_y.*less than"):
+        with pytest.raises(
+            ValueError, match="shape, scale, orientation, pos_x, pos_y.* to \\[2, 5, 39, 31, 31\\]"
+        ):
             make_sprites(factors=wrong)
 
 
@@ -495,3 +497,19 @@ class TestAllDSprites:
         np.savez(tmp_path / FILE, imgs=np.array([{}] * 40, dtype=object))
         with pytest.raises(ValueError, match="is damaged, or not the file of dSprites"):
             fetch_dsprites(tmp_path, "all")
+
+
+class TestBetweenWholeNumbers:
+    def test_places_between_pixels_are_drawn(self):
+        factors = np.array([[0, 2.5, 0, 10.25, 3], [0, 2.5, 0, 10.5, 3]])
+        X, W = make_sprites(factors=factors)
+        assert W.dtype == np.float64
+        np.testing.assert_array_equal(W, factors)
+        widths = X.reshape(2, 64, 64).any(axis=1).sum(axis=1)
+        assert ((14 <= widths) & (widths <= 16)).all()
+
+    def test_shapes_are_not(self):
+        with pytest.raises(ValueError, match="shapes must be whole numbers"):
+            make_sprites(factors=[[0.5, 0, 0, 0, 0]])
+        with pytest.raises(ValueError, match="to be paired must be whole numbers"):
+            make_sprites(factors=[[0, 0.5, 0, 0, 0]], paired=True)
