@@ -61,7 +61,6 @@ bench-disentanglement: $(STAMP)
 	$(BIN)/python benchmarks/disentanglement/tabular.py --scale $(SCALE)
 	$(BIN)/python benchmarks/disentanglement/images.py --scale $(SCALE)
 	$(BIN)/python benchmarks/disentanglement/rolinek.py --scale $(SCALE)
-	$(BIN)/python benchmarks/disentanglement/dsprites.py --scale $(SCALE)
 
 docs: $(DOCS_STAMP)
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html

@@ -33,6 +33,7 @@ from sklearn_intelvae.objectives import DIP, BetaTC, FactorVAE, SlowVAE
 
 __all__ = [
     "METHODS",
+    "PAIRS",
     "estimator_of",
     "mean_and_spread",
     "measured",
@@ -123,4 +124,4 @@ def wide(rows: pd.DataFrame, value: str = "MIG") -> pd.DataFrame:
     """Return a table of one value: methods down, data sets across."""
     cells = mean_and_spread(rows, ["method", "data"], error=False)
     table = cells.pivot(index="method", columns="data", values=value)
-    return table.loc[rows["method"].unique(), rows["data"].unique()].reset_index()
+    return table.loc[rows["method"].unique(), rows["data"].unique()].fillna("").reset_index()

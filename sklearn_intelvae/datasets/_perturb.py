@@ -83,17 +83,26 @@ def uniform_noise_control(X, *, epsilon=0.1, clip=True, random_state=None):
         "epsilon": [Interval(Real, 0, None, closed="neither")],
         "delta": [Interval(Real, 0, None, closed="neither")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "clip": ["boolean"],
         "random_state": ["random_state"],
     },
     prefer_skip_nested_validation=True,
 )
 def perturb_dataset(
-    render, W, *, pairs=((0, 1),), epsilon=0.1, delta=0.15, max_iter=1500, random_state=None
+    render,
+    W,
+    *,
+    pairs=((0, 1),),
+    epsilon=0.1,
+    delta=0.15,
+    max_iter=1500,
+    clip=True,
+    random_state=None,
 ):
     r"""Change rows slightly, so that what follows their variance no longer finds the factors.
 
-    Rows f(w) become :math:`F(w) = f(w) + \epsilon\, m(w)`, clipped to between 0 and 1, with m a
-    small network of the factors w that is nowhere larger than 1. So the factors are as readable as
+    Rows f(w) become :math:`F(w) = f(w) + \epsilon\, m(w)`, kept between 0 and 1, with m a small
+    network of the factors w that is nowhere larger than 1. So the factors are as readable as
     before, and a row changes by no more than :math:`\epsilon` anywhere. What changes is which axes
     have orthogonal effects: m is trained such that, with R a turn of pairs of factors by 45
     degrees and D_r F the difference of F along a direction r,
@@ -121,6 +130,9 @@ def perturb_dataset(
         that a VAE codes rows with; with rows to look up at least their distance in W.
     max_iter : int, default=1500
         Steps of the training of m.
+    clip : bool, default=True
+        Whether F(w) is kept between 0 and 1, where images are. If most pixels are 0, that takes
+        half of the change away, and the turned axes win by less.
     random_state : int, RandomState instance or None, default=None
         Decides its weights and the factors that it is trained at.
 
@@ -173,7 +185,8 @@ def perturb_dataset(
     def changed(w):
         w, rows = rows_of(w)
         unit = torch.from_numpy(((w - low) / span).astype(np.float32))
-        return unit, torch.from_numpy(rows) + epsilon * m(unit)
+        F = torch.from_numpy(rows) + epsilon * m(unit)
+        return unit, F.clamp(0, 1) if clip else F
 
     def at(unit):
         return changed(unit.double().numpy() * span + low)
@@ -193,7 +206,7 @@ def perturb_dataset(
 
     def perturbed(w):
         with torch.no_grad():
-            return changed(np.asarray(w, dtype=np.float64))[1].clamp(0, 1).numpy()
+            return changed(np.asarray(w, dtype=np.float64))[1].numpy()
 
     return _compared(X, perturbed(W), perturbed)
 
