@@ -58,7 +58,8 @@ BATCH = 64
 
 
 def render(W: np.ndarray) -> np.ndarray:
-    """Draw sprites of factors that may lie between whole numbers."""
+    """Draw sprites of factors that may lie between whole numbers, and beyond the range."""
+    W = np.clip(W, 0, np.array([2, 5, 39, 31, 31]))
     return make_sprites(factors=np.c_[np.round(W[:, :1]), W[:, 1:]])[0]
 
 

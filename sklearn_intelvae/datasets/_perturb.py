@@ -117,7 +117,8 @@ def perturb_dataset(
     ----------
     render : callable or array-like of shape (n_samples, n_features)
         The function f, of factors of shape (n, n_factors), to rows between 0 and 1; or the rows of
-        W, in which those of other factors are looked up. It is only evaluated.
+        W, in which those of other factors are looked up. It is only evaluated, at factors up to
+        ``delta`` beyond the extremes of W too.
     W : array-like of shape (n_samples, n_factors)
         The factors of the rows that are wanted. Between their extremes m is trained.
     pairs : sequence of (int, int), default=((0, 1),)
