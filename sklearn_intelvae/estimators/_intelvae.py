@@ -23,8 +23,8 @@ class InteLVAE(OnTheBoundMixin, BaseInteLVAE):
     ----------
     n_components : int, default=2
         Size of y. The size of z follows from the mapping.
-    mapping : {"identity", "sphere", "clusters", "sparse", "glue", "hierarchy", "flow"}, \
-torch.nn.Module or callable, default="identity"
+    mapping : {"identity", "sphere", "clusters", "sparse", "glue", "hierarchy", "flow", \
+"ica"}, torch.nn.Module or callable, default="identity"
         The map g; see :mod:`sklearn_intelvae.mappings`. "identity" makes a plain VAE. A module is
         copied, never trained in place. A function of a tensor will do.
     posterior : {"diagonal", "full"} or torch.nn.Module, default="diagonal"

@@ -48,10 +48,11 @@ class SoftIntroVAE(BaseInteLVAE):
     ----------
     n_components : int, default=2
         Size of y. The size of z follows from the mapping.
-    mapping : {"identity", "sphere", "clusters", "sparse", "glue", "hierarchy", "flow"}, \
-torch.nn.Module or callable, default="identity"
+    mapping : {"identity", "sphere", "clusters", "sparse", "glue", "hierarchy", "flow", \
+"ica"}, torch.nn.Module or callable, default="identity"
         The map g; see :mod:`sklearn_intelvae.mappings`. One that learns plays with the decoder.
-    prior : {"normal", "mixture", "vamp", "spike-and-slab"} or torch.nn.Module, default="normal"
+    prior : {"normal", "laplace", "mixture", "vamp", "spike-and-slab"} or torch.nn.Module, \
+default="normal"
         Distribution p(y) of the intermediary latent. "mixture" is a
         :class:`~sklearn_intelvae.priors.VampMixture`, which starts at the codes of training rows
         and then plays with the decoder; elsewhere, as in :class:`InteLVAE`, that is "vamp-mixture",
