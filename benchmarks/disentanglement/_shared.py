@@ -78,7 +78,7 @@ def estimator_of(method: str, n_components: int, seed: int, **settings: Any) -> 
     cls = PCL if method == "PCL" else InteLVAE
     if method != "PCL":
         settings = {"kl_warmup": 0.1} | settings
-    return cls(n_components, random_state=seed, **settings | METHODS[method])
+    return cls(n_components, random_state=seed, **METHODS[method] | settings)
 
 
 def fitted(estimator: Any, method: str, X: np.ndarray, X_prev: np.ndarray | None) -> Any:
