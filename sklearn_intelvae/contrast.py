@@ -10,7 +10,14 @@ from torch import Tensor, nn
 from sklearn_intelvae._part import fresh, sized_network
 from sklearn_intelvae._random import OwnRandomness
 
-__all__ = ["Contrast", "ContrastParts", "PairRegression", "build_contrast", "log_odds"]
+__all__ = [
+    "Contrast",
+    "ContrastParts",
+    "PairRegression",
+    "RunningNorm",
+    "build_contrast",
+    "log_odds",
+]
 
 _MOMENTUM = 0.05
 
@@ -43,6 +50,17 @@ class PairRegression(nn.Module):
         return self.log_curvature.exp() * h.square().sum(-1) - apart + self.offset
 
 
+class RunningNorm(nn.BatchNorm1d):
+    """Batch normalisation whose averages are those of the latest batches, soon after the start."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise by the batch in training mode, else by the averages."""
+        if self.training:
+            n_batches: Any = self.num_batches_tracked
+            self.momentum = max(_MOMENTUM, min(1.0, 3 / (int(n_batches) + 1)))
+        return super().forward(x)
+
+
 class Contrast(nn.Module):
     """A representation h(x) of unit variance, and the log odds that one row follows another.
 
@@ -55,7 +73,7 @@ class Contrast(nn.Module):
         self.n_features = n_features
         self.n_components = n_components
         self.encoder = encoder
-        self.norm = nn.BatchNorm1d(n_components, affine=False, momentum=_MOMENTUM)
+        self.norm = RunningNorm(n_components, affine=False)
         self.regression = PairRegression(n_components)
 
     def represent(self, x: Tensor) -> Tensor:
@@ -69,12 +87,22 @@ class Contrast(nn.Module):
 
 
 def log_odds(
-    regression: nn.Module, h: Tensor, previous: Tensor, generator: torch.Generator
+    regression: nn.Module,
+    h: Tensor,
+    previous: Tensor,
+    generator: torch.Generator,
+    weight: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Return the log odds of the pairs, and of pairs that a random cycle of the rows makes."""
-    order = torch.randperm(len(h), generator=generator, device=h.device)
-    other = torch.empty_like(previous)
-    other[order] = previous[order.roll(1)]
+    """Return the log odds of the pairs, and of pairs that a random cycle of the rows makes.
+
+    With weights the rows before are drawn by them instead.
+    """
+    if weight is None or not weight.any():
+        order = torch.randperm(len(h), generator=generator, device=h.device)
+        other = torch.empty_like(previous)
+        other[order] = previous[order.roll(1)]
+    else:
+        other = previous[weight.multinomial(len(h), replacement=True, generator=generator)]
     return regression(h, previous), regression(h, other)
 
 

@@ -79,16 +79,24 @@ class Normal:
         """Return the same distributions, of which no gradient is known."""
         return Normal(self.mean.detach(), self.log_scale.detach())
 
+    def marginals(self) -> Normal:
+        """Return the distributions of the components, each alone."""
+        return self
+
     def kl_from_standard(self) -> Tensor:
         """Return KL(self || N(0, 1)) of each row and component, shape (n, d)."""
         return 0.5 * (self.mean.square() + self.variance - 1) - self.log_scale
+
+    def kl_from_laplace(self, location: Tensor | float, scale: float) -> Tensor:
+        """Return KL(self || Laplace(location, scale)) of each row and component, shape (n, d)."""
+        return _kl_from_laplace(self, location, scale)
 
     def mixture_log_prob(self, y: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return the log density of the mixture of all n rows, and of each of its components.
 
         y has shape (m, d), the weights of the rows (n,); the densities (m,) and (m, d).
         """
-        logs = _log_prob_of_pairs(y, self.mean, self.log_scale)
+        logs = _log_prob_of_pairs(y, self.mean, self.log_scale.expand_as(self.mean))
         return _log_mean_exp(logs.sum(0), weight), _log_mean_exp(logs, weight).T
 
 
@@ -136,9 +144,20 @@ class FullNormal:
         """Return the same distributions, of which no gradient is known."""
         return FullNormal(self.mean.detach(), self.factor.detach())
 
+    def marginals(self) -> Normal:
+        """Return the distributions of the components, each alone."""
+        return Normal(self.mean, 0.5 * self.variance.log())
+
     def kl_from_standard(self) -> Tensor:
-        """Return what each component adds to KL(self || N(0, I)) of each row, shape (n, d)."""
+        """Return what each component adds to KL(self || N(0, I)) of each row, shape (n, d).
+
+        That is given the components before it; for each alone ask the marginals.
+        """
         return 0.5 * (self.mean.square() + self.variance - 1) - self.log_scale
+
+    def kl_from_laplace(self, location: Tensor | float, scale: float) -> Tensor:
+        """Return what each component adds to KL(self || Laplace(location, scale)), shape (n, d)."""
+        return _kl_from_laplace(self, location, scale)
 
     def mixture_log_prob(self, y: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return the log density of the mixture of all n rows, and of each of its components.
@@ -198,6 +217,12 @@ class Bernoulli:
         return torch.bernoulli(self.mean, generator=generator)
 
 
+def _kl_from_laplace(q: Normal | FullNormal, location: Tensor | float, scale: float) -> Tensor:
+    distance = expected_distance(q.mean - location, q.variance.sqrt())
+    entropy = q.log_scale + HALF_LOG_2PI + 0.5
+    return distance / scale + math.log(2 * scale) - entropy
+
+
 def expected_distance(mean: Tensor, scale: Tensor) -> Tensor:
     """Return E|t| of t ~ N(mean, scale^2), elementwise."""
     ratio = mean / scale
@@ -216,6 +241,7 @@ def _log_mean_exp(logs: Tensor, weight: Tensor | None) -> Tensor:
     """Return the log of the mean over the last dimension, weighted if there are weights."""
     if weight is None:
         return logs.logsumexp(-1) - math.log(logs.shape[-1])
+    weight = torch.where(weight.sum() > 0, weight, 1.0)
     return (logs + (weight / weight.sum()).log()).logsumexp(-1)
 
 

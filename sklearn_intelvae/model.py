@@ -109,7 +109,7 @@ def build_model(
     """
     parts = Parts(*map(fresh, parts))
     with OwnRandomness(generator):
-        n_codes = parts.posterior.n_outputs(n_components)
+        n_codes = _n_outputs(parts.posterior, n_components)
         encoder = sized_network(parts.encoder, n_features, n_codes)
         build(parts.mapping, n_components)
         build(parts.prior, n_components, n_features)
@@ -117,6 +117,7 @@ def build_model(
         n_latent = output_width(parts.mapping, n_components)
         n_outputs = getattr(parts.likelihood, "outputs_per_feature", 1) * n_features
         decoder = sized_network(parts.decoder, n_latent, n_outputs)
+    _check_posterior(parts.posterior, n_codes, n_components)
     _check_likelihood(parts.likelihood, n_outputs, n_features)
     parts = parts._replace(encoder=encoder, decoder=decoder)
     model = Model(parts, n_features, n_components, n_latent).float()
@@ -154,6 +155,50 @@ def check_hooks(model: Model, x: Tensor) -> None:
                     f"mapping {name}: {hook} must return a tensor of shape {wanted} for n rows; "
                     f"for {n} rows it gave {shape}."
                 )
+
+
+_OF_Q = (
+    "mean",
+    "variance",
+    "log_scale",
+    "covariance",
+    "sample",
+    "at",
+    "log_prob",
+    "kl_from_standard",
+    "marginals",
+    "mixture_log_prob",
+    "detached",
+)
+
+
+def _n_outputs(posterior: Any, n_components: int) -> int:
+    for method in ("n_outputs", "mean"):
+        if not callable(getattr(posterior, method, None)):
+            raise TypeError(
+                f"posterior {type(posterior).__name__} needs n_outputs(n_components), how many "
+                "numbers it takes of the encoder for each row, mean(h), and forward(h), which "
+                "returns q(y | X)."
+            )
+    return posterior.n_outputs(n_components)
+
+
+def _check_posterior(posterior: Any, n_outputs: int, n_components: int) -> None:
+    """Try what a posterior returns on a few rows."""
+    name = type(posterior).__name__
+    with torch.no_grad():
+        q = posterior(torch.zeros(3, n_outputs))
+    missing = [attribute for attribute in _OF_Q if not hasattr(q, attribute)]
+    if missing:
+        raise TypeError(
+            f"posterior {name} must return a distribution as sklearn_intelvae.distributions has "
+            f"them, Normal or FullNormal; {type(q).__name__} has no {', '.join(missing)}."
+        )
+    if tuple(q.mean.shape) != (3, n_components):
+        raise ValueError(
+            f"posterior {name} must return means of shape (n, {n_components}); for 3 rows it gave "
+            f"{tuple(q.mean.shape)}."
+        )
 
 
 def _check_prior(model: Model) -> None:

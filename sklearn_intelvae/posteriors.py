@@ -50,8 +50,8 @@ class DiagonalGaussian(Part):
 class FullGaussian(Part):
     """q(y | x) = N(mean(x), L(x) L(x)^T), with a covariance of its own for each row.
 
-    The encoder gives the mean, the logarithms of L's diagonal, kept within the range that they
-    have in :class:`DiagonalGaussian`, and what is below it.
+    The encoder gives the mean, the logarithms of the squares of L's diagonal, kept within the range
+    that variances have in :class:`DiagonalGaussian`, and what is below the diagonal, as it is.
 
     A diagonal posterior is cheapest where the decoder's columns are orthogonal, and so it turns the
     axes of y into local principal directions. This one can be turned with any axes: with a normal

@@ -159,3 +159,38 @@ def test_representing_does_not_sample():
 def test_a_posterior_is_never_absurdly_wide_or_narrow():
     q = DiagonalGaussian()(torch.tensor([[0.0, 1000.0], [0.0, -1000.0], [0.0, 1.0]]))
     torch.testing.assert_close(q.variance.log(), torch.tensor([[4.0], [-12.0], [1.0]]))
+
+
+class NoSizes(nn.Module):
+    def forward(self, h):
+        return distributions.Normal(*h.chunk(2, dim=-1))
+
+
+class TooWide(DiagonalGaussian):
+    def forward(self, h):
+        return distributions.Normal(h, h)
+
+
+@pytest.mark.parametrize(
+    ("posterior", "error", "message"),
+    [
+        (NoSizes(), TypeError, "posterior NoSizes needs n_outputs"),
+        (
+            TooWide(),
+            ValueError,
+            r"must return means of shape \(n, 2\); for 3 rows it gave \(3, 4\)",
+        ),
+    ],
+)
+def test_what_is_no_posterior_is_refused(posterior, error, message):
+    with pytest.raises(error, match=message):
+        model(posterior=posterior)
+
+
+def test_other_distributions_are_no_posterior():
+    class Bare(DiagonalGaussian):
+        def forward(self, h):
+            return distributions.Bernoulli(h)
+
+    with pytest.raises(TypeError, match="posterior Bare must return a distribution as"):
+        model(posterior=Bare())

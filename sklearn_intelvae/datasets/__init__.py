@@ -7,9 +7,9 @@ from sklearn_intelvae.datasets._densities import (
     make_two_spirals,
 )
 from sklearn_intelvae.datasets._dsprites import fetch_dsprites
-from sklearn_intelvae.datasets._entangled import make_entangled_factors
+from sklearn_intelvae.datasets._entangled import EntangledFactors, make_entangled_factors
 from sklearn_intelvae.datasets._fetch import fetch_fashion_mnist, fetch_mnist
-from sklearn_intelvae.datasets._perturb import perturb_dataset, uniform_noise_control
+from sklearn_intelvae.datasets._perturb import Perturbed, perturb_dataset, uniform_noise_control
 from sklearn_intelvae.datasets._shapes import (
     make_circle,
     make_infinity,
@@ -20,6 +20,8 @@ from sklearn_intelvae.datasets._shapes import (
 from sklearn_intelvae.datasets._sprites import make_mini_sprites, make_sprites
 
 __all__ = [
+    "EntangledFactors",
+    "Perturbed",
     "fetch_dsprites",
     "fetch_fashion_mnist",
     "fetch_mnist",

@@ -20,7 +20,10 @@ _MOST_ALIKE = 0.2
 
 
 class Perturbed(NamedTuple):
-    """Changed rows, how others are changed in the same way, and how large the change is."""
+    """Changed rows, the function that renders such rows of any factors, and how large the change is.
+
+    Of noise there is no such function.
+    """
 
     X: np.ndarray
     render: Callable[[np.ndarray], np.ndarray] | None
@@ -59,6 +62,11 @@ def uniform_noise_control(X, *, epsilon=0.1, clip=True, random_state=None):
     perturbed : named tuple
         ``X``, ``render``, which is None, ``perturbation_energy`` and ``max_abs_change`` as
         :func:`perturb_dataset` returns them.
+
+    Raises
+    ------
+    ValueError
+        If rows to be clipped lie beyond 0 and 1, or all are the same.
 
     Examples
     --------
@@ -143,6 +151,12 @@ def perturb_dataset(
         ``X``, the rows of W, of shape (n_samples, n_features), float32; ``render``, the function F
         (with a table of rows, of factors near those of W); ``perturbation_energy``, the mean square
         of the change of a row over the total variance of the rows; and ``max_abs_change``.
+
+    Raises
+    ------
+    ValueError
+        If rows lie beyond 0 and 1, are not one for each row of W, or too few to look others up; if a
+        factor does not vary, or `pairs` are not pairs of columns.
 
     Warns
     -----

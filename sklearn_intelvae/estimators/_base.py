@@ -86,6 +86,8 @@ class OnTheBoundMixin:
         return self.kl_warmup
 
     def _objective_part(self):
+        if callable(self.beta) and not self.kl_warmup:
+            raise ValueError("a schedule of beta runs over the warm-up: set kl_warmup above 0.")
         if isinstance(self.objective, str) and self.objective == "elbo":
             return ELBO(beta=self.beta)
         if self.beta != 1:

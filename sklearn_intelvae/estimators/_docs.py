@@ -26,10 +26,11 @@ beta : float or callable, default=1.0
     Weight of the KL term, if ``objective`` is "elbo": above 1 that of the beta-VAE. A function
     of the share of the warm-up that is over is a schedule.
 kl_warmup : float, default=0.5
-    Fraction of ``max_iter`` over which the weight of the KL term grows from 0 to its full
-    value. Without it, models with a learned scale may collapse: nothing of X reaches y. Of
-    "soft-intro" it is the fraction in which the game has not fully set in; that objective
-    wants a longer training, which :class:`SoftIntroVAE` has by default.
+    Fraction of ``max_iter`` over which the weight of the KL term, and of what else an objective
+    asks of y, grows from 0 to its full value. Without it, models with a learned scale may
+    collapse: nothing of X reaches y. Of "soft-intro" it is the fraction in which the game has not
+    fully set in; that objective wants a longer training, which :class:`SoftIntroVAE` has by
+    default.
 """
 
 _TRAINING = """

@@ -278,7 +278,7 @@ def _resident(
             f"a series of {len(x)} rows is too short for pairs: pass at least 3 rows in their "
             "order, or the row before each as X_prev."
         )
-    return Rows(x, w, index[1:], x.roll(1, dims=0))
+    return Rows(x, w, index[1:], is_series=True)
 
 
 def _callbacks(estimator: Any, valid: Rows | None) -> list[Any]:

@@ -86,11 +86,25 @@ def validated_data(
     others: dict[str, np.ndarray | None] = {"X_val": X_val, "X_prev": X_prev}
     for name, table in others.items():
         if table is not None:
-            others[name] = validated(estimator, table)
-            refuse_nonfinite(torch.from_numpy(others[name]), estimator, name)
+            others[name] = _validated_beside(estimator, table, name)
     if X_prev is not None:
         check_consistent_length(X, others["X_prev"])
+        if X_val is not None:
+            raise ValueError(
+                "X_val cannot stand beside X_prev, since nothing says what comes before its rows: "
+                "leave it out, or set early_stopping=True, which sets pairs aside."
+            )
     return Data(X, weight, **others)
+
+
+def _validated_beside(estimator: Any, table: Any, name: str) -> np.ndarray:
+    """Check a table that comes beside X, and say which one is wrong."""
+    try:
+        table = validated(estimator, table)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+    refuse_nonfinite(torch.from_numpy(table), estimator, name)
+    return table
 
 
 def check_support(likelihood: Any, *tables: np.ndarray | None) -> None:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils._param_validation import StrOptions
-from torch import Tensor
 
 from sklearn_intelvae._random import generator_from
 from sklearn_intelvae.contrast import Contrast, ContrastParts, build_contrast, log_odds
@@ -17,13 +15,14 @@ from sklearn_intelvae.estimators._callbacks import CallbackSupportMixin
 from sklearn_intelvae.estimators._chunks import ChunksMixin
 from sklearn_intelvae.estimators._description import network
 from sklearn_intelvae.estimators._docs import with_shared_docs
+from sklearn_intelvae.estimators._kind import Kind
 from sklearn_intelvae.estimators._persistence import PersistenceMixin
 from sklearn_intelvae.estimators._training import TrainingMixin
 from sklearn_intelvae.networks import ACTIVATIONS
 from sklearn_intelvae.objectives import PermutationContrast
 
 
-class _Pairs:
+class _Pairs(Kind):
     """The kind of model that looks at pairs of rows, and generates nothing."""
 
     def parts(self, estimator: Any) -> ContrastParts:
@@ -33,21 +32,6 @@ class _Pairs:
         self, parts: ContrastParts, n_features: int, n_components: int, generator: torch.Generator
     ) -> Contrast:
         return build_contrast(parts, n_features, n_components, generator)
-
-    def initialise(self, model: Contrast, rows: Tensor, generator: torch.Generator) -> None:
-        pass
-
-    def check_rows(self, parts: ContrastParts, *tables: np.ndarray | None) -> None:
-        pass
-
-    def n_trials(self, estimator: Any) -> int:
-        return 1
-
-    def attributes(self, model: Contrast, X: np.ndarray) -> dict[str, Any]:
-        return {}
-
-    def warn(self, estimator: Any, attributes: dict[str, Any]) -> None:
-        pass
 
 
 @with_shared_docs
@@ -66,8 +50,8 @@ class PCL(
     the factors behind the rows move independently, each with a memory of its own, and not like
     Gaussian processes of the same memory, what it then knows of a row are these factors, each in
     a component, but for their order and a scale that may bend. Unlike a VAE it does not look at
-    variances, and so no harmless change of the data misleads it; but it needs the order, and it
-    generates nothing.
+    variances, and so is not misled where these are; but it needs the order, noise in X hurts it,
+    and it generates nothing.
 
     Parameters
     ----------
@@ -98,9 +82,14 @@ class PCL(
 
     Notes
     -----
-    The scale of a component is that of unit variance over the training rows; ``transform`` uses
-    the averages that training has gathered, whatever rows are passed. X is best scaled to a common
-    unit beforehand, for instance by ``StandardScaler``.
+    The scale of a component is about that of unit variance over the training rows; ``transform``
+    uses the averages that training has gathered, whatever rows are passed. X is best scaled to a
+    common unit beforehand, for instance by ``StandardScaler``.
+
+    ``X_prev`` is scikit-learn metadata. In a search, ask for it with
+    ``set_fit_request(X_prev=True)`` and ``set_score_request(X_prev=True)``; in a pipeline, have
+    ``Pipeline(transform_input=["X_prev"])`` scale it too. ``early_stopping`` sets rows aside at
+    random, so that neighbours of theirs are trained on.
 
     References
     ----------
@@ -215,6 +204,11 @@ class PCL(
             .5 for a representation that knows nothing of what lasts.
         """
         H = torch.from_numpy(self.transform(X))
+        if X_prev is None and self._given_pairs:
+            raise ValueError(
+                "this PCL was fitted to pairs: score needs X_prev too, in a search by "
+                "set_score_request(X_prev=True)."
+            )
         if X_prev is None:
             H, before = H[1:], H[:-1]
         else:

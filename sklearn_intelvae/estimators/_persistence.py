@@ -37,6 +37,7 @@ _ATTRIBUTES = (
     "labels_",
     "density_",
     "_n_intermediary",
+    "_given_pairs",
     "_training_state",
     "_parts",
     "_objective",
@@ -144,9 +145,9 @@ class PersistenceMixin:
         state["_described"] |= {
             name: described(value) for name, value in objects.items() if name in state["_described"]
         }
-        if "objective" in objects:
-            state["_objective"]["part"] = resolve("objective", objects["objective"])
         estimator = cls(**params)
+        if "objective" in objects or _gap(state["_objective"]["part"]):
+            state["_objective"]["part"] = estimator._objective_part()
         try:
             estimator.__setstate__(vars(estimator) | state)
         except RuntimeError as error:

@@ -50,7 +50,7 @@ class RepresentationMixin(ChunksMixin, ClassNamePrefixFeaturesOutMixin, Transfor
         Returns
         -------
         mean, variance : ndarray of shape (n_samples, n_components)
-            Of q(y | X), the diagonal Gaussian before the mapping.
+            Of q(y | X), before the mapping; of a posterior with covariances the variances alone.
         """
         X = self._validated(X)
         codes = self._in_chunks(lambda x: torch.cat(self._moments(x), dim=1), X)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from sklearn_intelvae.estimators import _inputs
 from sklearn_intelvae.estimators._description import network
+from sklearn_intelvae.estimators._kind import Kind
 from sklearn_intelvae.estimators._outcome import STEPS_TO_LEARN
 from sklearn_intelvae.estimators._shelves import resolve
 from sklearn_intelvae.model import Model, Parts, build_model, check_hooks
@@ -21,7 +22,7 @@ _ACTIVE_VARIANCE = 0.01
 _EMPTY = 0.1
 
 
-class Sentence:
+class Sentence(Kind):
     """X -> encoder -> q(y | X) -> y -> mapping -> z -> decoder -> p(X | z)."""
 
     def parts(self, estimator: Any) -> Parts:
@@ -70,10 +71,10 @@ class Sentence:
             q = model.encode(rows.to(next(model.parameters()).device))
             p = model.p_y()
             if hasattr(p, "kl_per_component"):
-                kl = p.kl_per_component(q).mean(dim=0)
+                kl = p.kl_per_component(q.marginals()).mean(dim=0)
             else:
                 spread = q.mean.var(dim=0, correction=0) + q.variance.mean(dim=0)
-                kl = 0.5 * spread.log() - q.log_scale.mean(dim=0)
+                kl = 0.5 * spread.log() - q.marginals().log_scale.mean(dim=0)
             active = q.mean.var(dim=0, correction=0) > _ACTIVE_VARIANCE
         return {
             "kl_per_component_": kl.numpy(force=True),

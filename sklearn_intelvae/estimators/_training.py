@@ -66,7 +66,7 @@ class TrainingMixin:
             Weight of each row in the loss; only ratios matter.
         X_val : array-like of shape (n_validation_samples, n_features), default=None
             Rows to validate on after each epoch, in place of a part of X. Where training looks at
-            pairs, they are taken as a series.
+            pairs, they are a series, as X then must be.
         X_prev : array-like of shape (n_samples, n_features), default=None
             For each row of X the one before it, where training looks at pairs of rows. None takes
             X as a series in its order, whose first row is only looked back at.
@@ -121,7 +121,7 @@ class TrainingMixin:
                 if name in before:
                     setattr(self, name, before[name])
             raise
-        vars(self).update(attributes)
+        vars(self).update(attributes, _given_pairs=data.X_prev is not None)
         return self
 
     def __sklearn_is_fitted__(self):

@@ -9,7 +9,7 @@ from sklearn_intelvae.mappings._base import Mapping
 
 _KEPT, _FEWEST = 2048, 512
 _PERIOD = 4
-_PACE = 0.1
+_PACE, _TURNS = 0.1, 20
 
 
 class ICA(Mapping):
@@ -22,16 +22,18 @@ class ICA(Mapping):
     them and the factors is a turn. Independent component analysis finds it as long as at most one
     factor is Gaussian: that is the bias here. The turn leaves the standard normal prior as it is.
 
-    Q is not trained by the loss, which does not depend on it. It follows the draws of y that
-    training makes, by steps of FastICA on the last 2048 of them at every fourth batch, while the
+    Q is not trained by the loss, which depends on it only until the decoder has followed. It
+    follows the draws of y that training makes, by parts of steps of FastICA on the last 2048 of
+    them at every fourth batch, at first by a tenth of a step and then by ever less, while the
     decoder learns from z.
 
     Notes
     -----
     What is found is as good as y is white and as the factors are independent; a linear method on X
     itself, such as :class:`sklearn.decomposition.FastICA`, finds it where X is a nearly linear
-    function of the factors. Components that have collapsed are turned with the others only as far
-    as they are not independent of them.
+    function of the factors. Components that have collapsed count as Gaussian: if there are several
+    Gaussian ones, their turn among each other is arbitrary and found late or never. So take as many
+    components as there are factors.
 
     References
     ----------
@@ -61,6 +63,7 @@ class ICA(Mapping):
     recent: Tensor
     shares: Tensor
     n_noticed: Tensor
+    n_turns: Tensor
 
     def build(self, n_components: int) -> None:
         """Begin without a turn."""
@@ -69,6 +72,7 @@ class ICA(Mapping):
         self.register_buffer("recent", torch.zeros(_KEPT, n_components))
         self.register_buffer("shares", torch.zeros(_KEPT))
         self.register_buffer("n_noticed", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("n_turns", torch.zeros((), dtype=torch.int64))
 
     def forward(self, y: Tensor) -> Tensor:
         """Return the turned rows."""
@@ -83,14 +87,16 @@ class ICA(Mapping):
         self.shares[place] = 1.0 if weight is None else weight[-_KEPT:]
         self.n_noticed += len(y)
         n = int(self.n_noticed)
-        if n >= _FEWEST and n // len(y) % _PERIOD == 0:
+        if n >= _FEWEST and n // len(y) % _PERIOD == 0 and self.recent.isfinite().all():
             self._turn(self.recent[:n], self.shares[:n])
 
     def _turn(self, y: Tensor, weight: Tensor) -> None:
-        """Make a part of a step of FastICA."""
+        """Make a part of a step of FastICA, a smaller one each time."""
+        self.n_turns += 1
+        pace = min(_PACE, _TURNS / int(self.n_turns))
         step = _fast_ica_step(_whitened(y, weight), weight / weight.sum(), self.rotation)
         signs = (step * self.rotation).sum(1, keepdim=True).sign()
-        target = torch.lerp(self.rotation, signs * step, _PACE)
+        target = torch.lerp(self.rotation, signs * step, pace)
         if target.isfinite().all():
             self.rotation = _nearest_orthogonal(target)  # not in place: z still needs the old one
 

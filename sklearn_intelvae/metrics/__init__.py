@@ -11,16 +11,18 @@ from sklearn_intelvae.metrics._jacobians import (
     distance_to_orthogonality,
     orthogonality_gap,
 )
-from sklearn_intelvae.metrics._linear_vae import expected_linear_vae
-from sklearn_intelvae.metrics._predictors import dci_scores, explicitness_score, sap_score
+from sklearn_intelvae.metrics._linear_vae import LinearVAE, expected_linear_vae
+from sklearn_intelvae.metrics._predictors import DCI, dci_scores, explicitness_score, sap_score
 from sklearn_intelvae.metrics._report import DisentanglementReport, disentanglement_report
 from sklearn_intelvae.metrics._sparsity import hoyer_sparsity
 from sklearn_intelvae.metrics._units import active_units, polarization_gap
 from sklearn_intelvae.metrics._votes import beta_vae_score, factor_vae_score
 
 __all__ = [
+    "DCI",
     "ClassifierFeatures",
     "DisentanglementReport",
+    "LinearVAE",
     "active_units",
     "beta_vae_score",
     "dci_scores",

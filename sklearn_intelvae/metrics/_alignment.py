@@ -76,6 +76,11 @@ def pca_alignment(Z, X):
         Between 0 and 1. Near 1: the axes of the code are those of the variance of X, and mean
         what these mean. A beta-VAE of nearly linear data comes out so.
 
+    Raises
+    ------
+    ValueError
+        If Z and X do not fit or hold values that are not finite.
+
     References
     ----------
     .. [1] M. Rolinek, D. Zietlow, G. Martius. "Variational Autoencoders Pursue PCA Directions (by

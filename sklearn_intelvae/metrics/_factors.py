@@ -17,6 +17,8 @@ class Factor:
     classes: np.ndarray
     """An integer from 0 for each row: the value of a discrete factor, the bin of another."""
     discrete: bool
+    column: int
+    """Where it is in W."""
 
 
 def checked_codes(Z, W, discrete_factors="auto", n_bins=20):
@@ -70,5 +72,5 @@ def _factor(values, discrete, j, n_bins):
             f"column {j} of W does not vary, so that nothing can tell about it; leave it out."
         )
     if discrete:
-        return Factor(values, np.unique(values, return_inverse=True)[1], True)
-    return Factor(values, binned(values, n_bins), False)
+        return Factor(values, np.unique(values, return_inverse=True)[1], True, j)
+    return Factor(values, binned(values, n_bins), False, j)

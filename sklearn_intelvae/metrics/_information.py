@@ -92,6 +92,11 @@ def modularity_score(Z, W, *, n_bins=20, discrete_factors="auto"):
         Between 0 and 1. Components that only seem to know something, by the chance of a finite
         sample, do not score 0; with few rows they may score .5 and more.
 
+    Raises
+    ------
+    ValueError
+        If Z and W do not fit, a factor does not vary, or there is only one.
+
     References
     ----------
     .. [1] K. Ridgeway, M. C. Mozer. "Learning Deep Disentangled Embeddings with the F-Statistic

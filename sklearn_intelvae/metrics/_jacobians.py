@@ -119,6 +119,11 @@ def distance_to_orthogonality(J):
         0 if all are orthogonal; 1.08 for two axes that are turned by 45 degrees. Where singular
         values nearly coincide V is anything: look at :func:`orthogonality_gap` as well.
 
+    Raises
+    ------
+    ValueError
+        If J is no stack of matrices with at least as many rows as columns.
+
     References
     ----------
     .. [1] M. Rolinek, D. Zietlow, G. Martius. "Variational Autoencoders Pursue PCA Directions (by
@@ -162,6 +167,11 @@ def orthogonality_gap(J):
     -------
     gap : float
         0 if all columns are orthogonal; infinite if a Jacobian has not full rank.
+
+    Raises
+    ------
+    ValueError
+        If J is no stack of matrices with at least as many rows as columns.
 
     References
     ----------

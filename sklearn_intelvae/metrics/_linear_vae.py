@@ -65,6 +65,11 @@ def expected_linear_vae(X, eta, n_components):
         ``loss``; and ``n_active``. Its methods ``transform`` and ``inverse_transform`` are those
         of a model.
 
+    Raises
+    ------
+    ValueError
+        If eta is not positive, or `n_components` is not between 1 and the number of features.
+
     References
     ----------
     .. [1] J. Lucas, G. Tucker, R. Grosse, M. Norouzi. "Don't Blame the ELBO! A Linear VAE

@@ -184,6 +184,11 @@ def sap_score(Z, W, *, test_size=1 / 3, discrete_factors="auto", random_state=No
         component finds few of many ordered classes, and the second best component guesses some, so
         that a perfect code has about .1 to .3 for factors with eight values and .5 for two.
 
+    Raises
+    ------
+    ValueError
+        If Z and W do not fit, a factor does not vary, or its values are too rare.
+
     References
     ----------
     .. [1] A. Kumar, P. Sattigeri, A. Balakrishnan. "Variational Inference of Disentangled Latent
@@ -230,8 +235,8 @@ def _unit(values):
 def _check_classes(factor, w_train):
     if factor.discrete and np.ptp(w_train) == 0:
         raise ValueError(
-            "of a discrete factor only one value is among the rows to learn from: its others are "
-            "too rare. Leave it out, pass more rows, or another random_state."
+            f"of column {factor.column} of W only one value is among the rows to learn from: its "
+            "others are too rare. Leave it out, pass more rows, or another random_state."
         )
 
 
@@ -269,6 +274,11 @@ def explicitness_score(
     score : float
         About .5 for a code that knows nothing, 1 for a perfect one of factors with two values. Of
         more values in an order, those in the middle are no half-line, and the score is lower.
+
+    Raises
+    ------
+    ValueError
+        If Z and W do not fit, a factor does not vary, or there are too few rows of its values.
 
     References
     ----------

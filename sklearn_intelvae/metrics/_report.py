@@ -1,7 +1,8 @@
 """Do the axes of a fitted VAE mean anything: what can be said with and without the factors."""
 
+import copy
 import warnings
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 from scipy.stats import rankdata
@@ -26,6 +27,7 @@ _TIE = 1.2
 _TURNED = 0.9
 _FEWEST_ROWS = 100
 _CERTAIN, _MENDED = 4.0, 0.5
+_NEGLIGIBLE = 0.01
 
 
 @dataclass(frozen=True)
@@ -35,17 +37,20 @@ class DisentanglementReport:
     n_components: int
     """Size of y."""
     active: np.ndarray
-    """Indices of components whose mean posterior variance is below .8."""
+    """Indices of components whose mean posterior variance is below .8; if there are none, of those
+    whose mean varies, as without a KL term."""
     kl_per_component: np.ndarray
     """What each component says of X, in nats."""
     polarization_gap: float
-    """Share of the KL that is not as in the polarised regime; theory speaks of small ones."""
+    """Share of the KL that is not as in the polarised regime; theory speaks of small ones, of
+    diagonal posteriors and the normal prior."""
     pca_alignment: float
-    """How far active components are principal components of X."""
+    """How far the columns of z that vary are principal components of X."""
     ica_alignment: float
     """How far they are as independent as they can be made by a turn."""
     distance_to_orthogonality: float
-    """Of the decoder's Jacobians, with respect to active components."""
+    """Of the decoder's Jacobians, with respect to active components; nan if these are more than
+    features."""
     orthogonality_gap: float
     """Of the same, in nats: what a diagonal posterior loses by these axes."""
     length_ratios: np.ndarray
@@ -89,13 +94,15 @@ def disentanglement_report(estimator, X, factors=None):
         ``n_components``, ``active``, ``kl_per_component``, ``polarization_gap``,
         ``pca_alignment``, ``ica_alignment``, ``distance_to_orthogonality``,
         ``orthogonality_gap``, ``length_ratios``, ``scores`` (with factors: MIG, MCC, DCI and
-        modularity) and ``advice``. All is said of the intermediary latent, before a mapping,
-        but for the scores and the two alignments, which are those of what ``transform`` returns.
+        modularity) and ``advice``. All is said of the intermediary latent, before a mapping, but
+        for the scores and the two alignments, which are those of z = g(mean of q(y | X)).
 
     Warns
     -----
     UserWarning
-        If two local directions have effects of nearly the same size, so that axes mean nothing.
+        If two local directions have effects of nearly the same size, so that axes between them
+        mean nothing; of models whose axes follow from the variance alone, with a diagonal
+        posterior, the normal prior and no mapping.
 
     Raises
     ------
@@ -127,54 +134,75 @@ def disentanglement_report(estimator, X, factors=None):
             "there are pca_alignment, and the scores of codes and factors."
         )
     check_is_fitted(estimator)
-    X = check_array(X, dtype=np.float64, ensure_min_samples=3, input_name="X")
+    table = check_array(X, dtype=np.float64, ensure_min_samples=3, input_name="X")
     if factors is not None:
-        check_consistent_length(X, factors)
+        check_consistent_length(table, factors)
     means, variances = estimator.encode(X)
-    active = np.flatnonzero(
-        active_units(means, variances=variances, criterion="posterior_variance")
-    )
-    J = _jacobians(estimator, means)[:, :, active]
-    Z = np.asarray(estimator.transform(X))
+    active = _active(means, variances)
+    Z, J = _codes(estimator, X), _jacobians(estimator, means)[:, :, active]
     ratios = _length_ratios(J)
     turned = _independent(Z)
+    known = 0 < len(active) <= J.shape[1]
     report = DisentanglementReport(
         n_components=means.shape[1],
         active=active,
         kl_per_component=estimator.kl_per_component_,
         polarization_gap=polarization_gap(means, variances),
-        pca_alignment=pca_alignment(Z, X),
+        pca_alignment=pca_alignment(Z, table),
         ica_alignment=1.0 if turned is None else mean_correlation(Z, turned),
-        distance_to_orthogonality=distance_to_orthogonality(J) if len(active) else 0.0,
-        orthogonality_gap=orthogonality_gap(J) if len(active) else 0.0,
+        distance_to_orthogonality=distance_to_orthogonality(J) if known else np.nan,
+        orthogonality_gap=orthogonality_gap(J) if known else np.nan,
         length_ratios=ratios,
         scores={} if factors is None else _scores(Z, factors),
-        advice=(),
     )
-    object.__setattr__(report, "advice", tuple(_advice(report, factors)))
-    if (ratios < _TIE).any():
-        warnings.warn(_TIED.format(_listed(ratios)), UserWarning, stacklevel=2)
-    return report
+    ties = _ties(ratios) if _follows_the_variance(estimator) else ""
+    if ties:
+        warnings.warn(ties, UserWarning, stacklevel=2)
+    return replace(report, advice=tuple(_advice(report, factors, ties)))
 
 
-_TIED = (
-    "Local directions have effects of nearly the same size (ratios of neighbours: {}), so that "
-    "nothing in the variance of X says which axes to take: those of this model are arbitrary, and "
-    "another random_state may give others."
-)
+def _active(means, variances):
+    active = active_units(means, variances=variances, criterion="posterior_variance")
+    return np.flatnonzero(active if active.any() else active_units(means))
+
+
+def _follows_the_variance(estimator):
+    """Whether nothing but the variance of X gives the axes of the model a meaning."""
+    model = estimator.module_
+    parts = model.posterior, model.mapping, model.prior
+    return [type(part).__name__ for part in parts] == ["DiagonalGaussian", "Identity", "Normal"]
+
+
+def _ties(ratios):
+    """Return a sentence about directions that nothing tells apart, if there are any."""
+    pairs = [f"{i} and {i + 1} (ratio {ratios[i]:.2f})" for i in np.flatnonzero(ratios < _TIE)]
+    if not pairs:
+        return ""
+    return (
+        f"Of the decoder's local directions, by falling size, {', '.join(pairs)} have effects of "
+        "nearly the same size: nothing in the variance of X says which axes to take between them. "
+        "Those of this model are arbitrary there, and another random_state may give others."
+    )
+
+
+def _codes(estimator, X):
+    """Return the columns of z that vary, beside the largest."""
+    estimator = copy.copy(estimator)  # the user's own keeps its codes
+    estimator.codes = "z"
+    Z = np.asarray(estimator.set_output(transform="default").transform(X), dtype=np.float64)
+    variances = Z.var(axis=0)
+    return Z[:, variances > _NEGLIGIBLE * variances.max()]
 
 
 def _jacobians(estimator, means):
     """Return the decoder's derivatives with respect to the intermediary, of some rows."""
-    codes, estimator.codes = estimator.codes, "intermediary"
-    try:
-        return decoder_jacobian(estimator, means[:: -(-len(means) // _ROWS_OF_JACOBIANS)])
-    finally:
-        estimator.codes = codes
+    estimator = copy.copy(estimator)
+    estimator.codes = "intermediary"
+    return decoder_jacobian(estimator, means[:: -(-len(means) // _ROWS_OF_JACOBIANS)])
 
 
 def _length_ratios(J):
-    if not J.shape[2]:
+    if not 0 < J.shape[2] <= J.shape[1]:
         return np.ones(0)
     lengths = np.linalg.svd(J, compute_uv=False)
     typical = np.exp(np.log(np.maximum(lengths, 1e-12)).mean(axis=0))
@@ -221,7 +249,7 @@ def _scores(Z, W):
     return scores
 
 
-def _advice(report, factors):
+def _advice(report, factors, ties):
     n_active = len(report.active)
     if not n_active:
         yield "No component is active: there are no axes to speak of. Lower beta, or train longer."
@@ -232,8 +260,8 @@ def _advice(report, factors):
             f"{n_active} of {n_wanted} components are active: the model is over-pruned, and some "
             "factors share a component or are lost. Lower beta, or a Gaussian likelihood's scale."
         )
-    if (report.length_ratios < _TIE).any():
-        yield _TIED.format(_listed(report.length_ratios))
+    if ties:
+        yield ties
     if report.ica_alignment < _TURNED:
         yield (
             "A turn makes the codes more independent: these axes follow the variance of X, and are "
@@ -245,10 +273,6 @@ def _advice(report, factors):
             "The axes are principal components of X, as PCA finds them: they mean what these mean, "
             "and change where a small change of the data turns these."
         )
-
-
-def _listed(ratios):
-    return ", ".join(f"{ratio:.2f}" for ratio in ratios)
 
 
 def _shown(value):

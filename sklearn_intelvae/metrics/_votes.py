@@ -22,7 +22,7 @@ def factor_vae_score(
     discrete_factors="auto",
     random_state=None,
 ):
-    """Return the FactorVAE score: how well the component that varies least tells what was held.
+    """Return the FactorVAE score: how well the least varying component tells the fixed factor.
 
     A factor and one of its values are drawn, and a batch of rows that have it. The component whose
     variance in the batch is least, in units of its variance over all rows, votes for the factor.
@@ -52,6 +52,12 @@ def factor_vae_score(
     -------
     score : float
         About 1 / n_factors for a code that knows nothing, and 1 for a perfect one.
+
+    Raises
+    ------
+    ValueError
+        If Z and W do not fit, a factor does not vary or is the only one, or a number is out of its
+        range.
 
     References
     ----------
@@ -121,6 +127,12 @@ def beta_vae_score(
     -------
     score : float
         Accuracy: about 1 / n_factors for a code that knows nothing, and 1 for a perfect one.
+
+    Raises
+    ------
+    ValueError
+        If Z and W do not fit, a factor does not vary or is the only one, or a number is out of its
+        range.
 
     References
     ----------

@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
 from sklearn_intelvae.model import Model, Pass
-from sklearn_intelvae.objectives._base import Batch
+from sklearn_intelvae.objectives._base import Batch, mean_of_rows
 from sklearn_intelvae.objectives._elbo import Bound
 
 
@@ -55,5 +55,5 @@ class AnnealedCapacity(Bound):
 
     def cost(self, model: Model, batch: Batch, run: Pass, terms: dict[str, Tensor]) -> Tensor:
         """Return how far the mean KL is from what it should be as yet."""
-        kl = terms["kl"] if batch.weight is None else batch.weight * terms["kl"]
-        return self.gamma * (kl.mean() - self.capacity * batch.warmup).abs()
+        kl = mean_of_rows(terms["kl"], batch.weight)
+        return self.gamma * (kl - self.capacity * batch.warmup).abs()

@@ -82,6 +82,13 @@ class Objective(Part):
         return None
 
 
+def mean_of_rows(values: Tensor, weight: Tensor | None) -> Tensor:
+    """Return the mean over the rows of a batch, of which those without weight are none."""
+    if weight is None:
+        return values.mean(0)
+    return torch.tensordot(weight, values, 1) / weight.sum().clamp(min=1e-30)
+
+
 def terms_of_mapping(model: Model, batch: Batch, run: Pass) -> dict[str, Tensor]:
     """Return what the mapping adds to the loss of real rows, by name: penalty, guidance."""
     mapping: Any = model.mapping

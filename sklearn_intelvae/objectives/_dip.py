@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor
 
 from sklearn_intelvae.model import Model, Pass
-from sklearn_intelvae.objectives._base import Batch
+from sklearn_intelvae.objectives._base import Batch, mean_of_rows
 from sklearn_intelvae.objectives._elbo import Bound
 
 
@@ -70,7 +70,7 @@ class DIP(Bound):
         """Return the KL and what covariances cost."""
         C = _covariance(run.q.mean, batch.weight)
         if self.of == "samples":
-            C = C + _mean(run.q.covariance.flatten(1), batch.weight).reshape(C.shape)
+            C = C + mean_of_rows(run.q.covariance, batch.weight)
         variances = C.diagonal()
         covariances = C - torch.diag(variances)
         factor = 10.0 if self.of == "means" else 1.0
@@ -82,13 +82,5 @@ class DIP(Bound):
 
 
 def _covariance(means: Tensor, weight: Tensor | None) -> Tensor:
-    centred = means - _mean(means, weight)
-    weighted = centred if weight is None else (weight / weight.mean())[:, None] * centred
-    return weighted.T @ centred / len(means)
-
-
-def _mean(values: Tensor, weight: Tensor | None) -> Tensor:
-    """Return the mean over the rows of a batch."""
-    if weight is None:
-        return values.mean(0)
-    return (weight / weight.sum()) @ values
+    centred = means - mean_of_rows(means, weight)
+    return mean_of_rows(centred[:, :, None] * centred[:, None], weight)

@@ -21,9 +21,9 @@ Terms = dict[str, Tensor]
 
 
 class Bound(Objective):
-    """Base class of objectives that are the errors of one draw of y, and what y costs.
+    """Base class of objectives whose loss is the reconstruction of one draw of y plus a cost of y.
 
-    A subclass gives ``cost``.
+    A subclass gives ``cost``, which also says how the cost grows with the warm-up.
     """
 
     def cost(self, model: Model, batch: Batch, run: Pass, terms: Terms) -> Tensor:

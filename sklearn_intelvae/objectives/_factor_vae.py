@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import torch
@@ -25,7 +25,9 @@ class FactorVAE(Bound):
 
     The discriminator D, the second player, tells draws of y from rows in which each component is
     taken from another row of the batch, so that they are independent. Its two logits differ by the
-    log ratio of the densities, whose mean is the total correlation of y.
+    log ratio of the densities, whose mean is the total correlation of y. It has the optimizer and
+    the learning rate of the model; KL and total correlation grow with the warm-up. Early stopping
+    and ``n_init`` go by the bound.
 
     Parameters
     ----------
@@ -62,7 +64,12 @@ class FactorVAE(Bound):
     def build(self, model: Model) -> None:
         """Make the discriminator."""
         super().build(model)
-        self.discriminator = MLP(tuple(self.hidden_layer_sizes), activation="leaky_relu")
+        sizes = tuple(self.hidden_layer_sizes)
+        if not all(isinstance(size, Integral) and size > 0 for size in sizes):
+            raise ValueError(
+                f"hidden_layer_sizes of FactorVAE must hold positive integers, got {sizes!r}."
+            )
+        self.discriminator = MLP(sizes, activation="leaky_relu")
         self.discriminator.build(model.n_components, 2)
 
     def players(self, model: Model) -> dict[str, list[nn.Parameter]]:
@@ -74,8 +81,13 @@ class FactorVAE(Bound):
         if player == "model":
             return super().loss(player, model, batch)
         y = _drawn(model, batch)
-        mixed = y.gather(0, _orders(y, batch.generator))
+        mixed = y.gather(0, _sources(y, batch))
         return 0.5 * (self._surprise(y, 0) + self._surprise(mixed, 1)), {}
+
+    def validation_loss(self, model: Model, batch: Batch) -> Tensor:
+        """Return the bound alone: what the discriminator says depends on how good it is."""
+        _, terms = self.loss("model", model, batch._replace(warmup=1.0))
+        return sum((terms[t] for t in ("kl", "penalty") if t in terms), terms["reconstruction"])
 
     def cost(self, model: Model, batch: Batch, run: Pass, terms: Terms) -> Tensor:
         """Return the KL and the weighted total correlation."""
@@ -99,6 +111,9 @@ def _drawn(model: Model, batch: Batch) -> Tensor:
         return model.encode(batch.x).sample(batch.generator)
 
 
-def _orders(y: Tensor, generator: torch.Generator) -> Tensor:
-    """Return an independent order of the rows for each column."""
-    return torch.rand(y.shape, generator=generator, device=y.device).argsort(dim=0)
+def _sources(y: Tensor, batch: Batch) -> Tensor:
+    """Return for each column an order of the rows of its own, or rows drawn by their weight."""
+    if batch.weight is None or not batch.weight.any():
+        return torch.rand(y.shape, generator=batch.generator, device=y.device).argsort(dim=0)
+    shares = batch.weight.expand(y.shape[1], -1)
+    return shares.multinomial(len(y), replacement=True, generator=batch.generator).T

@@ -22,6 +22,10 @@ class PermutationContrast(Objective):
     .. math:: \tfrac{1}{2} \log(1 + e^{-r(x, x')}) + \tfrac{1}{2} \log(1 + e^{r(x, x^*)}).
 
     For :class:`~sklearn_intelvae.PCL`, whose model has no likelihood.
+
+    References
+    ----------
+    Hyvärinen and Morioka, "Nonlinear ICA of Temporally Dependent Stationary Sources", AISTATS 2017.
     """
 
     of_pairs = True
@@ -31,7 +35,7 @@ class PermutationContrast(Objective):
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Return how surprised the regression is by both kinds of pairs."""
         h, previous = model(batch.x, batch.previous)
-        real, other = log_odds(model.regression, h, previous, batch.generator)
+        real, other = log_odds(model.regression, h, previous, batch.generator, batch.weight)
         accuracy = 0.5 * ((real > 0).to(real) + (other < 0).to(real))
         return 0.5 * (F.softplus(-real) + F.softplus(other)), {"accuracy": accuracy}
 

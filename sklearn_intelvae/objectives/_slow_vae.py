@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -10,7 +9,7 @@ import torch
 from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
-from sklearn_intelvae.distributions import HALF_LOG_2PI, expected_distance
+from sklearn_intelvae.distributions import HALF_LOG_2PI
 from sklearn_intelvae.model import Model, Pass
 from sklearn_intelvae.objectives._base import Batch
 from sklearn_intelvae.objectives._elbo import Bound, Terms
@@ -21,12 +20,15 @@ class SlowVAE(Bound):
 
     With x' the row before x, the mean over both of
 
-    .. math:: -\log p(x \mid z) + \beta\, \mathrm{KL}(q(y \mid x) \,\Vert\, p(y))
-              + \gamma\, \mathrm{KL}\Big(q(y \mid x) \,\Big\Vert\, \prod_j
-              \mathrm{Laplace}\big(\mu_j(x'), 1 / \lambda \big) \Big),
+    .. math:: -\log p(x \mid z) + \tfrac{\beta}{2} \mathrm{KL}(q(y \mid x) \,\Vert\, p(y))
+              + \gamma\, \Big( \mathrm{CE}\big(q(y \mid x), \ell(y \mid x') \big)
+              - \tfrac{1}{2} \mathrm{H}(q(y \mid x)) \Big), \qquad
+              \ell(y \mid x') = \prod_j \mathrm{Laplace}\big(y_j; \mu_j(x'), 1 / \lambda \big),
 
-    where x and x' change places for the other half. A step along one factor is likelier than the
-    same step divided among two components: that gives axes a meaning that variances do not.
+    with the cross-entropy CE and the entropy H, where x and x' change places for the other half:
+    the paper's weights, of half a pair. What y costs grows with the warm-up. A step along one
+    factor is likelier than the same step divided among two components: that gives axes a meaning
+    that variances do not.
 
     Rows come before one another in the order of X, or as ``fit(X, X_prev=...)`` says.
 
@@ -35,7 +37,7 @@ class SlowVAE(Bound):
     beta : float, default=1.0
         Weight of the KL from the prior.
     gamma : float, default=10.0
-        Weight of the KL from the row before.
+        Weight of the step from the row before.
     rate : float, default=6.0
         :math:`\lambda`, in units of one over y: one over the mean length of a step.
 
@@ -81,13 +83,11 @@ class SlowVAE(Bound):
     def cost(self, model: Model, batch: Batch, run: Pass, terms: Terms) -> Tensor:
         """Return the KL from the prior, and that from the other row of the pair."""
         q = run.q
-        step = q.mean - q.mean.roll(len(q.mean) // 2, dims=0)
-        distance = expected_distance(step, q.variance.sqrt()).sum(-1)
+        other = q.mean.roll(len(q.mean) // 2, dims=0)
+        terms["kl_step"] = q.kl_from_laplace(other, 1 / self.rate).sum(-1)
         entropy = (q.log_scale + HALF_LOG_2PI + 0.5).sum(-1)
-        constant = step.shape[-1] * math.log(self.rate / 2)
-        terms["kl_step"] = self.rate * distance - constant - entropy
-        cost = torch.add(self.beta * terms["kl"], terms["kl_step"], alpha=self.gamma)
-        return batch.warmup * cost
+        of_step = terms["kl_step"] + 0.5 * entropy
+        return batch.warmup * torch.add(0.5 * self.beta * terms["kl"], of_step, alpha=self.gamma)
 
 
 def _mean_of_pairs(values: Tensor) -> Tensor:

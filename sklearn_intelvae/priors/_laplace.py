@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from sklearn_intelvae import distributions
-from sklearn_intelvae.distributions import HALF_LOG_2PI, expected_distance
 from sklearn_intelvae.priors._base import Prior
 
 _SCALE = math.sqrt(0.5)
@@ -52,5 +51,4 @@ class Laplace(Prior):
 
     def kl_per_component(self, q: distributions.Normal) -> Tensor:
         """Return what each component adds to it, shape (n, n_components)."""
-        distance = expected_distance(q.mean, q.variance.sqrt())
-        return distance / _SCALE + math.log(2 * _SCALE) - q.log_scale - HALF_LOG_2PI - 0.5
+        return q.kl_from_laplace(0.0, _SCALE)

@@ -82,8 +82,8 @@ class Vamp(Prior):
         self.pseudo_inputs.copy_(in_random_order(X, self.n_pseudo_inputs, generator))
 
     def given(self, encode: Callable[[Tensor], Normal]) -> Gaussians:
-        """Return p(y) as the encoder now makes it."""
-        q = encode(self.pseudo_inputs)
+        """Return p(y) as the encoder now makes it; of a full covariance the variances alone."""
+        q = encode(self.pseudo_inputs).marginals()
         return Gaussians(q.mean, q.log_scale, torch.zeros_like(q.mean[:, 0]))
 
 

@@ -150,7 +150,7 @@ class VampMixture(Prior):
     def given(self, encode: Callable[[Tensor], Normal]) -> Gaussians:
         """Return p(y) as it now is."""
         if self.phase in (_NEW, _VAMP, _LEAVING):
-            q = encode(self.pseudo_inputs)
+            q = encode(self.pseudo_inputs).marginals()
             if self.phase != _LEAVING:
                 return Gaussians(q.mean, q.log_scale, self.logits)
             self._let_go(q)

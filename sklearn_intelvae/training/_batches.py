@@ -27,16 +27,20 @@ class Rows:
     index: Tensor
     """Which rows of ``X`` these are."""
     previous: Tensor | None = None
-    """For each row of ``X`` the one before it, if that is asked for."""
+    """For each row of ``X`` the one before it, if pairs are asked for."""
+    is_series: bool = False
+    """Whether the row before each is the one before it in ``X`` instead."""
 
     def __len__(self) -> int:
         return len(self.index)
 
     def take(self, index: Tensor) -> Taken:
         """Return a copy of the rows at ``index`` of ``X``, and what belongs to them."""
-        others = (self.weight, self.previous)
-        taken = (None if t is None else t.index_select(0, index) for t in others)
-        return Taken(self.X.index_select(0, index), *taken)
+        weight = None if self.weight is None else self.weight.index_select(0, index)
+        previous = None if self.previous is None else self.previous.index_select(0, index)
+        if self.is_series:
+            previous = self.X.index_select(0, index - 1)
+        return Taken(self.X.index_select(0, index), weight, previous)
 
 
 class Batches:

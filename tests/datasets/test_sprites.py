@@ -506,7 +506,7 @@ class TestBetweenWholeNumbers:
         assert W.dtype == np.float64
         np.testing.assert_array_equal(W, factors)
         widths = X.reshape(2, 64, 64).any(axis=1).sum(axis=1)
-        assert ((14 <= widths) & (widths <= 16)).all()
+        assert ((widths >= 14) & (widths <= 16)).all()
 
     def test_shapes_are_not(self):
         with pytest.raises(ValueError, match="shapes must be whole numbers"):

@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+import sklearn
 import torch
 from shelf import SMALL
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_intelvae import PCL, InteLVAE
@@ -80,12 +81,16 @@ class TestSeries:
     def test_both_tables_are_checked(self, estimator, series):
         with pytest.raises(ValueError, match="inconsistent numbers of samples"):
             clone(estimator).fit(series, X_prev=series[1:])
-        with pytest.raises(ValueError, match="X has 3 features"):
+        with pytest.raises(ValueError, match="X_prev: X has 3 features"):
             clone(estimator).fit(series, X_prev=series[:, :3])
         broken = series.copy()
         broken[3, 1] = np.nan
         with pytest.raises(ValueError, match="Input X_prev contains NaN"):
             clone(estimator).fit(series, X_prev=broken)
+
+    def test_rows_to_validate_on_need_to_be_a_series_as_the_others_are(self, estimator, series):
+        with pytest.raises(ValueError, match="X_val cannot stand beside X_prev"):
+            clone(estimator).fit(series[1:], X_prev=series[:-1], X_val=series)
 
 
 def test_rows_before_others_are_refused_where_nobody_looks_at_them(series):
@@ -128,6 +133,9 @@ class TestPCL:
         fresh, *_ = make_entangled_factors(4001, perturbation=1.4, random_state=0)
         assert pcl.score(X) > 0.75
         assert pcl.score(X) == pcl.score(X[1:], X_prev=X[:-1])
+        pairs = PCL(4, **SMALL).fit(X[1:], X_prev=X[:-1])
+        with pytest.raises(ValueError, match="was fitted to pairs: score needs X_prev too"):
+            pairs.score(X)
         assert fresh.shape == (4001, 12)
         shuffled = np.random.default_rng(0).permutation(X)
         assert pcl.score(shuffled) == pytest.approx(0.5, abs=0.05)
@@ -141,6 +149,25 @@ class TestPCL:
         whole = pcl.transform(X)
         np.testing.assert_allclose(pcl.transform(3 + X[:5]), pcl.transform(3 + X)[:5], atol=1e-4)
         np.testing.assert_allclose(pcl.transform(X[:1]), whole[:1], atol=1e-5)
+
+    def test_a_short_training_is_normalised_too(self, fitted):
+        _, X, _ = fitted
+        pcl = PCL(4, random_state=0).partial_fit(X)
+        np.testing.assert_allclose(pcl.transform(X).std(axis=0), 1, atol=0.35)
+
+    def test_searches_and_pipelines_pass_on_the_rows_before(self, series):
+        X, X_prev = series[1:], series[:-1]
+        with sklearn.config_context(enable_metadata_routing=True):
+            pcl = PCL(**SMALL).set_fit_request(X_prev=True).set_score_request(X_prev=True)
+            search = GridSearchCV(pcl, {"n_components": [1, 2]}, cv=2, error_score="raise")
+            assert 0 <= search.fit(X, X_prev=X_prev).best_score_ <= 1
+            pipe = Pipeline(
+                [("scaler", StandardScaler()), ("pcl", pcl)], transform_input=["X_prev"]
+            )
+            by_hand = StandardScaler().fit(X)
+            direct = clone(pcl).fit(by_hand.transform(X), X_prev=by_hand.transform(X_prev))
+            expected = direct.transform(by_hand.transform(X))
+            np.testing.assert_array_equal(pipe.fit(X, X_prev=X_prev).transform(X), expected)
 
     def test_rows_without_order_are_told(self):
         X = np.random.default_rng(0).normal(size=(2000, 3))

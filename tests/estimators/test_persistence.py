@@ -255,3 +255,17 @@ def test_objects_of_ones_own_are_still_the_same_after_a_journey(way, X, tmp_path
     vae.mapping = Ring()
     with pytest.raises(ValueError, match="cannot go on with another mapping"):
         vae.partial_fit(X)
+
+
+def schedule(share):
+    return 2 - share
+
+
+def test_a_schedule_is_handed_back_to_load(X, tmp_path):
+    vae = InteLVAE(beta=schedule, **SMALL).fit(X)
+    vae.save(tmp_path / "model")
+    with pytest.raises(ValueError, match=r"load\(path, beta=...\)"):
+        InteLVAE.load(tmp_path / "model")
+    again = InteLVAE.load(tmp_path / "model", beta=schedule)
+    assert np.array_equal(again.transform(X), vae.transform(X))
+    again.partial_fit(X)

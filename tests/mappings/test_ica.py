@@ -87,6 +87,23 @@ def test_draws_that_are_not_finite_are_passed_over():
     assert torch.equal(g.rotation, before)
 
 
+def test_each_turn_is_smaller_than_those_before():
+    """Of Gaussian draws, which say nothing, the turn comes to rest."""
+    generator, g, steps = torch.Generator().manual_seed(0), built(ICA(), 3), []
+    for _ in range(4000):
+        before = g.rotation
+        g.notice(torch.randn(128, 3, generator=generator), None)
+        steps.append(float((g.rotation - before).norm()))
+    assert sum(steps[-400:]) < 0.3 * sum(steps[400:800])
+
+
+def test_draws_that_overflow_do_not_stop_the_training():
+    g, _ = shown(laplace, 2)
+    for value in (torch.inf, torch.nan):
+        g.notice(torch.full((128, 2), value), None)
+    assert g.rotation.isfinite().all()
+
+
 def test_noticing_does_not_disturb_a_gradient_that_is_under_way():
     generator = torch.Generator().manual_seed(0)
     g, _ = shown(laplace, 2)
@@ -113,7 +130,7 @@ def test_a_vae_finds_factors_that_principal_directions_hide():
         likelihood=Gaussian(0.5),
         hidden_layer_sizes=(64,),
         learning_rate_init=3e-3,
-        max_iter=100,
+        max_iter=150,
         random_state=0,
     )
     gaps = {
@@ -121,4 +138,4 @@ def test_a_vae_finds_factors_that_principal_directions_hide():
         for mapping in ("identity", "ica")
     }
     assert gaps["identity"] < 0.3
-    assert gaps["ica"] > 0.55
+    assert gaps["ica"] > 0.5

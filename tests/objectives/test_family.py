@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from sklearn.base import clone
 from torch import distributions as reference
 
 from sklearn_intelvae.distributions import FullNormal, Normal, expected_distance
@@ -96,10 +97,11 @@ class TestAnnealedCapacity:
         apart = (terms["kl"].mean() - 2.0 * share).abs()
         torch.testing.assert_close(loss, terms["reconstruction"] + 7.0 * apart)
 
-    def test_weights_of_rows_count_in_the_mean(self):
-        weight = torch.arange(N_ROWS) / 14.5
+    @pytest.mark.parametrize("scale", [1 / 14.5, 1.0])
+    def test_weights_of_rows_count_in_the_mean(self, scale):
+        weight = torch.arange(N_ROWS) * scale
         loss, terms = loss_and_terms(AnnealedCapacity(capacity=2.0, gamma=7.0), weight=weight)
-        apart = ((weight * terms["kl"]).mean() - 2.0).abs()
+        apart = ((weight * terms["kl"]).sum() / weight.sum() - 2.0).abs()
         torch.testing.assert_close(loss, terms["reconstruction"] + 7.0 * apart)
 
 
@@ -228,6 +230,43 @@ class TestDIP:
         torch.testing.assert_close(terms["covariance_penalty"], alone["covariance_penalty"])
 
 
+@pytest.mark.parametrize("objective", [BetaTC(), DIP(), AnnealedCapacity(), FactorVAE()])
+def test_a_batch_without_weight_is_no_harm(objective):
+    fitted = model()
+    objective = built(clone(objective), fitted)
+    data = batch(weight=torch.zeros(N_ROWS), memo={})
+    for player in objective.players(fitted):
+        assert objective.loss(player, fitted, data)[0].isfinite().all()
+
+
+def test_the_discriminator_mixes_rows_that_have_a_weight():
+    """Rows without one are shifted far; independent components are told to be so all the same."""
+    generator = torch.Generator().manual_seed(0)
+    fitted = model()
+    objective = built(FactorVAE(hidden_layer_sizes=(32, 32)), fitted)
+    optimizer = torch.optim.Adam(objective.parameters(), lr=3e-3)
+    weight = torch.cat([torch.full((256,), 2.0), torch.zeros(256)])
+    for _ in range(300):
+        y = torch.randn(512, 3, generator=generator)
+        y[256:] += 3
+        data = Batch(y, generator, weight=weight, memo={"y": y})
+        loss = weight * objective.loss("discriminator", fitted, data)[0]
+        optimizer.zero_grad()
+        loss.mean().backward()
+        optimizer.step()
+    with torch.no_grad():
+        logits = objective.discriminator(y[:256])
+    assert abs(float((logits[:, 0] - logits[:, 1]).mean())) < 0.1
+
+
+def test_a_factor_vae_is_judged_by_its_bound():
+    fitted = model(mapping=DimensionSelector(3.0))
+    objective = built(FactorVAE(), fitted)
+    _, terms = objective.loss("model", fitted, batch())
+    expected = terms["reconstruction"] + terms["kl"] + terms["penalty"]
+    torch.testing.assert_close(objective.validation_loss(fitted, batch()), expected)
+
+
 class TestSlowVAE:
     @posteriors
     def test_the_kl_of_a_step_is_that_of_a_laplace_distribution(self, posterior):
@@ -244,12 +283,19 @@ class TestSlowVAE:
                     expected += (one.log_prob(y) - laplace.log_prob(y).sum(-1)) / 4000
         torch.testing.assert_close(terms["kl_step"], expected, atol=0.15, rtol=0)
 
-    def test_the_loss_is_the_mean_of_both_rows(self):
+    def test_the_loss_is_the_mean_of_both_rows_with_the_papers_weights(self):
+        """Of a pair: 2 rec + beta KL + gamma (the two cross-entropies - H), of means of both."""
         fitted = model(mapping=DimensionSelector(3.0))
         objective = built(SlowVAE(beta=2.0, gamma=5.0), fitted)
         loss, terms = objective.loss("model", fitted, batch(warmup=0.5))
-        cost = 0.5 * (2.0 * terms["kl"] + 5.0 * terms["kl_step"])
-        torch.testing.assert_close(loss, terms["reconstruction"] + cost + terms["penalty"])
+        data = batch()
+        entropy = 0.0
+        for rows in (data.x, data.previous):
+            entropy = entropy + 0.5 * as_reference(fitted.encode(rows)).entropy()
+        cross_entropies = 2 * (terms["kl_step"] + entropy)
+        pair = 2.0 * terms["kl"] + 5.0 * (cross_entropies - entropy)
+        expected = terms["reconstruction"] + 0.5 * 0.5 * pair + terms["penalty"]
+        torch.testing.assert_close(loss, expected)
 
     def test_the_order_within_pairs_does_not_matter_to_the_steps(self):
         fitted = model()

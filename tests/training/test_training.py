@@ -47,9 +47,11 @@ def test_batches_select_from_a_resident_tensor_with_its_weights():
 
 def test_batches_of_pairs_hold_the_row_before_each():
     X = torch.rand(10, 2)
-    ((x, _, previous),) = Batches(Rows(X, None, torch.tensor([7, 3]), X.roll(1, dims=0)), 4)
+    ((x, _, previous),) = Batches(Rows(X, None, torch.tensor([7, 3]), is_series=True), 4)
     assert torch.equal(x, X[[7, 3]])
     assert torch.equal(previous, X[[6, 2]])
+    ((x, _, previous),) = Batches(Rows(X, None, torch.tensor([7, 3]), X + 1), 4)
+    assert torch.equal(previous, x + 1)
 
 
 class Duel(Objective):
