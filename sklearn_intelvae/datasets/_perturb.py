@@ -20,9 +20,9 @@ _MOST_ALIKE = 0.2
 
 
 class Perturbed(NamedTuple):
-    """Changed rows, the function that renders such rows of any factors, and how large the change is.
+    """Changed rows, what renders such rows of any factors, and how large the change is.
 
-    Of noise there is no such function.
+    Noise is not rendered: of it ``render`` is None.
     """
 
     X: np.ndarray
@@ -155,8 +155,8 @@ def perturb_dataset(
     Raises
     ------
     ValueError
-        If rows lie beyond 0 and 1, are not one for each row of W, or too few to look others up; if a
-        factor does not vary, or `pairs` are not pairs of columns.
+        If rows lie beyond 0 and 1, are not one for each row of W, or too few to look others up; if
+        a factor does not vary, or `pairs` are not pairs of columns.
 
     Warns
     -----
