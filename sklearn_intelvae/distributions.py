@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -34,8 +34,34 @@ class Distribution(Protocol):
         """Draw once for each row of parameters."""
 
 
+class _Gaussian:
+    """What Gaussians with mean, variance and log_scale do whatever their covariance is.
+
+    Terms of a component are those given the components before it, and add up; what each alone has
+    to say the marginals know.
+    """
+
+    def sample(self: Any, generator: torch.Generator) -> Tensor:
+        """Draw once for each row, differentiably in the parameters."""
+        m = self.mean
+        return self.at(torch.randn(m.shape, generator=generator, dtype=m.dtype, device=m.device))
+
+    def kl_from_standard(self: Any) -> Tensor:
+        """Return what each component adds to KL(self || N(0, I)) of each row, shape (n, d)."""
+        return 0.5 * (self.mean.square() + self.variance - 1) - self.log_scale
+
+    def entropy_per_component(self: Any) -> Tensor:
+        """Return what each component adds to the entropy of each row, shape (n, d)."""
+        return self.log_scale + HALF_LOG_2PI + 0.5
+
+    def kl_from_laplace(self: Any, location: Tensor | float, scale: float) -> Tensor:
+        """Return what each component adds to KL(self || Laplace(location, scale)), shape (n, d)."""
+        distance = expected_distance(self.mean - location, self.variance.sqrt())
+        return distance / scale + math.log(2 * scale) - self.entropy_per_component()
+
+
 @dataclass(frozen=True)
-class Normal:
+class Normal(_Gaussian):
     """Independent Gaussians, N(mean, exp(log_scale)^2).
 
     ``log_scale`` is one number, one per feature, or one per row and feature.
@@ -60,11 +86,6 @@ class Normal:
         """Return the points that standard normal ``noise`` stands for."""
         return torch.addcmul(self.mean, self.log_scale.exp(), noise)
 
-    def sample(self, generator: torch.Generator) -> Tensor:
-        """Draw once for each row, differentiably in the parameters."""
-        m = self.mean
-        return self.at(torch.randn(m.shape, generator=generator, dtype=m.dtype, device=m.device))
-
     @property
     def variance(self) -> Tensor:
         """The variance, in the shape of ``log_scale``."""
@@ -83,14 +104,6 @@ class Normal:
         """Return the distributions of the components, each alone."""
         return self
 
-    def kl_from_standard(self) -> Tensor:
-        """Return KL(self || N(0, 1)) of each row and component, shape (n, d)."""
-        return 0.5 * (self.mean.square() + self.variance - 1) - self.log_scale
-
-    def kl_from_laplace(self, location: Tensor | float, scale: float) -> Tensor:
-        """Return KL(self || Laplace(location, scale)) of each row and component, shape (n, d)."""
-        return _kl_from_laplace(self, location, scale)
-
     def mixture_log_prob(self, y: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return the log density of the mixture of all n rows, and of each of its components.
 
@@ -101,7 +114,7 @@ class Normal:
 
 
 @dataclass(frozen=True)
-class FullNormal:
+class FullNormal(_Gaussian):
     """Gaussians with covariances, N(mean, L L^T).
 
     ``mean`` has shape (n, d), the lower triangular ``factor`` L (n, d, d), its diagonal positive.
@@ -119,11 +132,6 @@ class FullNormal:
     def at(self, noise: Tensor) -> Tensor:
         """Return the points that standard normal ``noise`` stands for."""
         return self.mean + (self.factor @ noise[..., None])[..., 0]
-
-    def sample(self, generator: torch.Generator) -> Tensor:
-        """Draw once for each row, differentiably in the parameters."""
-        m = self.mean
-        return self.at(torch.randn(m.shape, generator=generator, dtype=m.dtype, device=m.device))
 
     @property
     def variance(self) -> Tensor:
@@ -147,17 +155,6 @@ class FullNormal:
     def marginals(self) -> Normal:
         """Return the distributions of the components, each alone."""
         return Normal(self.mean, 0.5 * self.variance.log())
-
-    def kl_from_standard(self) -> Tensor:
-        """Return what each component adds to KL(self || N(0, I)) of each row, shape (n, d).
-
-        That is given the components before it; for each alone ask the marginals.
-        """
-        return 0.5 * (self.mean.square() + self.variance - 1) - self.log_scale
-
-    def kl_from_laplace(self, location: Tensor | float, scale: float) -> Tensor:
-        """Return what each component adds to KL(self || Laplace(location, scale)), shape (n, d)."""
-        return _kl_from_laplace(self, location, scale)
 
     def mixture_log_prob(self, y: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return the log density of the mixture of all n rows, and of each of its components.
@@ -215,12 +212,6 @@ class Bernoulli:
     def sample(self, generator: torch.Generator) -> Tensor:
         """Draw zeros and ones."""
         return torch.bernoulli(self.mean, generator=generator)
-
-
-def _kl_from_laplace(q: Normal | FullNormal, location: Tensor | float, scale: float) -> Tensor:
-    distance = expected_distance(q.mean - location, q.variance.sqrt())
-    entropy = q.log_scale + HALF_LOG_2PI + 0.5
-    return distance / scale + math.log(2 * scale) - entropy
 
 
 def expected_distance(mean: Tensor, scale: Tensor) -> Tensor:

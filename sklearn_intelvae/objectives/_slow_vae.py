@@ -9,7 +9,6 @@ import torch
 from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
-from sklearn_intelvae.distributions import HALF_LOG_2PI
 from sklearn_intelvae.model import Model, Pass
 from sklearn_intelvae.objectives._base import Batch
 from sklearn_intelvae.objectives._elbo import Bound, Terms
@@ -85,8 +84,7 @@ class SlowVAE(Bound):
         q = run.q
         other = q.mean.roll(len(q.mean) // 2, dims=0)
         terms["kl_step"] = q.kl_from_laplace(other, 1 / self.rate).sum(-1)
-        entropy = (q.log_scale + HALF_LOG_2PI + 0.5).sum(-1)
-        of_step = terms["kl_step"] + 0.5 * entropy
+        of_step = terms["kl_step"] + 0.5 * q.entropy_per_component().sum(-1)
         return batch.warmup * torch.add(0.5 * self.beta * terms["kl"], of_step, alpha=self.gamma)
 
 
