@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from numbers import Integral
 from typing import Any, ClassVar
 
 from sklearn.utils._param_validation import StrOptions
@@ -60,7 +61,10 @@ class MLP(Part):
     def build(self, n_inputs: int, n_outputs: int) -> None:
         """Make the layers."""
         self._validate()
-        *hidden, last = pairwise((n_inputs, *self.hidden_layer_sizes, n_outputs))
+        sizes = tuple(self.hidden_layer_sizes)
+        if not all(isinstance(size, Integral) and size > 0 for size in sizes):
+            raise ValueError(f"hidden_layer_sizes of MLP must be positive integers, got {sizes!r}.")
+        *hidden, last = pairwise((n_inputs, *sizes, n_outputs))
         layers: list[nn.Module] = []
         for widths in hidden:
             layers += [nn.Linear(*widths), ACTIVATIONS[self.activation]()]

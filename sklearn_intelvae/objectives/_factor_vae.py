@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, ClassVar
 
 import torch
@@ -64,12 +64,7 @@ class FactorVAE(Bound):
     def build(self, model: Model) -> None:
         """Make the discriminator."""
         super().build(model)
-        sizes = tuple(self.hidden_layer_sizes)
-        if not all(isinstance(size, Integral) and size > 0 for size in sizes):
-            raise ValueError(
-                f"hidden_layer_sizes of FactorVAE must hold positive integers, got {sizes!r}."
-            )
-        self.discriminator = MLP(sizes, activation="leaky_relu")
+        self.discriminator = MLP(self.hidden_layer_sizes, activation="leaky_relu")
         self.discriminator.build(model.n_components, 2)
 
     def players(self, model: Model) -> dict[str, list[nn.Parameter]]:

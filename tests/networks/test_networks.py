@@ -57,3 +57,9 @@ def test_a_shape_that_is_not_the_rows_is_refused(network):
 def test_too_many_halvings_are_refused():
     with pytest.raises(ValueError, match="give fewer channels"):
         ConvEncoder((1, 4, 4), (4, 8, 16)).build(16, 2)
+
+
+@pytest.mark.parametrize("sizes", [(0,), (-3,), (8, 2.5), "16"])
+def test_layers_need_a_positive_width(sizes):
+    with pytest.raises(ValueError, match="hidden_layer_sizes"):
+        MLP(sizes).build(4, 2)
