@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import pairwise
 from numbers import Integral, Real
 from typing import NamedTuple
@@ -183,9 +184,9 @@ def perturb_dataset(
     ((500, 256), True)
     """
     W = check_array(W, dtype=np.float64, input_name="W")
-    low, span = _range(W)
+    middle, reach = _range(W)
     turned = _turned_axes(pairs, W.shape[1])
-    rows_of = _rows_of(render, W, low, span)
+    rows_of = _rows_of(render, W, reach)
     X = rows_of(W)[1]
     if X.ndim != 2 or len(X) != len(W):
         raise ValueError(
@@ -196,34 +197,48 @@ def perturb_dataset(
     seed = int(check_random_state(random_state).randint(2**31))
     generator = torch.Generator().manual_seed(seed)
     m = _network(W.shape[1], X.shape[1], generator)
-
-    def changed(w):
-        w, rows = rows_of(w)
-        unit = torch.from_numpy(((w - low) / span).astype(np.float32))
-        F = torch.from_numpy(rows) + epsilon * m(unit)
-        return unit, F.clamp(0, 1) if clip else F
-
-    def at(unit):
-        return changed(unit.double().numpy() * span + low)
-
-    differences = _train(m, at, turned, delta, max_iter, generator)
+    changed = _Changed(rows_of, m, epsilon, clip, middle, reach)
+    differences = _train(changed, turned, delta, max_iter, generator)
     for i, j in pairs:
-        difference = differences[i] + differences[j]
-        if difference >= 0:
-            warnings.warn(
-                f"The change does not hide factors {i} and {j}: in their frame the orthogonality "
-                f"gap is still smaller than in the turned one, by {difference:.3f} nats. Try a "
-                "larger epsilon, more max_iter, or other pairs: factors whose effects are of a "
-                "similar size.",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
+        _warn_if_not_hidden(i, j, differences[i] + differences[j])
+    return _compared(X, changed(W), changed)
 
-    def perturbed(w):
+
+@dataclass(frozen=True)
+class _Changed:
+    """The function F: rows of some factors, changed by the network m."""
+
+    rows_of: Callable
+    m: nn.Module
+    epsilon: float
+    clip: bool
+    middle: np.ndarray
+    reach: np.ndarray
+
+    def __call__(self, W):
         with torch.no_grad():
-            return changed(np.asarray(w, dtype=np.float64))[1].numpy()
+            return self._at(np.asarray(W, dtype=np.float64))[1].numpy()
 
-    return _compared(X, perturbed(W), perturbed)
+    def at_units(self, units):
+        """Return the changed rows at factors that span -1 to 1, and where these really are."""
+        return self._at(units.double().numpy() * self.reach + self.middle)
+
+    def _at(self, W):
+        W, rows = self.rows_of(W)
+        units = torch.from_numpy(((W - self.middle) / self.reach).astype(np.float32))
+        F = torch.from_numpy(rows) + self.epsilon * self.m(units)
+        return units, F.clamp(0, 1) if self.clip else F
+
+
+def _warn_if_not_hidden(i, j, difference):
+    if difference >= 0:
+        warnings.warn(
+            f"The change does not hide factors {i} and {j}: in their frame the orthogonality gap "
+            f"is still smaller than in the turned one, by {difference:.3f} nats. Try a larger "
+            "epsilon, more max_iter, or other pairs: factors whose effects are of a similar size.",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
 
 
 def _check_range(X, name):
@@ -245,7 +260,7 @@ def _compared(X, changed, render):
 
 
 def _range(W):
-    """Return the middle and half of the span of each factor."""
+    """Return the middle of each factor's span, and how far it reaches from there."""
     low, high = W.min(axis=0), W.max(axis=0)
     if (low == high).any():
         raise ValueError(
@@ -272,17 +287,17 @@ def _turned_axes(pairs, n_factors):
     return turned
 
 
-def _rows_of(render, W, low, span):
+def _rows_of(render, W, reach):
     """Return a function of factors to rows, and to the factors that these really have."""
     if callable(render):
         return lambda w: (w, np.asarray(render(w), dtype=np.float32))
     X = check_array(render, dtype=np.float32, input_name="render")
     if len(X) != len(W):
         raise ValueError(f"render holds {len(X)} rows and W {len(W)}; each row needs its factors.")
-    tree = cKDTree((W - low) / span)
+    tree = cKDTree(W / reach)
 
     def looked_up(w):
-        nearest = tree.query((w - low) / span)[1]
+        nearest = tree.query(w / reach)[1]
         return W[nearest], X[nearest]
 
     return looked_up
@@ -299,17 +314,17 @@ def _network(n_inputs, n_outputs, generator):
     return nn.Sequential(*layers)
 
 
-def _train(m, at, turned, delta, max_iter, generator):
+def _train(changed, turned, delta, max_iter, generator):
     """Train m, and return what each axis adds to the difference of the gaps in the end."""
     k = len(turned)
     directions = torch.from_numpy(np.concatenate([turned, np.eye(k)])).float()
-    optimizer = torch.optim.Adam(m.parameters(), lr=_RATE)
+    optimizer = torch.optim.Adam(changed.m.parameters(), lr=_RATE)
     signs = torch.tensor([1.0, -1.0])[:, None, None]
     differences = []
     for _ in range(max_iter):
         w = 2 * torch.rand(_BATCH, k, generator=generator) - 1
         ends = w[:, None, None] + delta * signs * directions
-        places, rows = at(ends.reshape(-1, k))
+        places, rows = changed.at_units(ends.reshape(-1, k))
         (a, b), (u, v) = (t.reshape(_BATCH, 2, 2 * k, -1).unbind(1) for t in (rows, places))
         apart = (u - v).square().sum(-1)
         if (apart == 0).float().mean() > _MOST_ALIKE:
