@@ -100,7 +100,7 @@ def unpack(value: Any, tensors: dict[str, np.ndarray]) -> Any:
         return _mixture(**unpack(content, tensors))
     items = unpack(content, tensors) if kind in ("parts", "random_state") else content
     if kind == "parts":
-        return next(kind for kind in _KINDS_OF_PARTS if set(kind._fields) == set(items))(**items)
+        return next(cls for cls in _KINDS_OF_PARTS if set(cls._fields) == set(items))(**items)
     if kind == "random_state":
         random_state = np.random.RandomState()
         random_state.set_state(items)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -30,6 +30,7 @@ from sklearn_intelvae.estimators._restarts import (
     seeds_of_starts,
     seeds_of_trials,
 )
+from sklearn_intelvae.estimators._rows import rows_of
 from sklearn_intelvae.exceptions import DivergenceError
 from sklearn_intelvae.objectives import Objective
 from sklearn_intelvae.training import (
@@ -52,7 +53,7 @@ def fitted_attributes(
     device = _inputs.resolve_device(estimator.device)
     seed = draw_seed(estimator.random_state)
     objective = _objective_of(estimator)
-    train, valid = _rows(estimator, data, objective, device, seed, one_epoch)
+    train, valid = rows_of(estimator, data, objective, device, seed, one_epoch)
     sizes = _sizes(estimator, train, one_epoch)
     n_init = 1 if resume or one_epoch else estimator.n_init
     tasks = FitTasks(estimator, data.X, y, sizes.n_epochs, n_init, silent=one_epoch)
@@ -123,10 +124,9 @@ def _fit_from(job: _Job, seed: int) -> Fit:
     """Train once, with weights, an order of the rows and noise that follow from ``seed``."""
     seed = _promising(job, seed)
     parts, model, objective = _words(job, seed)
-    X = job.data.X
 
     def attributes(net: PlayerNet) -> dict[str, Any]:
-        return attributes_of(job.estimator, net, parts, X, job.resume)
+        return attributes_of(job.estimator, net, parts, job.data, job.resume)
 
     callbacks = _callbacks(job.estimator, job.valid)
     callbacks += job.tasks.of_a_start(lambda net: copy.deepcopy(attributes(net)))
@@ -137,7 +137,7 @@ def _fit_from(job: _Job, seed: int) -> Fit:
         net.train(job.train, job.valid, job.sizes.n_epochs)
     except DivergenceError as error:
         job.tasks.pass_over(net)
-        raise explained(job.estimator, attributes(net), X) from error
+        raise explained(job.estimator, attributes(net), job.data.X) from error
     return net, attributes(net)
 
 
@@ -167,8 +167,7 @@ def _trial(job: _Job, seed: int) -> float:
 
 def _give_head_start(job: _Job, model: Any, seed: int) -> None:
     """Let the encoder of a short fit begin where the mapping would guide it."""
-    guided = hasattr(getattr(model, "mapping", None), "guide")
-    if job.sizes.head_start and not job.resume and guided:
+    if job.sizes.head_start and not job.resume and job.estimator._kind.is_guided(model):
         follow_guidance(
             model,
             job.train,
@@ -228,57 +227,6 @@ def _objective_of(estimator: Any) -> Objective:
             "sklearn_intelvae.objectives.Objective, or be one of the names that it may have."
         )
     return objective
-
-
-def _rows(
-    estimator: Any,
-    data: _inputs.Data,
-    objective: Objective,
-    device: str,
-    seed: int,
-    one_epoch: bool,
-) -> tuple[Rows, Rows | None]:
-    """Return the rows to train on and those to validate on, on the device."""
-    if data.X_prev is not None and not objective.of_pairs:
-        raise ValueError(
-            f"X_prev has no effect on {type(objective).__name__}, which looks at single rows: "
-            "leave it out, or take an objective of pairs, such as SlowVAE."
-        )
-    rows = _resident(data.X, data.weight, data.X_prev, objective.of_pairs, device)
-    if data.X_val is not None:
-        return rows, _resident(data.X_val, None, None, objective.of_pairs, device)
-    if not estimator.early_stopping or one_epoch:
-        return rows, None
-    train, valid = _inputs.split_rows(
-        len(rows), estimator.validation_fraction, generator_from(seed + 2)
-    )
-    return tuple(replace(rows, index=rows.index[i.to(device)]) for i in (train, valid))  # type: ignore[return-value]
-
-
-def _resident(
-    X: np.ndarray,
-    weight: np.ndarray | None,
-    X_prev: np.ndarray | None,
-    of_pairs: bool,
-    device: str,
-) -> Rows:
-    """Return rows on the device, with the row before each if pairs are asked for.
-
-    The first row of a series has none before it, and is not among those to train on.
-    """
-    x = torch.from_numpy(X).to(device)
-    w = None if weight is None else torch.from_numpy(weight).to(device)
-    index = torch.arange(len(x), device=device)
-    if not of_pairs:
-        return Rows(x, w, index)
-    if X_prev is not None:
-        return Rows(x, w, index, torch.from_numpy(X_prev).to(device))
-    if len(x) < 3:
-        raise ValueError(
-            f"a series of {len(x)} rows is too short for pairs: pass at least 3 rows in their "
-            "order, or the row before each as X_prev."
-        )
-    return Rows(x, w, index[1:], is_series=True)
 
 
 def _callbacks(estimator: Any, valid: Rows | None) -> list[Any]:

@@ -35,6 +35,10 @@ class Kind(ABC):
         """Return how many starts are to be tried before the fit."""
         return 1
 
+    def is_guided(self, model: Any) -> bool:
+        """Whether a mapping says where rows should go, which a short fit begins with."""
+        return False
+
     def attributes(self, model: Any, X: np.ndarray) -> dict[str, Any]:
         """Return the fitted attributes that only this kind of model has."""
         return {}

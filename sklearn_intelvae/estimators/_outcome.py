@@ -10,6 +10,7 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_intelvae.estimators._description import description
+from sklearn_intelvae.estimators._inputs import Data
 from sklearn_intelvae.exceptions import DivergenceError
 from sklearn_intelvae.objectives import Objective
 from sklearn_intelvae.training import PlayerNet
@@ -18,7 +19,7 @@ STEPS_TO_LEARN = 1000
 
 
 def attributes_of(
-    estimator: Any, net: PlayerNet, parts: Any, X: np.ndarray, resume: bool
+    estimator: Any, net: PlayerNet, parts: Any, data: Data, resume: bool
 ) -> dict[str, Any]:
     """Return the fitted attributes that the net's present state amounts to."""
     earlier = estimator.history_ if resume else []
@@ -33,14 +34,15 @@ def attributes_of(
         "n_iter_": len(history),
         "loss_curve_": [row["train_loss"] for row in history],
         "validation_scores_": [-row["valid_loss"] for row in history if "valid_loss" in row],
-        **estimator._kind.attributes(module, X),
+        **estimator._kind.attributes(module, data.X),
+        "_given_pairs": data.X_prev is not None,
         "_n_intermediary": module.n_components,
         "_objective": net.criterion_,
         "_parts": parts,
         "_described": description(estimator),
         "_training_state": net.state(),
     }
-    return attributes | _as_fitted(estimator, attributes)._attributes_of_rows(X)
+    return attributes | _as_fitted(estimator, attributes)._attributes_of_rows(data.X)
 
 
 def _as_fitted(estimator: Any, attributes: dict[str, Any]) -> Any:

@@ -64,6 +64,10 @@ class Sentence(Kind):
             _inputs.check_count(f"n_trials of {name}", n_trials)
         return max(asked.values())
 
+    def is_guided(self, model: Model) -> bool:
+        """Whether the mapping guides its rows."""
+        return hasattr(model.mapping, "guide")
+
     def attributes(self, model: Model, X: np.ndarray) -> dict[str, Any]:
         """Return how much each component of y tells about X."""
         rows = torch.from_numpy(X[:: -(-len(X) // _DIAGNOSTIC_ROWS)])

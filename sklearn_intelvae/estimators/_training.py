@@ -121,7 +121,7 @@ class TrainingMixin:
                 if name in before:
                     setattr(self, name, before[name])
             raise
-        vars(self).update(attributes, _given_pairs=data.X_prev is not None)
+        vars(self).update(attributes)
         return self
 
     def __sklearn_is_fitted__(self):

@@ -12,7 +12,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_intelvae import PCL, InteLVAE
+from sklearn_intelvae import PCL, DivergenceError, InteLVAE
 from sklearn_intelvae.contrast import PairRegression, log_odds
 from sklearn_intelvae.datasets import make_entangled_factors, make_mini_sprites
 from sklearn_intelvae.metrics import mean_correlation
@@ -180,6 +180,12 @@ class TestPCL:
         search.fit(series)
         assert 0 <= search.best_score_ <= 1
         assert search.best_estimator_[-1].get_feature_names_out()[0] == "pcl0"
+
+    def test_what_survives_a_divergence_can_be_scored(self, series):
+        wild = PCL(**SMALL | {"learning_rate_init": 1e30})
+        with pytest.raises(DivergenceError) as caught:
+            wild.fit(series)
+        assert 0 <= caught.value.estimator.score(series) <= 1
 
     def test_images(self):
         X, _, X_prev, _ = make_mini_sprites(200, paired=True, random_state=0)

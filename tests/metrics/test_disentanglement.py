@@ -186,8 +186,12 @@ class TestLaws:
 
     def test_what_is_given_is_left_as_it_is(self, name):
         Z, W = mixed(200)
-        Z.flags.writeable = W.flags.writeable = False
+        before = Z.copy(), W.copy()
         scored(name, Z, W)
+        for then, now in zip(before, (Z, W), strict=True):
+            np.testing.assert_array_equal(then, now)
+        Z.flags.writeable = W.flags.writeable = False
+        assert scored(name, Z, W) == scored(name, *before)
 
     def test_an_int_gives_the_same_number_and_the_global_generator_rests(self, name):
         Z, W = mixed(200)
