@@ -75,7 +75,8 @@ early_stopping : bool, default=False
     the best weights. The loss is taken fully warmed up and with the same noise each time; that of
     a game is its loss of real rows. Epochs of the warm-up do not count.
 validation_fraction : float, default=0.1
-    Fraction of the rows to set aside, at random, if no ``X_val`` is passed to ``fit``.
+    Fraction of the rows to set aside if no ``X_val`` is passed to ``fit``: of a series, for an
+    objective of pairs, its last rows, and of other rows some at random.
 n_iter_no_change : int, default=10
     Epochs without an improvement by ``tol`` before training stops.
 tol : float, default=1e-4

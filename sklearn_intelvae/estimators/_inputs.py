@@ -121,9 +121,9 @@ def _as_numpy(X: Any) -> Any:
 
 
 def split_rows(
-    n_samples: int, fraction: float, generator: torch.Generator
+    n_samples: int, fraction: float, generator: torch.Generator | None
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return shuffled indices of the rows to train on and of those to validate on."""
+    """Return which rows to train on and which to validate on: the last ones without a generator."""
     n_valid = math.ceil(fraction * n_samples)
     if n_samples - n_valid < 2:
         raise ValueError(
@@ -131,6 +131,8 @@ def split_rows(
             f"(validation_fraction={fraction}) and leaves too few to train on; pass more rows, a "
             "smaller validation_fraction, or X_val."
         )
+    if generator is None:
+        return torch.arange(n_samples - n_valid), torch.arange(n_samples - n_valid, n_samples)
     order = torch.randperm(n_samples, generator=generator, device=generator.device)
     return order[n_valid:], order[:n_valid]
 

@@ -88,8 +88,7 @@ class PCL(
 
     ``X_prev`` is scikit-learn metadata. In a search, ask for it with
     ``set_fit_request(X_prev=True)`` and ``set_score_request(X_prev=True)``; in a pipeline, have
-    ``Pipeline(transform_input=["X_prev"])`` scale it too. ``early_stopping`` sets rows aside at
-    random, so that neighbours of theirs are trained on.
+    ``Pipeline(transform_input=["X_prev"])`` scale it too.
 
     References
     ----------

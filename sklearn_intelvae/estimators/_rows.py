@@ -33,9 +33,9 @@ def rows_of(
         return rows, _resident(data.X_val, None, None, objective.of_pairs, device)
     if not estimator.early_stopping or one_epoch:
         return rows, None
-    train, valid = _inputs.split_rows(
-        len(rows), estimator.validation_fraction, generator_from(seed + 2)
-    )
+    # of a series single rows are as good as known by their neighbours
+    generator = None if rows.is_series else generator_from(seed + 2)
+    train, valid = _inputs.split_rows(len(rows), estimator.validation_fraction, generator)
     train, valid = (rows.index[i.to(device)] for i in (train, valid))
     return replace(rows, index=train), replace(rows, index=valid)
 

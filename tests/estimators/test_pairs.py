@@ -62,6 +62,12 @@ class TestSeries:
         given = clone(estimator).fit(series[:200], X_val=series[200:])
         assert np.isfinite(given.validation_scores_).all()
 
+    def test_the_rows_set_aside_are_the_last_of_a_series(self, estimator, series):
+        estimator = clone(estimator).set_params(early_stopping=True)
+        whole = clone(estimator).fit(series)
+        parts = estimator.fit(series[:270], X_val=series[269:])
+        np.testing.assert_array_equal(whole.validation_scores_, parts.validation_scores_)
+
     def test_weights_count(self, estimator, series):
         weight = np.ones(len(series))
         weight[:150] = 0
