@@ -41,6 +41,7 @@ class Model(nn.Module):
 
         X -> encoder -> q(y | X) -> y -> g -> z -> decoder -> p(X | z)
 
+    A mapping that has ``to_decoder`` has a say in what of z the decoder is given.
     Made by :func:`build_model`. ``n_features``, ``n_components`` and ``n_latent`` are the numbers
     of columns of X, y and z.
     """
@@ -70,11 +71,16 @@ class Model(nn.Module):
 
     def decode(self, z: Tensor) -> Distribution:
         """Return p(x | z)."""
-        return self.likelihood(self.decoder(z))
+        return self.likelihood(self.decoder_output(z))
+
+    def decoder_output(self, z: Tensor) -> Tensor:
+        """Return what the likelihood is given."""
+        to_decoder = getattr(self.mapping, "to_decoder", None)
+        return self.decoder(z if to_decoder is None else to_decoder(z))
 
     def decoded_mean(self, z: Tensor) -> Tensor:
         """Return the mean of p(x | z), without what else belongs to it."""
-        likelihood, h = self.likelihood, self.decoder(z)
+        likelihood, h = self.likelihood, self.decoder_output(z)
         mean = getattr(likelihood, "mean", None)
         return mean(h) if callable(mean) else likelihood(h).mean
 
@@ -139,7 +145,8 @@ def check_hooks(model: Model, x: Tensor) -> None:
     y = torch.linspace(-1, 1, n * model.n_components).to(x).reshape(n, -1)
     with torch.no_grad():
         z = model.mapping(y)
-        for hook, rows in {"penalty": (y, z), "guide": (x, y), "regions": (y,)}.items():
+        hooks = {"penalty": (y, z), "guide": (x, y), "regions": (y,), "to_decoder": (z,)}
+        for hook, rows in hooks.items():
             method = getattr(model.mapping, hook, None)
             if method is None:
                 continue
@@ -149,11 +156,11 @@ def check_hooks(model: Model, x: Tensor) -> None:
                     "would call it; give the attribute another name."
                 )
             shape = tuple(method(*rows).shape)
-            if shape != (n,) and (shape or hook == "regions"):
-                wanted = "(n,)" if hook == "regions" else "(n,) or ()"
+            wanted = {"regions": [(n,)], "to_decoder": [tuple(z.shape)]}.get(hook, [(n,), ()])
+            if shape not in wanted:
                 raise ValueError(
-                    f"mapping {name}: {hook} must return a tensor of shape {wanted} for n rows; "
-                    f"for {n} rows it gave {shape}."
+                    f"mapping {name}: {hook} must return a tensor of shape "
+                    f"{' or '.join(map(str, wanted))} for {n} rows; it gave {shape}."
                 )
 
 

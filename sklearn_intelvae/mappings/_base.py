@@ -20,6 +20,8 @@ class Mapping(Part):
       200 steps begins with a hundred in which the encoder minimises this alone;
     - ``notice(y, weight)``, which sees the draws of each training batch, and the weights of its
       rows or None, for running statistics;
+    - ``to_decoder(z)``, of the shape of z, which the decoder is given in place of z, for a g that
+      turns while the decoder learns;
     - ``regions(y)``, an integer for each row, when g divides its domain into regions;
     - ``warm_up(fraction)``, which is told before each training step how far the KL term is warmed
       up, from 0 to 1, and may soften g in training mode until it is;

@@ -17,14 +17,19 @@ def _one_has(method: str) -> Callable[[Compose], bool]:
     return lambda mapping: hasattr(mapping.first, method) or hasattr(mapping.second, method)
 
 
+def _second_has(method: str) -> Callable[[Compose], bool]:
+    return lambda mapping: hasattr(mapping.second, method)
+
+
 class Compose(Mapping):
     """Apply one mapping after the other: g(y) = second(first(y)).
 
     The second is built for what the first returns, whatever its width. The composition has
     ``penalty`` and ``guide`` if one of the two has, the sum of theirs, and ``regions`` if one of
-    the two has: those of the first, or else those of the second at first(y). It costs what its
-    mappings cost, and the first once more at each training step for each of these. Use it to give
-    z two structures at a time; for more than two mappings, compose compositions.
+    the two has: those of the first, or else those of the second at first(y), and
+    ``to_decoder`` if the second has it. It costs what its mappings cost, and the first once more at
+    each training step for each of these. Use it to give z two structures at a time; for more than
+    two mappings, compose compositions.
 
     Parameters
     ----------
@@ -84,6 +89,11 @@ class Compose(Mapping):
         for mapping, inputs in ((self.first, y), (self.second, self.first(y))):
             if hasattr(mapping, "notice"):
                 mapping.notice(inputs, weight)  # type: ignore[operator]
+
+    @available_if(_second_has("to_decoder"))
+    def to_decoder(self, z: Tensor) -> Tensor:
+        """Return what the second mapping gives to the decoder."""
+        return self.second.to_decoder(z)  # type: ignore[operator]
 
     @available_if(_one_has("penalty"))
     def penalty(self, y: Tensor, z: Tensor) -> Tensor:

@@ -22,18 +22,22 @@ class ICA(Mapping):
     them and the factors is a turn. Independent component analysis finds it as long as at most one
     factor is Gaussian: that is the bias here. The turn leaves the standard normal prior as it is.
 
-    Q is not trained by the loss, which depends on it only until the decoder has followed. It
-    follows the draws of y that training makes, by parts of steps of FastICA on the last 2048 of
-    them at every fourth batch, at first by a tenth of a step and then by ever less, while the
-    decoder learns from z.
+    Q is not trained by the loss, which does not depend on it: the decoder is given
+    :math:`Q^\top z`. So bound, samples and reconstructions are those of a model without the turn,
+    and what is new is z. Q follows the draws of y that training makes, by parts of steps of FastICA
+    on the last 2048 of them at every fourth batch, at first by a tenth of a step and then by ever
+    less.
+
+    As the first of two mappings in :class:`Compose` it turns what the second gets, and nothing is
+    turned back: the second and the decoder follow.
 
     Notes
     -----
     What is found is as good as y is white and as the factors are independent; a linear method on X
     itself, such as :class:`sklearn.decomposition.FastICA`, finds it where X is a nearly linear
     function of the factors. Components that have collapsed count as Gaussian: if there are several
-    Gaussian ones, their turn among each other is arbitrary and found late or never. So take as many
-    components as there are factors.
+    Gaussian ones, their turn among each other is arbitrary, and z of more components than there are
+    factors may mix the surplus ones.
 
     References
     ----------
@@ -77,6 +81,10 @@ class ICA(Mapping):
     def forward(self, y: Tensor) -> Tensor:
         """Return the turned rows."""
         return y @ self.rotation.T
+
+    def to_decoder(self, z: Tensor) -> Tensor:
+        """Return y, so that a turn does not disturb what the decoder has learned."""
+        return z @ self.rotation
 
     @torch.no_grad()
     def notice(self, y: Tensor, weight: Tensor | None) -> None:

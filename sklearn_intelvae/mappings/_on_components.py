@@ -23,9 +23,9 @@ class OnComponents(Mapping):
 
     z begins with what the mapping makes of the components that it is given, in the order in which
     they are named; the others follow, unchanged, in the order that they had. ``penalty``,
-    ``guide`` and ``regions`` are those of the inner mapping, if it has them. It costs what the
-    inner mapping costs, and a reordering of columns. Use it when only a part of what varies has
-    the structure, such as an angle beside a size and a colour.
+    ``guide``, ``regions`` and ``to_decoder`` are those of the inner mapping, if it has them. It
+    costs what the inner mapping costs, and a reordering of columns. Use it when only a part of what
+    varies has the structure, such as an angle beside a size and a colour.
 
     Parameters
     ----------
@@ -92,6 +92,13 @@ class OnComponents(Mapping):
     def notice(self, y: Tensor, weight: Tensor | None) -> None:
         """Show the inner mapping its part of the draws."""
         self.mapping.notice(self._split(y)[0], weight)  # type: ignore[operator]
+
+    @available_if(_inner_has("to_decoder"))
+    def to_decoder(self, z: Tensor) -> Tensor:
+        """Return what the inner mapping gives to the decoder, then the rest."""
+        n_mapped = z.shape[1] - len(self.order) + len(self.components)
+        given = self.mapping.to_decoder(z[:, :n_mapped])  # type: ignore[operator]
+        return torch.cat([given, z[:, n_mapped:]], dim=1)
 
     @available_if(_inner_has("penalty"))
     def penalty(self, y: Tensor, z: Tensor) -> Tensor:

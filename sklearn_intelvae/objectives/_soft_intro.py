@@ -328,7 +328,7 @@ class SoftIntro(Objective):
         q, y = self._codes_of_real_rows(model, batch)
         p_y = model.p_y()
         z = model.mapping(torch.cat([y, p_y.sample(n, batch.generator)]) if stakes else y)
-        h = model.decoder(z)
+        h = model.decoder_output(z)
         p = model.likelihood(h)
         loss = self._energy(self._error(p.mean[:n], x), model.kl(q, y, p_y))
         extra = terms_of_mapping(model, batch, Pass(q, y, z[:n], p))
