@@ -145,8 +145,15 @@ def check_hooks(model: Model, x: Tensor) -> None:
     y = torch.linspace(-1, 1, n * model.n_components).to(x).reshape(n, -1)
     with torch.no_grad():
         z = model.mapping(y)
-        hooks = {"penalty": (y, z), "guide": (x, y), "regions": (y,), "to_decoder": (z,)}
-        for hook, rows in hooks.items():
+        of_rows, of_z = {"(n,)": (n,)}, {f"(n, {z.shape[1]})": tuple(z.shape)}
+        nats = of_rows | {"()": ()}
+        hooks = {
+            "penalty": ((y, z), nats),
+            "guide": ((x, y), nats),
+            "regions": ((y,), of_rows),
+            "to_decoder": ((z,), of_z),
+        }
+        for hook, (rows, shapes) in hooks.items():
             method = getattr(model.mapping, hook, None)
             if method is None:
                 continue
@@ -156,11 +163,10 @@ def check_hooks(model: Model, x: Tensor) -> None:
                     "would call it; give the attribute another name."
                 )
             shape = tuple(method(*rows).shape)
-            wanted = {"regions": [(n,)], "to_decoder": [tuple(z.shape)]}.get(hook, [(n,), ()])
-            if shape not in wanted:
+            if shape not in shapes.values():
                 raise ValueError(
-                    f"mapping {name}: {hook} must return a tensor of shape "
-                    f"{' or '.join(map(str, wanted))} for {n} rows; it gave {shape}."
+                    f"mapping {name}: {hook} must return a tensor of shape {' or '.join(shapes)} "
+                    f"for n rows; for {n} rows it gave {shape}."
                 )
 
 

@@ -157,6 +157,11 @@ class Divided(Identity):
         return y
 
 
+class Widened(Identity):
+    def to_decoder(self, z):
+        return torch.cat([z, z], dim=1)
+
+
 class Numbered(Identity):
     def __init__(self):
         super().__init__()
@@ -172,6 +177,7 @@ class Numbered(Identity):
         ({"mapping": Penalised()}, r"mapping Penalised: penalty must .* or \(\) .* gave \(3, 1\)"),
         ({"mapping": Guided()}, r"mapping Guided: guide must return .* it gave \(3, 2\)"),
         ({"mapping": Divided()}, r"mapping Divided: regions must .* \(n,\) for .* gave \(3, 2\)"),
+        ({"mapping": Widened()}, r"mapping Widened: to_decoder must .* \(n, 2\) .*\(3, 4\)"),
         ({"mapping": Numbered()}, "mapping Numbered has an attribute penalty that is no method"),
     ],
 )
