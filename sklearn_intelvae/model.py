@@ -147,7 +147,7 @@ def check_hooks(model: Model, x: Tensor) -> None:
         z = model.mapping(y)
         of_rows, of_z = {"(n,)": (n,)}, {f"(n, {z.shape[1]})": tuple(z.shape)}
         nats = of_rows | {"()": ()}
-        hooks = {
+        hooks: dict[str, tuple[tuple[Tensor, ...], dict[str, tuple[int, ...]]]] = {
             "penalty": ((y, z), nats),
             "guide": ((x, y), nats),
             "regions": ((y,), of_rows),
