@@ -145,13 +145,13 @@ def check_hooks(model: Model, x: Tensor) -> None:
     y = torch.linspace(-1, 1, n * model.n_components).to(x).reshape(n, -1)
     with torch.no_grad():
         z = model.mapping(y)
-        of_rows, of_z = {"(n,)": (n,)}, {f"(n, {z.shape[1]})": tuple(z.shape)}
+        of_rows: dict[str, tuple[int, ...]] = {"(n,)": (n,)}
         nats = of_rows | {"()": ()}
-        hooks: dict[str, tuple[tuple[Tensor, ...], dict[str, tuple[int, ...]]]] = {
+        hooks = {
             "penalty": ((y, z), nats),
             "guide": ((x, y), nats),
             "regions": ((y,), of_rows),
-            "to_decoder": ((z,), of_z),
+            "to_decoder": ((z,), {f"(n, {z.shape[1]})": tuple(z.shape)}),
         }
         for hook, (rows, shapes) in hooks.items():
             method = getattr(model.mapping, hook, None)
