@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from sklearn_intelvae._part import fresh, sized_network
 from sklearn_intelvae._random import OwnRandomness
@@ -20,6 +21,7 @@ __all__ = [
 ]
 
 _MOMENTUM = 0.05
+_WIDTH = 16
 
 
 class ContrastParts(NamedTuple):
@@ -31,23 +33,26 @@ class ContrastParts(NamedTuple):
 class PairRegression(nn.Module):
     r"""The log odds that one row follows another, as a sum over components.
 
-    .. math:: r(h, h') = -\sum_j | w_j h_j + w'_j h'_j + b_j | + a \sum_j h_j^2 + m,
-              \qquad a > 0
+    .. math:: r(h, h') = \sum_j \psi_j(h_j, h'_j) + m
+
+    Each :math:`\psi_j` is a small network of its own. That no term sees two components is what sets
+    them apart. A fixed form, such as :math:`-|h_j - h'_j|`, would suit factors that mostly move
+    little and sometimes far, and find mixtures of others.
     """
 
     def __init__(self, n_components: int) -> None:
         super().__init__()
-        ones = torch.ones(n_components)
-        self.of_row = nn.Parameter(ones.clone())
-        self.of_previous = nn.Parameter(-ones)
-        self.shift = nn.Parameter(torch.zeros(n_components))
-        self.log_curvature = nn.Parameter(torch.zeros(()))
+        k, n = n_components, _WIDTH
+        self.first = nn.Parameter(torch.randn(k, 3, n))
+        self.second = nn.Parameter(torch.randn(k, n, n) / n**0.5)
+        self.last = nn.Parameter(torch.randn(k, n, 1) / n**0.5)
         self.offset = nn.Parameter(torch.zeros(()))
 
     def forward(self, h: Tensor, previous: Tensor) -> Tensor:
         """Return the log odds of each pair, shape (n,)."""
-        apart = (self.of_row * h + self.of_previous * previous + self.shift).abs().sum(-1)
-        return self.log_curvature.exp() * h.square().sum(-1) - apart + self.offset
+        pairs = torch.stack([h, previous, torch.ones_like(h)], dim=-1).transpose(0, 1)
+        hidden = F.silu(F.silu(pairs @ self.first) @ self.second)
+        return (hidden @ self.last).sum(0)[:, 0] + self.offset
 
 
 class RunningNorm(nn.BatchNorm1d):
@@ -113,4 +118,4 @@ def build_contrast(
     encoder = fresh(parts.encoder)
     with OwnRandomness(generator):
         encoder = sized_network(encoder, n_features, n_components)
-    return Contrast(encoder, n_features, n_components).float()
+        return Contrast(encoder, n_features, n_components).float()

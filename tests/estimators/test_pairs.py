@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import sklearn
 import torch
+from scipy.signal import lfilter
 from shelf import SMALL
 from sklearn.base import clone
 from sklearn.decomposition import PCA
@@ -105,10 +106,14 @@ def test_rows_before_others_are_refused_where_nobody_looks_at_them(series):
 
 
 class TestRegression:
-    def test_at_first_it_asks_how_far_rows_are_apart(self):
+    def test_it_is_a_sum_over_components(self):
         h, previous = torch.randn(2, 50, 3, generator=torch.Generator().manual_seed(0))
-        expected = h.square().sum(1) - (h - previous).abs().sum(1)
-        torch.testing.assert_close(PairRegression(3)(h, previous), expected)
+        regression = PairRegression(3)
+        nothing = torch.zeros(50, 3)
+        base = regression(nothing, nothing)
+        parts = [regression(h * mask, previous * mask) - base for mask in torch.eye(3)]
+        torch.testing.assert_close(regression(h, previous) - base, sum(parts))
+        assert all(part.abs().max() > 0.1 for part in parts)
 
     def test_other_pairs_are_never_real_ones(self):
         h = torch.arange(20.0)[:, None]
@@ -133,6 +138,14 @@ class TestPCL:
         pcl, X, W = fitted
         assert mean_correlation(pcl.transform(X), W) > 0.9
         assert mean_correlation(PCA(4).fit_transform(X), W) < 0.85
+
+    @pytest.mark.parametrize("draw", [np.random.Generator.laplace, np.random.Generator.uniform])
+    def test_factors_are_found_whatever_their_tails(self, draw, rng):
+        noise = draw(rng, size=(4000, 2))
+        W = lfilter([1], [1, -0.7], noise, axis=0)
+        X = W @ [[1, 0.5, 0.3], [-0.4, 1, 0.6]]
+        pcl = PCL(2, max_iter=60, random_state=0).fit(X)
+        assert mean_correlation(pcl.transform(X), W) > 0.95
 
     def test_the_score_is_the_share_of_pairs_told_apart(self, fitted):
         pcl, X, _ = fitted
