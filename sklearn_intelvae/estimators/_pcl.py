@@ -49,9 +49,10 @@ class PCL(
     A network learns to tell rows that follow one another from pairs put together at random. If
     the factors behind the rows move independently, each with a memory of its own, and not like
     Gaussian processes of the same memory, what it then knows of a row are these factors, each in
-    a component, but for their order and a scale that may bend. Unlike a VAE it does not look at
-    variances, and so is not misled where these are; but it needs the order, noise in X hurts it,
-    and it generates nothing.
+    a component, but for their order and a scale that may bend. How each moves is learned as well,
+    by a small network that sees that component alone. Unlike a VAE it does not look at variances,
+    and so is not misled where these are; but it needs the order, noise in X hurts it, and it
+    generates nothing.
 
     Parameters
     ----------
