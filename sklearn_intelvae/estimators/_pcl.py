@@ -87,6 +87,9 @@ class PCL(
     uses the averages that training has gathered, whatever rows are passed. X is best scaled to a
     common unit beforehand, for instance by ``StandardScaler``.
 
+    Where memories differ a fit may come to rest with factors that are mixed. Its score is lower
+    then, and ``n_init=4`` keeps the best of four.
+
     ``X_prev`` is scikit-learn metadata. In a search, ask for it with
     ``set_fit_request(X_prev=True)`` and ``set_score_request(X_prev=True)``; in a pipeline, have
     ``Pipeline(transform_input=["X_prev"])`` scale it too.
