@@ -181,6 +181,10 @@ class PCL(
         -------
         H : ndarray of shape (n_samples, n_components), float32
         """
+        return self._represented(X)
+
+    def _represented(self, X):
+        """Return the representation as an array, whatever ``set_output`` asks of transform."""
         X = self._validated(X)
         return self._in_chunks(self.module_.represent, X)
 
@@ -206,7 +210,7 @@ class PCL(
         accuracy : float
             .5 for a representation that knows nothing of what lasts.
         """
-        H = torch.from_numpy(self.transform(X))
+        H = torch.from_numpy(self._represented(X))
         if X_prev is None and self._given_pairs:
             raise ValueError(
                 "this PCL was fitted to pairs: score needs X_prev too, in a search by "
@@ -215,7 +219,7 @@ class PCL(
         if X_prev is None:
             H, before = H[1:], H[:-1]
         else:
-            before = torch.from_numpy(self.transform(X_prev))
+            before = torch.from_numpy(self._represented(X_prev))
             _inputs.check_consistent_length(H, before)
         if len(H) < 2:
             raise ValueError(

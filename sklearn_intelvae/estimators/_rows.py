@@ -63,4 +63,8 @@ def _resident(
             f"a series of {len(x)} rows is too short for pairs: pass at least 3 rows in their "
             "order, or the row before each as X_prev."
         )
+    if w is not None and not w[1:].any():
+        raise ValueError(
+            "sample_weight is zero for each row that has one before it: nothing is left to fit on."
+        )
     return Rows(x, w, index[1:], is_series=True)

@@ -17,10 +17,6 @@ def _one_has(method: str) -> Callable[[Compose], bool]:
     return lambda mapping: hasattr(mapping.first, method) or hasattr(mapping.second, method)
 
 
-def _second_has(method: str) -> Callable[[Compose], bool]:
-    return lambda mapping: hasattr(mapping.second, method)
-
-
 class Compose(Mapping):
     """Apply one mapping after the other: g(y) = second(first(y)).
 
@@ -90,7 +86,7 @@ class Compose(Mapping):
             if hasattr(mapping, "notice"):
                 mapping.notice(inputs, weight)  # type: ignore[operator]
 
-    @available_if(_second_has("to_decoder"))
+    @available_if(lambda mapping: hasattr(mapping.second, "to_decoder"))
     def to_decoder(self, z: Tensor) -> Tensor:
         """Return what the second mapping gives to the decoder."""
         return self.second.to_decoder(z)  # type: ignore[operator]

@@ -1,5 +1,7 @@
 """What learns from pairs of rows: the SlowVAE and PCL."""
 
+import copy
+
 import numpy as np
 import pytest
 import sklearn
@@ -76,6 +78,11 @@ class TestSeries:
         assert not np.array_equal(
             weighted.transform(series), clone(estimator).fit(series).transform(series)
         )
+
+    def test_a_weight_on_the_first_row_alone_leaves_no_pair(self, estimator, series):
+        weight = np.eye(len(series))[0]
+        with pytest.raises(ValueError, match="zero for each row that has one before it"):
+            clone(estimator).fit(series, sample_weight=weight)
 
     def test_several_starts_and_the_best_is_kept(self, estimator, series):
         several = clone(estimator).set_params(n_init=2).fit(series)
@@ -158,6 +165,12 @@ class TestPCL:
         assert fresh.shape == (4001, 12)
         shuffled = np.random.default_rng(0).permutation(X)
         assert pcl.score(shuffled) == pytest.approx(0.5, abs=0.05)
+
+    def test_the_score_does_not_depend_on_the_output_of_transform(self, fitted):
+        pcl, X, _ = fitted
+        framed = copy.deepcopy(pcl).set_output(transform="pandas")
+        assert framed.score(X) == pcl.score(X)
+        assert framed.score(X[1:], X_prev=X[:-1]) == pcl.score(X)
 
     def test_components_have_unit_variance_by_the_training_rows(self, fitted):
         pcl, X, _ = fitted
