@@ -37,17 +37,17 @@ class DisentanglementReport:
     n_components: int
     """Size of y."""
     active: np.ndarray
-    """Indices of components whose mean posterior variance is below .8; if there are none, of those
-    whose mean varies, as without a KL term."""
+    """Indices of components whose mean posterior variance is below .8; of an autoencoder, which
+    trains none, of those whose mean varies."""
     kl_per_component: np.ndarray
-    """What each component says of X, in nats."""
+    """What each component says of X, in nats; nan of an autoencoder."""
     polarization_gap: float
     """Share of the KL that is not as in the polarised regime; theory speaks of small ones, of
-    diagonal posteriors and the normal prior."""
+    diagonal posteriors and the normal prior; nan of an autoencoder."""
     pca_alignment: float
     """How far the columns of z that vary are principal components of X."""
     ica_alignment: float
-    """How far they are as independent as they can be made by a turn."""
+    """How far they are as independent as a turn makes them; 1 also if none is sure to do better."""
     distance_to_orthogonality: float
     """Of the decoder's Jacobians, with respect to active components; nan if these are more than
     features."""
@@ -138,7 +138,11 @@ def disentanglement_report(estimator, X, factors=None):
     if factors is not None:
         check_consistent_length(table, factors)
     means, variances = estimator.encode(X)
-    active = _active(means, variances)
+    of_draws = estimator._objective.of_draws
+    criterion = "posterior_variance" if of_draws else "variance"
+    active = np.flatnonzero(active_units(means, variances=variances, criterion=criterion))
+    gap = polarization_gap(means, variances, criterion=criterion)
+    kl = estimator.kl_per_component_
     Z, J = _codes(estimator, X), _jacobians(estimator, means)[:, :, active]
     ratios = _length_ratios(J)
     turned = _independent(Z)
@@ -146,8 +150,8 @@ def disentanglement_report(estimator, X, factors=None):
     report = DisentanglementReport(
         n_components=means.shape[1],
         active=active,
-        kl_per_component=estimator.kl_per_component_,
-        polarization_gap=polarization_gap(means, variances),
+        kl_per_component=kl if of_draws else np.full_like(kl, np.nan),
+        polarization_gap=gap if of_draws else np.nan,
         pca_alignment=pca_alignment(Z, table),
         ica_alignment=1.0 if turned is None else mean_correlation(Z, turned),
         distance_to_orthogonality=distance_to_orthogonality(J) if known else np.nan,
@@ -158,17 +162,19 @@ def disentanglement_report(estimator, X, factors=None):
     ties = _ties(ratios) if _follows_the_variance(estimator) else ""
     if ties:
         warnings.warn(ties, UserWarning, stacklevel=2)
-    return replace(report, advice=tuple(_advice(report, factors, ties)))
+    return replace(report, advice=tuple(_advice(report, factors, ties, _turns(estimator))))
 
 
-def _active(means, variances):
-    active = active_units(means, variances=variances, criterion="posterior_variance")
-    return np.flatnonzero(active if active.any() else active_units(means))
+def _turns(estimator):
+    """Whether the mapping turns codes to independent components already."""
+    return type(estimator.module_.mapping).__name__ == "ICA"
 
 
 def _follows_the_variance(estimator):
     """Whether nothing but the variance of X gives the axes of the model a meaning."""
-    model = estimator.module_
+    model, objective = estimator.module_, estimator._objective
+    if objective.of_pairs or not objective.of_draws:
+        return False
     parts = model.posterior, model.mapping, model.prior
     return [type(part).__name__ for part in parts] == ["DiagonalGaussian", "Identity", "Normal"]
 
@@ -249,7 +255,7 @@ def _scores(Z, W):
     return scores
 
 
-def _advice(report, factors, ties):
+def _advice(report, factors, ties, turns):
     n_active = len(report.active)
     if not n_active:
         yield "No component is active: there are no axes to speak of. Lower beta, or train longer."
@@ -263,10 +269,10 @@ def _advice(report, factors, ties):
     if ties:
         yield ties
     if report.ica_alignment < _TURNED:
+        remedy = "Train longer" if turns else "Try mapping='ica'"
         yield (
-            "A turn makes the codes more independent: these axes follow the variance of X, and are "
-            "mixtures of what moves independently. Try mapping='ica', or, if rows come in an "
-            "order, PCL."
+            "A turn makes the codes more independent: these axes are mixtures of what moves "
+            f"independently. {remedy}, or, if rows come in an order, try PCL."
         )
     elif report.pca_alignment > _TURNED:
         yield (

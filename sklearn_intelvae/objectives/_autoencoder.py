@@ -38,6 +38,8 @@ class Autoencoder(Objective):
     (10, 64)
     """
 
+    of_draws = False
+
     def loss(self, player: str, model: Model, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the errors of each row."""
         q = model.encode(batch.x)

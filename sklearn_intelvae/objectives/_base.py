@@ -35,10 +35,12 @@ class Objective(Part):
     A training step visits the players in turn: loss, gradient with respect to that player's
     parameters alone, optimizer step. An objective with weights of its own, such as a
     discriminator, makes them in ``build`` and names them as a player. One that needs for each row
-    the row before it says ``of_pairs = True``.
+    the row before it says ``of_pairs = True``; one that trains no variance of q(y | x) says
+    ``of_draws = False``.
     """
 
     of_pairs = False
+    of_draws = True
 
     def build(self, model: Model) -> None:
         """Check the hyper-parameters, and make the objective's own weights, if it has any."""

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 
@@ -93,6 +94,40 @@ def test_an_autoencoder_has_axes_too_which_are_any():
     report = disentanglement_report(linear_vae(X, objective="autoencoder", random_state=1), X)
     assert report.active.tolist() == [0, 1]
     assert np.isfinite(report.orthogonality_gap)
+
+
+@pytest.mark.parametrize("seed", [2, 4])
+def test_the_variance_that_an_autoencoder_does_not_train_counts_for_nothing(seed):
+    X, *_ = make_entangled_factors(1500, n_factors=3, random_state=0)
+    settings = dict(hidden_layer_sizes=(64,), learning_rate_init=1e-2, max_iter=20)
+    vae = InteLVAE(
+        4, objective="autoencoder", likelihood=Gaussian(0.6), random_state=seed, **settings
+    ).fit(X)
+    report = disentanglement_report(vae, X)
+    assert report.active.tolist() == [0, 1, 2, 3]
+    assert np.isnan(report.polarization_gap)
+    assert np.isnan(report.kl_per_component).all()
+
+
+def test_the_codes_of_a_slow_vae_are_polarised_though_they_are_small(recwarn):
+    X, *_ = make_entangled_factors(4000, n_factors=2, random_state=0)
+    report = disentanglement_report(linear_vae(X, objective="slow", max_iter=60), X)
+    assert report.active.tolist() == [0, 1]
+    assert report.polarization_gap < 0.1
+    assert not [w for w in recwarn if "nearly the same size" in str(w.message)]
+
+
+def test_who_turns_codes_already_is_not_told_to():
+    X, *_ = make_entangled_factors(
+        4000, n_factors=2, perturbation=1.6, curvature=0.0, random_state=0
+    )
+    vae = linear_vae(X, mapping="ica")
+    assert disentanglement_report(vae, X).ica_alignment > 0.9
+    vae.module_.mapping.rotation = torch.eye(2)
+    report = disentanglement_report(vae, X)
+    assert report.ica_alignment < 0.9
+    assert any("Train longer" in sentence for sentence in report.advice)
+    assert not any("mapping='ica'" in sentence for sentence in report.advice)
 
 
 def test_more_components_than_features():
