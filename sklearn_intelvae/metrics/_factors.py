@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils import check_array, check_consistent_length
 
 _FEW_ROWS = 2
+_MANY_CLASSES, _FEW_ROWS_OF_A_CLASS = 50, 10
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def binned(values, n_bins):
 def _discrete(W, discrete_factors):
     """Return for each column whether its values are classes."""
     if isinstance(discrete_factors, str) and discrete_factors == "auto":
-        return (np.round(W) == W).all(axis=0)
+        return np.array([_are_classes(column) for column in W.T])
     mask = np.asarray(discrete_factors)
     if mask.dtype != bool or mask.shape not in ((), (W.shape[1],)):
         raise ValueError(
@@ -64,6 +65,12 @@ def _discrete(W, discrete_factors):
             f"{W.shape[1]} columns of W, got {discrete_factors!r}."
         )
     return np.broadcast_to(mask, (W.shape[1],))
+
+
+def _are_classes(values):
+    """Whether values are whole numbers that are few, or repeat."""
+    most = max(_MANY_CLASSES, len(values) // _FEW_ROWS_OF_A_CLASS)
+    return bool((np.round(values) == values).all()) and len(np.unique(values)) <= most
 
 
 def _factor(values, discrete, j, n_bins):

@@ -26,7 +26,8 @@ def mutual_info_gap(Z, W, *, n_bins=20, discrete_factors="auto"):
     n_bins : int, default=20
         Number of bins.
     discrete_factors : "auto", bool or array-like of bool of shape (n_factors,), default="auto"
-        Which factors are classes. "auto": those with whole numbers only.
+        Which factors are classes. "auto": those of whole numbers, unless these are more than 50 and
+        more than one for every ten rows, as counts and rounded measurements are.
 
     Returns
     -------
@@ -84,7 +85,8 @@ def modularity_score(Z, W, *, n_bins=20, discrete_factors="auto"):
     n_bins : int, default=20
         Number of bins.
     discrete_factors : "auto", bool or array-like of bool of shape (n_factors,), default="auto"
-        Which factors are classes. "auto": those with whole numbers only.
+        Which factors are classes. "auto": those of whole numbers, unless these are more than 50 and
+        more than one for every ten rows, as counts and rounded measurements are.
 
     Returns
     -------

@@ -68,7 +68,8 @@ def dci_scores(
     test_size : float, default=1/3
         Share of the rows that I is measured on.
     discrete_factors : "auto", bool or array-like of bool of shape (n_factors,), default="auto"
-        Which factors are classes. "auto": those with whole numbers only.
+        Which factors are classes. "auto": those of whole numbers, unless these are more than 50 and
+        more than one for every ten rows, as counts and rounded measurements are.
     random_state : int, RandomState instance or None, default=None
         Decides the split and the trees.
 
@@ -173,7 +174,8 @@ def sap_score(Z, W, *, test_size=1 / 3, discrete_factors="auto", random_state=No
     test_size : float, default=1/3
         Share of the rows that accuracies are measured on.
     discrete_factors : "auto", bool or array-like of bool of shape (n_factors,), default="auto"
-        Which factors are classes. "auto": those with whole numbers only.
+        Which factors are classes. "auto": those of whole numbers, unless these are more than 50 and
+        more than one for every ten rows, as counts and rounded measurements are.
     random_state : int, RandomState instance or None, default=None
         Decides the split.
 
@@ -265,7 +267,8 @@ def explicitness_score(
     test_size : float, default=1/3
         Share of the rows that the area is measured on.
     discrete_factors : "auto", bool or array-like of bool of shape (n_factors,), default="auto"
-        Which factors are classes. "auto": those with whole numbers only.
+        Which factors are classes. "auto": those of whole numbers, unless these are more than 50 and
+        more than one for every ten rows, as counts and rounded measurements are.
     random_state : int, RandomState instance or None, default=None
         Decides the split.
 

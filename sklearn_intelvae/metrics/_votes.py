@@ -44,7 +44,8 @@ def factor_vae_score(
         Number of equally wide bins that factors are cut into if they are not discrete. Rows of
         one bin differ a little.
     discrete_factors : "auto", bool or array-like of bool of shape (n_factors,), default="auto"
-        Which factors are classes. "auto": those with whole numbers only.
+        Which factors are classes. "auto": those of whole numbers, unless these are more than 50 and
+        more than one for every ten rows, as counts and rounded measurements are.
     random_state : int, RandomState instance or None, default=None
         Decides the batches.
 
@@ -119,7 +120,8 @@ def beta_vae_score(
     n_bins : int, default=20
         Number of equally wide bins that factors are cut into if they are not discrete.
     discrete_factors : "auto", bool or array-like of bool of shape (n_factors,), default="auto"
-        Which factors are classes. "auto": those with whole numbers only.
+        Which factors are classes. "auto": those of whole numbers, unless these are more than 50 and
+        more than one for every ten rows, as counts and rounded measurements are.
     random_state : int, RandomState instance or None, default=None
         Decides the pairs.
 

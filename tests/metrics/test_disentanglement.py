@@ -644,3 +644,24 @@ class TestRoundingDoesNotLeaveTheRange:
         for n_components in range(2, 12):
             alike = Told([0.3] * n_components)
             assert min(dci_of(alike, alike)) >= 0
+
+
+@pytest.mark.parametrize("scale", [1e2, 1e6])
+def test_whole_numbers_that_hardly_repeat_are_no_classes(scale):
+    W = np.random.default_rng(0).normal(size=(1500, 2))
+    whole = np.round(scale * W)
+    assert mutual_info_gap(W, whole) == pytest.approx(mutual_info_gap(W, W), abs=0.02)
+    assert dci_scores(W, whole, random_state=0).informativeness > 0.95
+
+
+@pytest.mark.parametrize(
+    ("n_values", "n_samples", "classes"),
+    [(50, 60, True), (60, 900, True), (51, 300, False), (100, 900, False)],
+)
+def test_whole_numbers_are_classes_if_they_are_few_or_repeat(n_values, n_samples, classes):
+    rng = np.random.default_rng(0)
+    W = (np.arange(n_samples) % n_values).astype(float)[:, None]
+    Z = np.c_[W, W + n_values * rng.normal(size=W.shape)]
+    as_given, as_told = (mutual_info_gap(Z, W, discrete_factors=told) for told in ("auto", classes))
+    assert as_given == as_told
+    assert as_given != mutual_info_gap(Z, W, discrete_factors=not classes)
