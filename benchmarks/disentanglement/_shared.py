@@ -113,7 +113,9 @@ def measured(
     }
     if isinstance(model, InteLVAE):
         means, variances = model.encode(X)
-        active = active_units(means, variances=variances, criterion="posterior_variance")
+        # an autoencoder trains no variance
+        criterion = "variance" if model.objective == "autoencoder" else "posterior_variance"
+        active = active_units(means, variances=variances, criterion=criterion)
         J = decoder_jacobian(model.set_params(codes="intermediary"), means[:: len(X) // 500])
         row["active"] = float(active.sum())
         row["DtO"], row["gap"] = distance_to_orthogonality(J), orthogonality_gap(J)
