@@ -6,12 +6,9 @@ from sklearn_intelvae.metrics._few_labels import few_label_curve
 from sklearn_intelvae.metrics._frechet import frechet_distance
 from sklearn_intelvae.metrics._histograms import energy_distance, gnelbo, histogram_divergences
 from sklearn_intelvae.metrics._information import modularity_score, mutual_info_gap
-from sklearn_intelvae.metrics._jacobians import (
-    decoder_jacobian,
-    distance_to_orthogonality,
-    orthogonality_gap,
-)
+from sklearn_intelvae.metrics._jacobians import decoder_jacobian
 from sklearn_intelvae.metrics._linear_vae import LinearVAE, expected_linear_vae
+from sklearn_intelvae.metrics._orthogonality import distance_to_orthogonality, orthogonality_gap
 from sklearn_intelvae.metrics._predictors import DCI, dci_scores, explicitness_score, sap_score
 from sklearn_intelvae.metrics._report import DisentanglementReport, disentanglement_report
 from sklearn_intelvae.metrics._sparsity import hoyer_sparsity

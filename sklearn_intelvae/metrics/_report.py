@@ -14,11 +14,8 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_intelvae.metrics._alignment import mean_correlation, pca_alignment
 from sklearn_intelvae.metrics._factors import standardised
 from sklearn_intelvae.metrics._information import modularity_score, mutual_info_gap
-from sklearn_intelvae.metrics._jacobians import (
-    decoder_jacobian,
-    distance_to_orthogonality,
-    orthogonality_gap,
-)
+from sklearn_intelvae.metrics._jacobians import decoder_jacobian
+from sklearn_intelvae.metrics._orthogonality import distance_to_orthogonality, orthogonality_gap
 from sklearn_intelvae.metrics._predictors import dci_scores
 from sklearn_intelvae.metrics._units import active_units, polarization_gap
 
