@@ -1,38 +1,40 @@
-"""Codes matched, one by one, with other columns."""
+"""Correlations of codes with factors or principal components, after matching the columns."""
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import rankdata
 from sklearn.utils import check_array, check_consistent_length
 
-from sklearn_intelvae.metrics._factors import standardised
+from sklearn_intelvae.metrics._validation import standardize
 
 
 def mean_correlation(Z, W, *, method="pearson"):
-    r"""Mean correlation coefficient (MCC) of components and factors that are matched best.
+    r"""Return the mean correlation coefficient (MCC) of components and factors.
 
-    Each factor is given a component of its own, such that the mean of the absolute correlations is
-    largest.
+    Each factor is matched with one component, and no component with two factors, such that the mean
+    of the absolute correlations is maximal. That mean is the score.
 
     Parameters
     ----------
     Z : array-like of shape (n_samples, n_components)
-        Codes.
+        Codes, in any unit.
     W : array-like of shape (n_samples, n_factors)
-        The factors that X was made from.
+        Ground-truth factors of the same rows.
     method : {"pearson", "spearman"}, default="pearson"
-        "spearman" correlates ranks, and so asks for any monotone relation instead of a linear one.
+        Correlation coefficient. "pearson" measures linear relations; "spearman", the correlation of
+        ranks, measures monotone relations.
 
     Returns
     -------
     correlation : float
-        Between 0 and 1; .71 for a perfect code that is turned by 45 degrees. Factors without a
-        component, if there are more of them, count as 0.
+        Between 0 and 1; 0.71 for a perfect code that is rotated by 45 degrees. If there are more
+        factors than components, the unmatched factors contribute 0.
 
     Raises
     ------
     ValueError
-        If Z and W do not fit or hold values that are not finite.
+        If `Z` and `W` have different lengths or contain values that are not finite, or `method` is
+        unknown.
 
     References
     ----------
@@ -53,33 +55,34 @@ def mean_correlation(Z, W, *, method="pearson"):
     if method not in ("pearson", "spearman"):
         raise ValueError(f"method must be 'pearson' or 'spearman', got {method!r}.")
     if method == "spearman":
-        Z, W = rankdata(standardised(Z), axis=0), rankdata(standardised(W), axis=0)
-    return _matched(Z, W, W.shape[1])
+        Z, W = rankdata(standardize(Z), axis=0), rankdata(standardize(W), axis=0)
+    return _matched_correlation(Z, W, W.shape[1])
 
 
 def pca_alignment(Z, X):
-    r"""Tell how far the components of a code are principal components of X.
+    r"""Return the mean correlation of components with the principal components of X.
 
-    The mean absolute correlation of components and principal component scores, each matched with
-    another such that the mean is largest. Components that do not vary are left out.
+    Components and principal component scores are matched one to one such that the mean of their
+    absolute correlations is maximal. That mean is the alignment. Components that do not vary are
+    ignored.
 
     Parameters
     ----------
     Z : array-like of shape (n_samples, n_components)
-        Codes of X.
+        Codes of the rows of `X`, in any unit.
     X : array-like of shape (n_samples, n_features)
-        The rows.
+        Data.
 
     Returns
     -------
     alignment : float
-        Between 0 and 1. Near 1: the axes of the code are those of the variance of X, and mean
-        what these mean. A beta-VAE of nearly linear data comes out so.
+        Between 0 and 1. Near 1, the latent axes are the principal directions of `X`, as for a
+        beta-VAE of nearly linear data. It is 0 if no component varies.
 
     Raises
     ------
     ValueError
-        If Z and X do not fit or hold values that are not finite.
+        If `Z` and `X` have different lengths or contain values that are not finite.
 
     References
     ----------
@@ -98,16 +101,16 @@ def pca_alignment(Z, X):
     Z = check_array(Z, dtype=np.float64, ensure_min_samples=2, input_name="Z")
     X = check_array(X, dtype=np.float64, ensure_min_samples=2, input_name="X")
     check_consistent_length(Z, X)
-    alive = standardised(Z).any(axis=0)
-    if not alive.any():
+    varying = standardize(Z).any(axis=0)
+    if not varying.any():
         return 0.0
     U, S, _ = np.linalg.svd(X - X.mean(axis=0), full_matrices=False)
     scores = (U * S)[:, 1e-10 * S[:1] < S]
-    return _matched(Z[:, alive], scores, min(alive.sum(), scores.shape[1]))
+    return _matched_correlation(Z[:, varying], scores, min(varying.sum(), scores.shape[1]))
 
 
-def _matched(A, B, n):
-    """Return the sum of the largest one-to-one correlations of columns, over n."""
-    correlation = np.abs(standardised(A).T @ standardised(B)) / len(A)
+def _matched_correlation(A, B, n):
+    """Return the sum of the absolute correlations of the best matching of columns, over n."""
+    correlation = np.abs(standardize(A).T @ standardize(B)) / len(A)
     pairs = linear_sum_assignment(correlation, maximize=True)
     return float(np.clip(correlation[pairs].sum() / n, 0, 1))

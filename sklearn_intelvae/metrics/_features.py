@@ -1,4 +1,4 @@
-"""Features that a small classifier learns, and its verdict on rows that it has not seen."""
+"""Features learned by a small classifier, and its class probabilities for new rows."""
 
 import warnings
 from numbers import Integral
@@ -22,55 +22,54 @@ _DTYPES = [np.float64, np.float32]
 class ClassifierFeatures(
     ClassNamePrefixFeaturesOutMixin, ClassifierMixin, TransformerMixin, BaseEstimator
 ):
-    r"""Learn features by telling classes apart: the last hidden layer of a small network.
+    r"""Classifier whose last hidden layer serves as features for comparing samples.
 
     .. math::
 
         h_0 = x, \qquad h_l = \max(0, W_l h_{l-1} + b_l), \qquad
         p(\cdot \mid x) = \mathrm{softmax}(W h_L + b)
 
-    ``transform`` returns :math:`h_L` and ``predict_proba`` the probabilities. Fitted to labelled
-    real rows, it serves to judge generated ones in two ways:
+    ``transform`` returns :math:`h_L` and ``predict_proba`` the probabilities. A classifier that is
+    fitted to labeled real rows evaluates generated rows in two ways:
 
-    - the distance of the two samples in these features, by
-      :func:`~sklearn_intelvae.metrics.frechet_distance`, without the weights of a foreign
-      network and for any kind of data;
-    - the share of rows that belong to no class clearly, for instance those whose largest
-      probability is below 0.8.
+    - by the :func:`~sklearn_intelvae.metrics.frechet_distance` between real and generated rows in
+      these features, which requires no pretrained network and applies to any kind of data;
+    - by the fraction of generated rows that are not clearly in one class, for instance rows whose
+      largest class probability is below 0.8.
 
-    Such figures are comparable only if they come from the same fitted features. Hold generated
-    rows against real ones that were kept from ``fit``: the network treats the rows that it was
-    fitted to unlike all others.
+    Results are comparable only if they are computed with the same fitted classifier. Compare
+    generated rows with held-out real rows, not with the rows passed to ``fit``, because the
+    features of training rows have a different distribution.
 
     Parameters
     ----------
     hidden_layer_sizes : sequence of int, default=(256, 64)
         Sizes of the hidden layers, at least one; the last is the number of features.
     max_iter : int, default=50
-        Number of epochs of Adam, at most: training ends earlier when the loss no longer falls.
+        Maximum number of epochs of Adam; training stops earlier if the loss stops decreasing.
         Fifty epochs of 60,000 rows of 784 columns take about a minute on one core.
     random_state : int, RandomState instance or None, default=None
-        Decides the initial weights and the order of the rows. Pass an int for the same features
-        at every fit.
+        Determines the initial weights and the order of the rows. Pass an int for reproducible
+        features.
 
     Attributes
     ----------
     classifier_ : :class:`~sklearn.neural_network.MLPClassifier`
-        The fitted network.
+        Fitted network.
     classes_ : ndarray of shape (n_classes,)
-        The class labels, in the order of ``predict_proba``'s columns.
+        Class labels, in the order of the columns of ``predict_proba``.
     n_iter_ : int
-        Number of epochs run.
+        Number of completed epochs.
     n_features_in_ : int
-        Number of columns seen in ``fit``.
+        Number of columns of the `X` passed to ``fit``.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns seen in ``fit``, if they are strings.
+        Column names of the `X` passed to ``fit``, if all of them are strings.
 
     Notes
     -----
-    The rows are used as they come. Scale them first, for instance to [0, 1]: a network learns
-    slowly or not at all from columns of very different sizes. Where the table given to ``fit`` and
-    the table in question are float32, all is computed and returned in float32, else in float64.
+    The rows are not scaled. Scale them first, for instance to [0, 1]: a network trains slowly or
+    not at all on columns of very different scales. Computations and results are in float32 if both
+    the table passed to ``fit`` and the current table are float32, and in float64 otherwise.
 
     References
     ----------
@@ -109,24 +108,34 @@ class ClassifierFeatures(
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows, scaled.
+            Training rows, scaled.
         y : array-like of shape (n_samples,)
             Class labels.
 
         Returns
         -------
-        self : object
+        self : ClassifierFeatures
+            Fitted estimator.
 
         Raises
         ------
         ValueError
-            If a parameter or the data cannot be used.
+            If a parameter is invalid, or `X` or `y` contains values that are not finite, has the
+            wrong number of dimensions, or `y` does not contain class labels.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn_intelvae.metrics import ClassifierFeatures
+        >>> X, y = load_iris(return_X_y=True)
+        >>> ClassifierFeatures((8,), max_iter=5, random_state=0).fit(X, y).n_iter_
+        5
         """
-        sizes = _check_sizes(self.hidden_layer_sizes)
+        sizes = _check_hidden_layer_sizes(self.hidden_layer_sizes)
         X, y = validate_data(self, X, y, dtype=_DTYPES)
         classifier = MLPClassifier(sizes, max_iter=self.max_iter, random_state=self.random_state)
         with warnings.catch_warnings():
-            # Features are wanted after a fixed effort, converged or not.
+            # max_iter limits the effort by design, so that no convergence is expected.
             warnings.simplefilter("ignore", ConvergenceWarning)
             self.classifier_ = classifier.fit(X, y)
         self.classes_, self.n_iter_ = classifier.classes_, classifier.n_iter_
@@ -138,13 +147,30 @@ class ClassifierFeatures(
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+            Rows, scaled like the training rows.
 
         Returns
         -------
         features : ndarray of shape (n_samples, hidden_layer_sizes[-1])
-            At least 0.
+            Activations, all at least 0.
+
+        Raises
+        ------
+        NotFittedError
+            If the classifier is not fitted.
+        ValueError
+            If `X` contains values that are not finite, or its number of columns differs from that
+            of the training rows.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn_intelvae.metrics import ClassifierFeatures
+        >>> X, y = load_iris(return_X_y=True)
+        >>> ClassifierFeatures((8,), max_iter=5, random_state=0).fit(X, y).transform(X).shape
+        (150, 8)
         """
-        h = self._validated(X)
+        h = self._validate(X)
         hidden = zip(self.classifier_.coefs_[:-1], self.classifier_.intercepts_[:-1], strict=True)
         for weights, bias in hidden:
             h = np.maximum(h @ weights + bias, 0)
@@ -156,12 +182,31 @@ class ClassifierFeatures(
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+            Rows, scaled like the training rows.
 
         Returns
         -------
         y : ndarray of shape (n_samples,)
+            Predicted class labels.
+
+        Raises
+        ------
+        NotFittedError
+            If the classifier is not fitted.
+        ValueError
+            If `X` contains values that are not finite, or its number of columns differs from that
+            of the training rows.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn_intelvae.metrics import ClassifierFeatures
+        >>> X, y = load_iris(return_X_y=True)
+        >>> classifier = ClassifierFeatures((8,), max_iter=500, random_state=0).fit(X, y)
+        >>> classifier.predict(X[[0, -1]])
+        array([0, 2])
         """
-        X = self._validated(X)
+        X = self._validate(X)
         return self.classifier_.predict(X)
 
     def predict_proba(self, X):
@@ -170,20 +215,38 @@ class ClassifierFeatures(
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+            Rows, scaled like the training rows.
 
         Returns
         -------
         probabilities : ndarray of shape (n_samples, n_classes)
-            Columns in the order of ``classes_``.
+            Class probabilities; the columns are in the order of ``classes_``.
+
+        Raises
+        ------
+        NotFittedError
+            If the classifier is not fitted.
+        ValueError
+            If `X` contains values that are not finite, or its number of columns differs from that
+            of the training rows.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn_intelvae.metrics import ClassifierFeatures
+        >>> X, y = load_iris(return_X_y=True)
+        >>> classifier = ClassifierFeatures((8,), max_iter=500, random_state=0).fit(X, y)
+        >>> classifier.predict_proba(X).shape
+        (150, 3)
         """
-        X = self._validated(X)
+        X = self._validate(X)
         return self.classifier_.predict_proba(X)
 
     @property
     def _n_features_out(self):
         return self.classifier_.coefs_[-1].shape[0]
 
-    def _validated(self, X):
+    def _validate(self, X):
         check_is_fitted(self)
         return validate_data(self, X, dtype=_DTYPES, reset=False)
 
@@ -193,7 +256,7 @@ class ClassifierFeatures(
         return tags
 
 
-def _check_sizes(sizes):
+def _check_hidden_layer_sizes(sizes):
     array = np.asarray(sizes)
     if array.ndim != 1 or array.size == 0 or array.dtype.kind not in "iu" or array.min() < 1:
         raise ValueError(

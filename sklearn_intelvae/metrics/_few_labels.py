@@ -1,6 +1,6 @@
-"""What a few labels are worth on top of a representation."""
+"""Accuracy of a classifier on codes as a function of the number of labels."""
 
-import numbers
+from numbers import Integral
 
 import numpy as np
 from sklearn.base import clone, is_classifier
@@ -23,47 +23,50 @@ def few_label_curve(
     n_repeats=10,
     random_state=None,
 ):
-    """Accuracy of a simple classifier on the codes, as the number of labels grows.
+    """Return the accuracy of a classifier on codes as a function of the number of labels.
 
-    For every size, `n_repeats` subsets of the training codes are drawn, a fresh copy of the probe
-    is fitted to each, and its accuracy on all test codes is recorded. A draw follows the class
-    proportions of `y_train` and holds every class at least once as soon as it is large enough;
-    larger draws contain the smaller ones of the same repetition.
+    For each number of labels, `n_repeats` subsets of the training codes are drawn. A new clone of
+    the probe is fitted to each subset, and its accuracy on all test codes is recorded. The subsets
+    are stratified by `y_train` and contain at least one row of each class if they are large enough.
+    Within a repetition, larger subsets contain the smaller ones.
 
-    The draws depend on `y_train` and `random_state` only. Two representations of the same rows,
-    evaluated with the same integer `random_state`, are therefore compared on the same labels.
+    The subsets depend on `y_train` and `random_state` only. Two representations of the same rows
+    that are evaluated with the same integer `random_state` are therefore compared on the same
+    labels.
 
     Parameters
     ----------
     Z_train : array-like of shape (n_train, n_components)
-        Codes from which the labelled ones are drawn.
+        Codes that the labeled subsets are drawn from.
     y_train : array-like of shape (n_train,)
         Class labels of `Z_train`.
     Z_test : array-like of shape (n_test, n_components)
-        Codes on which the accuracy is measured.
+        Codes that the accuracy is measured on.
     y_test : array-like of shape (n_test,)
         Class labels of `Z_test`.
     n_labels : int or sequence of int, default=(20, 50, 100, 500)
-        Numbers of labels to try, each between 2 and n_train.
-    probe : {'linear', 'forest'} or classifier instance, default='linear'
-        'linear' is a logistic regression on standardised codes; 'forest' is the random forest of
-        50 trees of depth 4 of [1]_. An instance is cloned for every fit and never changed; where
-        its ``random_state`` is None it is set from the one given here.
+        Numbers of labels to evaluate, each between 2 and n_train.
+    probe : {"linear", "forest"} or classifier instance, default="linear"
+        Classifier. "linear" is a logistic regression on standardized codes; "forest" is the random
+        forest of [1]_, with 50 trees of depth 4. An instance is cloned for each fit and not
+        modified; its parameters named ``random_state`` that are None are set from `random_state`.
     n_repeats : int, default=10
-        Number of draws for every size.
+        Number of subsets for each number of labels, at least 1.
     random_state : int, RandomState instance or None, default=None
-        Decides the draws and the probe's own randomness. Pass an int to compare representations.
+        Determines the subsets and the randomness of the probe. Pass an int to compare
+        representations.
 
     Returns
     -------
     curve : pandas.DataFrame
-        One row for every size in `n_labels`, with columns ``n_labels``, ``mean`` and ``std`` (of
-        the accuracy over the draws) and ``n_repeats``.
+        One row for each number of labels, with the columns ``n_labels``, ``mean`` and ``std`` (of
+        the accuracy over the subsets) and ``n_repeats``.
 
     Raises
     ------
     ValueError
-        If a size, `probe` or `n_repeats` is out of range, or the arrays do not match.
+        If `n_labels`, `probe` or `n_repeats` is invalid, the arrays have different lengths or
+        different numbers of components, or `y_train` contains a single class.
 
     References
     ----------
@@ -85,29 +88,29 @@ def few_label_curve(
     Z_train, y_train = _check_codes(Z_train, y_train, "train")
     Z_test, y_test = _check_codes(Z_test, y_test, "test")
     _check_match(Z_train, Z_test, y_train)
-    sizes = _check_sizes(n_labels, len(y_train))
+    sizes = _check_n_labels(n_labels, len(y_train))
     _check_n_repeats(n_repeats)
-    probe = _resolve_probe(probe)
-    draws = _draw(y_train, n_repeats, check_random_state(random_state))
+    probe = _check_probe(probe)
+    draws = _draw_orders(y_train, n_repeats, check_random_state(random_state))
 
     def accuracy(rows, seed):
-        fitted = _fresh(probe, seed).fit(Z_train[rows], y_train[rows])
+        fitted = _clone_with_seed(probe, seed).fit(Z_train[rows], y_train[rows])
         return accuracy_score(y_test, fitted.predict(Z_test))
 
-    return _table(
+    return _make_table(
         sizes, [[accuracy(order[:size], seed) for order, seed in draws] for size in sizes]
     )
 
 
-def _draw(y, n_repeats, rng):
-    """One order of the rows and one seed for every repetition, whatever the codes."""
+def _draw_orders(y, n_repeats, rng):
+    """Return an order of the rows and a seed for each repetition, independent of the codes."""
     return [(_stratified_order(y, rng), rng.randint(2**31 - 1)) for _ in range(n_repeats)]
 
 
 def _stratified_order(y, rng):
-    """Order the rows so that every prefix is stratified: one row of each class, then in proportion.
+    """Return an order of the rows whose prefixes are all stratified.
 
-    A prefix also covers all classes from the length at which that is possible.
+    One row of each class comes first; the others follow in proportion to the class sizes.
     """
     shuffled = rng.permutation(len(y))
     position = np.empty(len(y))
@@ -118,8 +121,8 @@ def _stratified_order(y, rng):
     return np.argsort(position, kind="stable")
 
 
-def _fresh(probe, seed):
-    """Clone the probe and seed whatever it holds that has no seed yet."""
+def _clone_with_seed(probe, seed):
+    """Clone the probe and set every ``random_state`` that is None."""
     probe = clone(probe)
     unseeded = [
         name
@@ -129,8 +132,8 @@ def _fresh(probe, seed):
     return probe.set_params(**dict.fromkeys(unseeded, seed))
 
 
-def _table(sizes, scores):
-    # Here, since everything else in this room works without pandas.
+def _make_table(sizes, scores):
+    # Imported here because no other metric requires pandas.
     import pandas as pd
 
     return pd.DataFrame(
@@ -143,7 +146,7 @@ def _table(sizes, scores):
     )
 
 
-def _resolve_probe(probe):
+def _check_probe(probe):
     if isinstance(probe, str) and probe == "linear":
         return make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     if isinstance(probe, str) and probe == "forest":
@@ -166,25 +169,25 @@ def _check_codes(Z, y, part):
 def _check_match(Z_train, Z_test, y_train):
     if Z_train.shape[1] != Z_test.shape[1]:
         raise ValueError(
-            f"Z_train has {Z_train.shape[1]} components and Z_test has {Z_test.shape[1]}; encode "
+            f"Z_train has {Z_train.shape[1]} components and Z_test has {Z_test.shape[1]}; compute "
             "both with the same representation."
         )
     if len(np.unique(y_train)) < 2:
-        raise ValueError("y_train holds a single class; the probe needs at least two.")
+        raise ValueError("y_train contains a single class; the probe requires at least two.")
 
 
-def _check_sizes(n_labels, n_train):
+def _check_n_labels(n_labels, n_train):
     sizes = np.atleast_1d(n_labels)
     if sizes.ndim != 1 or sizes.size == 0 or sizes.dtype.kind not in "iu":
         raise ValueError(f"n_labels must be an int or a sequence of ints, got {n_labels!r}.")
     if sizes.min() < 2 or sizes.max() > n_train:
         raise ValueError(
             f"n_labels must lie between 2 and the number of training codes, {n_train}; got "
-            f"{n_labels!r}. Remove the sizes outside this range or pass more training codes."
+            f"{n_labels!r}. Remove the values outside this range or pass more training codes."
         )
     return sizes
 
 
 def _check_n_repeats(n_repeats):
-    if not isinstance(n_repeats, numbers.Integral) or n_repeats < 1:
+    if not isinstance(n_repeats, Integral) or n_repeats < 1:
         raise ValueError(f"n_repeats must be an int of at least 1, got {n_repeats!r}.")

@@ -1,4 +1,4 @@
-"""What a linear VAE of given rows is when it is trained to the end."""
+"""Closed-form optimum of a linear VAE."""
 
 from numbers import Integral, Real
 from typing import NamedTuple
@@ -8,7 +8,35 @@ from sklearn.utils import check_array
 
 
 class LinearVAE(NamedTuple):
-    """What :func:`expected_linear_vae` returns."""
+    r"""Optimal linear VAE, the result of :func:`expected_linear_vae`.
+
+    Attributes
+    ----------
+    components : ndarray of shape (n_components, n_features)
+        Decoder weights :math:`w_j`, one row per component, in the unit of `X`.
+    mean : ndarray of shape (n_features,)
+        Mean of the data, the decoder's bias.
+    encoder : ndarray of shape (n_components, n_features)
+        Matrix that maps ``X - mean`` to the posterior means.
+    variance_of_means : ndarray of shape (n_components,)
+        Variance over x of each posterior mean.
+    posterior_variance : ndarray of shape (n_components,)
+        Variance of q(y_j | x), the same for all x.
+    kl : ndarray of shape (n_components,)
+        KL divergence of each component's posterior from the prior, averaged over x, in nats.
+    loss : float
+        Minimum of the loss, in the squared unit of `X`.
+    n_active : int
+        Number of active components.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_intelvae.metrics import expected_linear_vae
+    >>> X = np.random.default_rng(0).normal(size=(5000, 3)) * [2, 1, 0.3]
+    >>> expected_linear_vae(X, eta=0.25, n_components=3).posterior_variance.round(2)
+    array([0.06, 0.26, 1.  ])
+    """
 
     components: np.ndarray
     mean: np.ndarray
@@ -20,55 +48,90 @@ class LinearVAE(NamedTuple):
     n_active: int
 
     def transform(self, X):
-        """Return the means of q(y | X), shape (n_samples, n_components)."""
+        """Return the means of q(y | X).
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Data.
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, n_components)
+            Posterior means.
+
+        Examples
+        --------
+        >>> from sklearn_intelvae.metrics import expected_linear_vae
+        >>> expected_linear_vae([[0.0], [4.0]], 1.0, 1).transform([[2.0]])
+        array([[0.]])
+        """
         return (np.asarray(X) - self.mean) @ self.encoder.T
 
     def inverse_transform(self, Z):
-        """Return the rows that codes are decoded to, shape (n_samples, n_features)."""
+        """Return the means of p(X | Z).
+
+        Parameters
+        ----------
+        Z : array-like of shape (n_samples, n_components)
+            Codes.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features)
+            Decoded rows.
+
+        Examples
+        --------
+        >>> from sklearn_intelvae.metrics import expected_linear_vae
+        >>> expected_linear_vae([[0.0], [4.0]], 1.0, 1).inverse_transform([[0.0]])
+        array([[2.]])
+        """
         return np.asarray(Z) @ self.components + self.mean
 
 
 def expected_linear_vae(X, eta, n_components):
-    r"""Return the optimum of a VAE whose encoder and decoder are linear, in closed form.
+    r"""Return the optimum of a VAE with a linear encoder and decoder, in closed form.
 
-    Minimised is :math:`\tfrac{1}{2} \mathbb E \Vert x - \hat x \Vert^2 + \eta\, \mathrm{KL}`, which
-    is :math:`\eta = s^2` times the loss of a Gaussian likelihood with the scale s, and
-    :math:`\eta = \beta s^2` with a weight :math:`\beta` of the KL. With
-    :math:`\lambda_j, u_j` the eigenvalues and eigenvectors of the covariance of X, component j is
-    active if :math:`\lambda_j > \eta`. Then
+    The optimum minimizes
+
+    .. math:: \tfrac{1}{2} \mathbb E \Vert x - \hat x \Vert^2 + \eta\, \mathrm{KL}.
+
+    For a Gaussian likelihood with scale s and a weight :math:`\beta` of the KL, this is
+    :math:`s^2` times the loss in nats, without constants, with :math:`\eta = \beta s^2`.
+    Let :math:`\lambda_j, u_j` be the eigenvalues and eigenvectors of the covariance of X, in
+    descending order. Component j is active if :math:`\lambda_j > \eta`, and then
 
     .. math::
 
         w_j = u_j \sqrt{\lambda_j - \eta}, \quad
         \mu_j(x) = \frac{\sqrt{\lambda_j - \eta}}{\lambda_j} u_j^T (x - \bar x), \quad
         \sigma_j^2 = \frac{\eta}{\lambda_j}, \quad
-        \mathrm{KL}_j = \tfrac{1}{2} \log \frac{\lambda_j}{\eta},
+        \mathrm{KL}_j = \tfrac{1}{2} \log \frac{\lambda_j}{\eta}.
 
-    and a component that is not has no weight, and the prior as its posterior. It is unique but for
-    the order and the signs of components, as long as the eigenvalues differ.
+    An inactive component has zero weights, and its posterior is the prior. If the eigenvalues are
+    distinct, the optimum is unique up to the order and the signs of the components.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features)
-        The rows.
+        Data, at least two rows.
     eta : float
-        Variance of the noise, times the weight of the KL.
+        Variance of the noise times the weight of the KL, positive, in the squared unit of `X`.
     n_components : int
-        Number of components, at most that of the features.
+        Number of components, between 1 and n_features.
 
     Returns
     -------
-    optimum : named tuple
-        ``components``, the rows :math:`w_j`, of shape (n_components, n_features); ``mean``, of X;
-        ``encoder``, the rows of the matrix that maps x less the mean to :math:`\mu`;
-        ``variance_of_means``, ``posterior_variance`` and ``kl`` of each component, in nats;
-        ``loss``; and ``n_active``. Its methods ``transform`` and ``inverse_transform`` are those
-        of a model.
+    optimum : LinearVAE
+        Named tuple of the parameters and the loss of the optimal model, with the methods
+        ``transform`` and ``inverse_transform``.
 
     Raises
     ------
     ValueError
-        If eta is not positive, or `n_components` is not between 1 and the number of features.
+        If `X` has fewer than two rows or contains values that are not finite, `eta` is not
+        positive, or `n_components` is not between 1 and the number of features.
 
     References
     ----------
@@ -91,11 +154,7 @@ def expected_linear_vae(X, eta, n_components):
             f"n_components must be an int between 1 and the {X.shape[1]} features of X, got "
             f"{n_components!r}."
         )
-    mean = X.mean(axis=0)
-    variances, directions = np.linalg.eigh(
-        np.cov(X.T, ddof=0, dtype=np.float64).reshape(-1, X.shape[1])
-    )
-    variances, directions = np.maximum(variances[::-1], 0), directions[:, ::-1].T
+    variances, directions = _principal_axes(X)
     kept, axes = variances[:n_components], directions[:n_components]
     active = kept > eta
     weight = np.sqrt(np.where(active, kept - eta, 0))
@@ -104,7 +163,7 @@ def expected_linear_vae(X, eta, n_components):
     errors = np.where(active, eta, kept).sum() + variances[n_components:].sum()
     return LinearVAE(
         components=weight[:, None] * axes,
-        mean=mean,
+        mean=X.mean(axis=0),
         encoder=(weight / np.where(active, kept, 1))[:, None] * axes,
         variance_of_means=1 - noise,
         posterior_variance=noise,
@@ -112,3 +171,10 @@ def expected_linear_vae(X, eta, n_components):
         loss=float(0.5 * errors + eta * kl.sum()),
         n_active=int(active.sum()),
     )
+
+
+def _principal_axes(X):
+    """Return the eigenvalues of the covariance, descending, and the eigenvectors as rows."""
+    covariance = np.cov(X.T, ddof=0, dtype=np.float64).reshape(-1, X.shape[1])
+    variances, directions = np.linalg.eigh(covariance)
+    return np.maximum(variances[::-1], 0), directions[:, ::-1].T

@@ -11,13 +11,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_intelvae.metrics._active_units import active_units, polarization_gap
 from sklearn_intelvae.metrics._alignment import mean_correlation, pca_alignment
-from sklearn_intelvae.metrics._factors import standardised
+from sklearn_intelvae.metrics._dci import dci_scores
 from sklearn_intelvae.metrics._information import modularity_score, mutual_info_gap
 from sklearn_intelvae.metrics._jacobians import decoder_jacobian
 from sklearn_intelvae.metrics._orthogonality import distance_to_orthogonality, orthogonality_gap
-from sklearn_intelvae.metrics._predictors import dci_scores
-from sklearn_intelvae.metrics._units import active_units, polarization_gap
+from sklearn_intelvae.metrics._validation import standardize as standardised
 
 _ROWS_OF_JACOBIANS = 500
 _TIE = 1.2

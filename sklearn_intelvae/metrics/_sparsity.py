@@ -1,29 +1,29 @@
-"""Sparsity of a table of codes."""
+"""Sparsity of codes."""
 
 import numpy as np
 from sklearn.utils import check_array
 
 
 def hoyer_sparsity(Z):
-    r"""Mean Hoyer sparsity of the rows of a table of codes.
+    r"""Return the mean Hoyer sparsity of the rows of a table of codes.
 
-    Each column is divided by its standard deviation over the rows, without centring, so that a
-    component does not look unused merely because its scale is small. With :math:`\hat z` a row of
-    the result and :math:`D` the number of columns, the score is the mean over the rows of
+    Each column is divided by its standard deviation over the rows, without centering, so that a
+    component of small scale does not count as inactive. With :math:`\hat z` a row of the result
+    and :math:`D` the number of columns, the score is the mean over rows of
 
     .. math::
 
         \frac{\sqrt D - \|\hat z\|_1 / \|\hat z\|_2}{\sqrt D - 1}.
 
-    It is 1 when every row uses a single component and 0 when every row uses all components
-    equally. Dense Gaussian codes give about .25 at D = 20 and .23 at D = 50, so such a value
-    means "not sparse".
+    It is 1 if each row has a single nonzero component, and 0 if all components of each row are
+    equal in absolute value. Dense Gaussian codes, which are not sparse, score about 0.25 for
+    D = 20 and 0.23 for D = 50.
 
     Parameters
     ----------
     Z : array-like of shape (n_samples, n_components)
-        Codes, with at least two rows and two columns. For a VAE the codes of posterior means and
-        of posterior samples score differently: say which one you report.
+        Codes in any unit, with at least two rows and two columns. The posterior means and the
+        posterior samples of a VAE have different scores: report which of them `Z` contains.
 
     Returns
     -------
@@ -33,13 +33,13 @@ def hoyer_sparsity(Z):
     Raises
     ------
     ValueError
-        If `Z` has fewer than two rows or two columns, or holds values that are not finite.
+        If `Z` has fewer than two rows or two columns, or contains values that are not finite.
 
     Notes
     -----
-    A column that does not vary (up to rounding in the precision of `Z`) is an inactive component:
-    it counts in D and adds nothing to the norms. A row without any active component counts as 0,
-    so that a fully collapsed representation is not praised for its sparsity.
+    A column that is constant, up to rounding in the precision of `Z`, is an inactive component: it
+    counts in D and contributes nothing to the norms. A row without any active component scores 0,
+    so that a fully collapsed representation does not count as sparse.
 
     References
     ----------
@@ -65,23 +65,23 @@ def hoyer_sparsity(Z):
             f"Z has {Z.shape[1]} column, and the Hoyer sparsity of a single component is not "
             "defined; pass codes with at least two components."
         )
-    return float(np.mean(_row_scores(_unit_spread(Z))))
+    return float(np.mean(_row_sparsities(_scale_to_unit_variance(Z))))
 
 
-def _unit_spread(Z):
-    """Divide the columns by their standard deviation; columns that do not vary become 0."""
+def _scale_to_unit_variance(Z):
+    """Divide the columns by their standard deviations; set constant columns to 0."""
     rounding = 10 * np.finfo(Z.dtype).eps
     peak = np.abs(Z).max(axis=0).astype(np.float64)
-    # Relative to the peak first: whether a column varies must not depend on its scale.
+    # Divide by the peak first, so that the test for a constant column does not depend on its scale.
     Z = Z / np.where(peak > 0, peak, 1)
     spread = Z.std(axis=0)
-    alive = spread > rounding
-    return np.where(alive, Z / np.where(alive, spread, 1), 0)
+    varies = spread > rounding
+    return np.where(varies, Z / np.where(varies, spread, 1), 0)
 
 
-def _row_scores(Z):
+def _row_sparsities(Z):
     l1, l2 = np.abs(Z).sum(axis=1), np.linalg.norm(Z, axis=1)
     root = np.sqrt(Z.shape[1])
-    # Without active components: the ratio of a dense row, hence a score of 0.
+    # A zero row gets the ratio of a dense row, and hence the score 0.
     ratio = np.divide(l1, l2, out=np.full_like(l1, root), where=l2 > 0)
     return np.clip((root - ratio) / (root - 1), 0, 1)

@@ -1,4 +1,4 @@
-"""Laws of all scores of codes and factors, then each computed in another way."""
+"""Properties of all scores of codes and factors, then each score against a second computation."""
 
 import inspect
 from functools import partial
@@ -37,9 +37,9 @@ SHELF = {
 }
 KINDS = ["two values", "eight values", "continuous"]
 
-# What a perfect code has at least, of factors of each kind; dci_scores has three numbers. A linear
-# classifier of one component finds few of eight values, a half-line is none of those in the middle,
-# and bins of a continuous factor count as values.
+# Minimum score of a perfect code, for factors of each kind; dci_scores returns three numbers. A
+# linear classifier on one component separates few of eight values, no half-line contains an
+# intermediate value alone, and the bins of a continuous factor count as values.
 PERFECT = {
     "mutual_info_gap": (0.99, 0.95, 0.85),
     "modularity_score": (0.99, 0.99, 0.97),
@@ -50,9 +50,9 @@ PERFECT = {
     "beta_vae_score": (0.99, 0.99, 0.99),
     "mean_correlation": (1 - 1e-9, 1 - 1e-9, 1 - 1e-9),
 }
-# What independent noise has at most. To guess is right once in as many times as there are values,
-# or factors; the area under the curve of a guess is a half. Modularity compares one chance with
-# another, and where both are small anything may come out.
+# Maximum score of independent noise. A guess is correct with probability one over the number of
+# values, or of factors; the area under the ROC curve of a guess is a half. Modularity is a ratio of
+# two estimation errors here, and its value is arbitrary if both are small.
 USELESS = {
     "mutual_info_gap": (0.03, 0.03, 0.03),
     "modularity_score": (0.7, 0.3, 0.2),
@@ -63,15 +63,16 @@ USELESS = {
     "beta_vae_score": (0.4, 0.4, 0.4),
     "mean_correlation": (0.1, 0.1, 0.1),
 }
-# What a code has at most whose components do not vary.
+# Maximum score of a code with constant components.
 COLLAPSED = dict.fromkeys(SHELF, 0.0) | {
     "dci_scores": (0, 0, 0.6),
     "explicitness_score": 0.5,
     "factor_vae_score": 1 / 3,
     "beta_vae_score": 0.4,
 }
-# How much a score may change by what is to change nothing. Rounding alone moves those that solve
-# nothing; a solver stops a little elsewhere, and trees draw components by their place.
+# Maximum change of a score under transformations that it is invariant to. Scores without a solver
+# change by rounding only; a solver stops at a slightly different point, and trees draw components
+# by their index.
 TOLERANCE = {
     "mutual_info_gap": 1e-9,
     "modularity_score": 1e-9,
@@ -113,7 +114,7 @@ def factors(kind, n=600, seed=0):
 
 
 def mixed(n=500, seed=0):
-    """Factors of all kinds, and a code of four components that is neither good nor useless."""
+    """Return an intermediate code of four components, and factors of all kinds."""
     rng = np.random.default_rng(seed)
     W = np.c_[rng.integers(2, size=n), rng.integers(5, size=n), rng.normal(size=n)]
     mix = [[1.0, 0.3, 0.0, 0.5], [0.2, -1.0, 0.1, 0.5], [0.0, 0.2, 0.8, -0.5]]
@@ -121,7 +122,7 @@ def mixed(n=500, seed=0):
     return Z, W
 
 
-def in_pairs_by_45_degrees(W):
+def rotate_pairs_by_45_degrees(W):
     A, B = W[:, ::2], W[:, 1::2]
     return np.c_[A + B, A - B]
 
@@ -135,7 +136,7 @@ def test_the_shelf_is_complete():
 
 
 @every_score
-class TestLaws:
+class TestCommonProperties:
     @every_kind
     def test_a_perfect_code_scores_high(self, name, kind):
         W = factors(kind)
@@ -156,17 +157,17 @@ class TestLaws:
             pytest.param(lambda Z: np.add(Z, [-30, 0, 500, 1e4]), id="origin"),
         ],
     )
-    def test_what_a_code_is_written_in_does_not_matter(self, name, change):
+    def test_order_sign_unit_and_origin_of_components_do_not_matter(self, name, change):
         Z, W = mixed()
         assert_same(scored(name, change(Z), W), scored(name, Z, W), TOLERANCE[name])
 
-    def test_components_that_do_not_vary_change_little(self, name):
+    def test_constant_components_change_little(self, name):
         W = mixed()[1]
-        dead = np.c_[np.full(len(W), 3.7), W, np.zeros(len(W))]
+        padded = np.c_[np.full(len(W), 3.7), W, np.zeros(len(W))]
         share = 3 / 5 if name == "modularity_score" else 1
-        assert_same(scored(name, dead, W), share * np.array(scored(name, W, W)), 0.05)
+        assert_same(scored(name, padded, W), share * np.array(scored(name, W, W)), 0.05)
 
-    def test_a_code_that_has_collapsed_knows_nothing(self, name):
+    def test_a_collapsed_code_scores_low(self, name):
         score = scored(name, np.ones((600, 4)), factors("two values"))
         assert np.all(score <= np.array(COLLAPSED[name]))
 
@@ -178,13 +179,13 @@ class TestLaws:
             assert isinstance(number, float)
             assert 0 <= number <= 1
 
-    def test_float32_lists_and_tables_are_numbers_too(self, name):
+    def test_float32_lists_and_data_frames_are_accepted(self, name):
         Z, W = (table.astype(np.float32) for table in mixed(200))
         expected = scored(name, Z.astype(np.float64), W.astype(np.float64))
         for form in (np.array, np.ndarray.tolist, pd.DataFrame):
             assert_same(scored(name, form(Z), form(W)), expected, 1e-12)
 
-    def test_what_is_given_is_left_as_it_is(self, name):
+    def test_the_inputs_are_not_modified(self, name):
         Z, W = mixed(200)
         before = Z.copy(), W.copy()
         scored(name, Z, W)
@@ -193,7 +194,7 @@ class TestLaws:
         Z.flags.writeable = W.flags.writeable = False
         assert scored(name, Z, W) == scored(name, *before)
 
-    def test_an_int_gives_the_same_number_and_the_global_generator_rests(self, name):
+    def test_an_int_is_reproducible_and_the_global_generator_is_unchanged(self, name):
         Z, W = mixed(200)
         before = np.random.get_state()
         assert scored(name, Z, W) == scored(name, Z, W)
@@ -218,13 +219,13 @@ class TestLaws:
 
 
 @every_kind
-class TestACodeThatSaysEverythingTwice:
+class TestDuplicatedComponents:
     @pytest.mark.parametrize("name", ["mutual_info_gap", "sap_score"])
-    def test_it_has_no_gap(self, name, kind):
+    def test_the_gap_is_zero(self, name, kind):
         W = factors(kind)
         assert scored(name, np.c_[W, W], W) == pytest.approx(0, abs=1e-9)
 
-    def test_each_component_still_serves_one_factor_but_each_factor_takes_two(self, kind):
+    def test_disentanglement_is_unchanged_and_completeness_decreases(self, kind):
         W = factors(kind)
         twice, once = (dci_scores(Z, W, random_state=0) for Z in (np.c_[W, W], W))
         assert twice.disentanglement == pytest.approx(once.disentanglement, abs=0.05)
@@ -241,7 +242,7 @@ class TestACodeThatSaysEverythingTwice:
             "mean_correlation",
         ],
     )
-    def test_what_does_not_count_components_does_not_mind(self, name, kind):
+    def test_the_other_scores_are_unchanged(self, name, kind):
         W = factors(kind)
         assert_same(scored(name, np.c_[W, W], W), scored(name, W, W), TOLERANCE[name])
 
@@ -256,7 +257,7 @@ def test_the_order_of_rows_and_of_factors_does_not_matter(name):
 
 
 @pytest.mark.parametrize("name", with_setting("random_state"))
-def test_a_generator_is_drawn_from(name):
+def test_a_generator_is_used(name):
     Z, W = mixed(200)
     generator = np.random.RandomState(0)
     before = generator.get_state()[2]
@@ -266,7 +267,7 @@ def test_a_generator_is_drawn_from(name):
 
 
 @pytest.mark.parametrize("name", with_setting("discrete_factors"))
-def test_whole_numbers_are_classes_unless_one_says_otherwise(name):
+def test_integers_are_discrete_unless_specified_otherwise(name):
     Z, W = mixed(200)
     W[:5, 2] = 1
     automatic = scored(name, Z, W)
@@ -274,16 +275,16 @@ def test_whole_numbers_are_classes_unless_one_says_otherwise(name):
     assert scored(name, Z, W / 2, discrete_factors=[True, True, False]) == automatic
 
 
-class TestOneSaysWhatIsWrong:
+class TestErrors:
     @pytest.mark.parametrize("name", with_setting("discrete_factors"))
-    def test_with_a_factor_that_does_not_vary(self, name):
+    def test_a_constant_factor(self, name):
         Z, W = mixed(200)
-        with pytest.raises(ValueError, match="column 1 of W does not vary.*leave it out"):
+        with pytest.raises(ValueError, match=r"Column 1 of W does not vary.*Remove this column\."):
             scored(name, Z, W * [1, 0, 1])
 
     @pytest.mark.parametrize("n_bins", [1, 0, -3, 2.5, 20.0, "20", None, True])
     @pytest.mark.parametrize("name", with_setting("n_bins"))
-    def test_with_the_number_of_bins(self, name, n_bins):
+    def test_n_bins(self, name, n_bins):
         with pytest.raises(
             ValueError, match=f"n_bins must be an int of at least 2, got {n_bins!r}"
         ):
@@ -291,68 +292,68 @@ class TestOneSaysWhatIsWrong:
 
     @pytest.mark.parametrize("mask", ["some", None, [True], [0, 1, 1], [[True] * 3], 1])
     @pytest.mark.parametrize("name", with_setting("discrete_factors"))
-    def test_with_what_is_discrete(self, name, mask):
+    def test_discrete_factors(self, name, mask):
         with pytest.raises(ValueError, match="'auto', a bool, or one bool for each of the 3 col"):
             scored(name, *mixed(200), discrete_factors=mask)
 
-    @pytest.mark.parametrize("share", [2, 1, 0, -0.5, np.nan, "half", None])
+    @pytest.mark.parametrize("test_size", [2, 1, 0, -0.5, np.nan, "half", None])
     @pytest.mark.parametrize("name", with_setting("test_size"))
-    def test_with_the_share_of_rows(self, name, share):
-        with pytest.raises(ValueError, match=f"share between 0 and 1, got {share!r}"):
-            scored(name, *mixed(200), test_size=share)
+    def test_test_size(self, name, test_size):
+        with pytest.raises(ValueError, match=f"fraction between 0 and 1, got {test_size!r}"):
+            scored(name, *mixed(200), test_size=test_size)
 
     @pytest.mark.parametrize("setting", ["batch_size", "n_train", "n_test"])
     @pytest.mark.parametrize("value", [0, -1, 10.0, "many", None])
     @pytest.mark.parametrize("name", ["factor_vae_score", "beta_vae_score"])
-    def test_with_a_number_of_votes(self, name, setting, value):
+    def test_sizes_of_the_samples(self, name, setting, value):
         with pytest.raises(ValueError, match=f"{setting} must be a positive int, got {value!r}"):
             scored(name, *mixed(200), **{setting: value})
 
     @pytest.mark.parametrize("name", with_setting("random_state"))
-    def test_with_the_seed(self, name):
+    def test_random_state(self, name):
         with pytest.raises(ValueError, match="'seed' cannot be used to seed"):
             scored(name, *mixed(200), random_state="seed")
 
-    def test_with_the_predictor(self):
+    def test_predictor(self):
         with pytest.raises(ValueError, match="'forest', 'boosting' or a classifier and a.*'svm'"):
             dci_scores(*mixed(200), predictor="svm")
 
-    def test_with_the_correlation(self):
+    def test_method(self):
         with pytest.raises(ValueError, match="method must be 'pearson' or 'spearman', got 'kend"):
             mean_correlation(*mixed(200), method="kendall")
 
     @pytest.mark.parametrize("score", [modularity_score, beta_vae_score])
-    def test_with_a_single_factor(self, score):
+    def test_a_single_factor(self, score):
         Z, W = mixed(200)
         with pytest.raises(ValueError, match="W has one column"):
             score(Z, W[:, :1])
 
 
-class TestValuesOnRecord:
-    """Of four factors with eight values."""
+class TestRecordedValues:
+    """Scores of four factors with eight values each."""
 
     W = np.random.default_rng(0).integers(8, size=(2000, 4))
     noise = np.random.default_rng(1).normal(size=(2000, 2))
-    turned = in_pairs_by_45_degrees(W - 3.5)
+    rotated = rotate_pairs_by_45_degrees(W - 3.5)
 
     def test_a_perfect_code(self):
         assert mutual_info_gap(self.W, self.W) > 0.9
         assert mean_correlation(self.W, self.W) == pytest.approx(1)
 
-    def test_a_perfect_code_beside_noise(self):
+    def test_a_perfect_code_with_noise_components(self):
         code = np.c_[self.W, self.noise]
         assert mutual_info_gap(code, self.W) > 0.9
         assert modularity_score(code, self.W) == pytest.approx(0.72, abs=0.05)
 
-    def test_disentanglement_of_a_perfect_code_beside_noise(self):
+    def test_disentanglement_of_a_perfect_code_with_noise_components(self):
         assert dci_scores(np.c_[self.W, self.noise], self.W, random_state=0)[0] > 0.95
 
-    def test_a_perfect_code_that_is_turned(self):
-        assert mutual_info_gap(self.turned, self.W) < 0.01
-        assert mean_correlation(self.turned, self.W) == pytest.approx(0.71, abs=0.01)
+    def test_a_rotated_perfect_code(self):
+        assert mutual_info_gap(self.rotated, self.W) < 0.01
+        assert mean_correlation(self.rotated, self.W) == pytest.approx(0.71, abs=0.01)
 
-    def test_disentanglement_of_a_code_that_is_turned_is_not_zero(self):
-        scores = dci_scores(self.turned, self.W, random_state=0)
+    def test_disentanglement_of_a_rotated_code_is_not_zero(self):
+        scores = dci_scores(self.rotated, self.W, random_state=0)
         assert scores.disentanglement == pytest.approx(0.44, abs=0.1)
         assert scores.informativeness > 0.95
 
@@ -360,8 +361,8 @@ class TestValuesOnRecord:
 def information(z, w, n_bins=20):
     joint = np.histogram2d(z, w, n_bins)[0] / len(z)
     product = joint.sum(axis=1, keepdims=True) * joint.sum(axis=0)
-    seen = joint > 0
-    return np.sum(joint[seen] * np.log(joint[seen] / product[seen]))
+    occupied = joint > 0
+    return np.sum(joint[occupied] * np.log(joint[occupied] / product[occupied]))
 
 
 class TestInformation:
@@ -381,22 +382,22 @@ class TestInformation:
         modularity = np.mean(1 - others / (2 * most**2))
         assert modularity_score(Z, W, n_bins=n_bins) == pytest.approx(modularity, abs=1e-9)
 
-    def test_of_what_two_components_say_together_nothing_counts(self):
+    def test_joint_information_of_two_components_does_not_count(self):
         assert mutual_info_gap(self.exclusive_or, self.bits) == pytest.approx(0.5)
         assert modularity_score(self.exclusive_or, self.bits) == pytest.approx(0.5)
 
-    def test_a_single_component_has_no_rival(self):
+    def test_a_single_component_has_no_second_best(self):
         Z, W = mixed()
-        known = [information(Z[:, 0], w) / information(w, w) for w in W.T]
-        assert mutual_info_gap(Z[:, :1], W) == pytest.approx(np.mean(known), abs=1e-9)
+        shares = [information(Z[:, 0], w) / information(w, w) for w in W.T]
+        assert mutual_info_gap(Z[:, :1], W) == pytest.approx(np.mean(shares), abs=1e-9)
 
-    def test_a_component_that_knows_all_factors_alike_is_not_modular(self):
+    def test_a_component_equally_informative_about_all_factors_is_not_modular(self):
         w = np.random.default_rng(0).integers(8, size=(100, 1))
         assert modularity_score(w, np.repeat(w, 3, axis=1)) == pytest.approx(0, abs=1e-9)
 
 
-class Told(BaseEstimator):
-    """A predictor that is what one says it is."""
+class FakePredictor(BaseEstimator):
+    """A predictor with given importances and a given score."""
 
     def __init__(self, importances, quality=1.0):
         self.importances = importances
@@ -411,7 +412,7 @@ class Told(BaseEstimator):
 
 
 def dci_of(classifier, regressor):
-    """Of one discrete factor and one that is not."""
+    """Return the DCI of one discrete and one continuous factor."""
     Z, W = mixed(50)
     return dci_scores(Z[:, :3], W[:, [0, 2]], predictor=(classifier, regressor))
 
@@ -428,133 +429,135 @@ class TestDci:
             pytest.param([(0, 0, 0), (0, 0, 0)], 0, 0, id="nothing"),
         ],
     )
-    def test_it_follows_from_importances(self, importances, disentanglement, completeness):
-        scores = dci_of(*map(Told, importances))
+    def test_it_is_computed_from_importances(self, importances, disentanglement, completeness):
+        scores = dci_of(*map(FakePredictor, importances))
         assert scores.disentanglement == pytest.approx(disentanglement, abs=1e-5)
         assert scores.completeness == pytest.approx(completeness, abs=1e-5)
 
-    def test_each_component_and_each_factor_weighs_what_it_is_used(self):
-        scores = dci_of(Told([6, 2, 0]), Told([0, 2, 10]))
+    def test_components_and_factors_are_weighted_by_their_importance(self):
+        scores = dci_of(FakePredictor([6, 2, 0]), FakePredictor([0, 2, 10]))
         first, last = stats.entropy([3, 1], base=3), stats.entropy([1, 5], base=3)
         assert scores.disentanglement == pytest.approx(16 / 20)
         assert scores.completeness == pytest.approx(1 - (8 * first + 12 * last) / 20)
 
-    def test_informativeness_is_the_mean_quality_and_none_is_negative(self):
-        assert dci_of(Told([1, 0, 0], 0.9), Told([1, 0, 0], 0.5))[2] == pytest.approx(0.7)
-        assert dci_of(Told([1, 0, 0], 0.9), Told([1, 0, 0], -3.0))[2] == pytest.approx(0.45)
+    def test_informativeness_is_the_mean_score_clipped_at_zero(self):
+        good, fair, bad = (FakePredictor([1, 0, 0], score) for score in (0.9, 0.5, -3.0))
+        assert dci_of(good, fair).informativeness == pytest.approx(0.7)
+        assert dci_of(good, bad).informativeness == pytest.approx(0.45)
 
-    def test_given_predictors_are_left_unfitted(self):
-        classifier, regressor = Told([1, 0, 0]), Told([0, 1, 0])
+    def test_the_given_predictors_are_not_fitted(self):
+        classifier, regressor = FakePredictor([1, 0, 0]), FakePredictor([0, 1, 0])
         dci_of(classifier, regressor)
         assert not hasattr(classifier, "feature_importances_")
         assert not hasattr(regressor, "feature_importances_")
 
-    def test_boosting_knows_a_perfect_code(self):
+    def test_boosting_scores_a_perfect_code_high(self):
         W = mixed(300)[1]
         assert min(dci_scores(W, W, predictor="boosting", random_state=0)) > 0.98
 
 
 class TestSap:
-    def test_of_continuous_factors_it_follows_from_correlations(self):
+    def test_continuous_factors_are_scored_by_squared_correlations(self):
         Z, W = mixed()
         ranked = np.sort(np.corrcoef(Z.T, W.T)[:4, 4:] ** 2, axis=0)
         expected = np.mean(ranked[-1] - ranked[-2])
         assert sap_score(Z, W, discrete_factors=False) == pytest.approx(expected, abs=1e-9)
 
-    def test_of_classes_it_is_the_lead_in_accuracy(self):
+    def test_discrete_factors_are_scored_by_the_gap_in_accuracy(self):
         rng = np.random.default_rng(0)
         w = rng.integers(2, size=(3000, 1))
         sometimes_wrong = np.where(rng.uniform(size=(3000, 1)) < 0.2, 1 - w, w)
         score = sap_score(np.c_[sometimes_wrong, w], w, random_state=0)
         assert score == pytest.approx(0.2, abs=0.04)
 
-    def test_a_single_component_has_no_rival(self):
+    def test_a_single_component_has_no_second_best(self):
         w = factors("two values")[:, :1]
         assert sap_score(w, w, random_state=0) == 1
 
     @pytest.mark.parametrize("score", [sap_score, dci_scores])
-    def test_a_value_that_is_not_among_the_rows_to_learn_from_is_told(self, score):
+    def test_a_value_missing_from_the_training_rows_is_an_error(self, score):
         W = np.c_[np.arange(600) == 599, np.arange(600) % 2]
         Z = np.random.default_rng(0).normal(size=(600, 2))
-        with pytest.raises(ValueError, match=r"its others are too rare\. Leave it out"):
+        message = r"single value of column 0 of W.*other values are rare\. Remove this column"
+        with pytest.raises(ValueError, match=message):
             score(Z, W, random_state=2)
 
-    def test_the_share_of_the_test_is_checked_whatever_the_factors_are(self):
+    def test_test_size_is_checked_without_discrete_factors(self):
         Z = np.random.default_rng(0).normal(size=(60, 2))
-        with pytest.raises(ValueError, match="test_size is a share"):
+        with pytest.raises(ValueError, match="test_size must be a fraction between 0 and 1, got 2"):
             sap_score(Z, Z, test_size=2)
 
 
 class TestExplicitness:
     @pytest.mark.parametrize("apart", [0.5, 1, 2])
-    def test_of_two_values_it_is_the_area_that_theory_knows(self, apart):
+    def test_for_two_normal_classes_it_is_the_theoretical_area(self, apart):
         rng = np.random.default_rng(0)
         w = rng.integers(2, size=(6000, 1))
         z = apart * w + rng.normal(size=(6000, 1))
         area = stats.norm.cdf(apart / np.sqrt(2))
         assert explicitness_score(-z, w, random_state=0) == pytest.approx(area, abs=0.03)
 
-    def test_turning_the_code_does_not_matter(self):
+    def test_rotating_the_code_does_not_matter(self):
         Z, W = mixed()
-        turn = stats.ortho_group.rvs(4, random_state=0)
+        rotation = stats.ortho_group.rvs(4, random_state=0)
         standard = (Z - Z.mean(axis=0)) / Z.std(axis=0)
-        first, second = (explicitness_score(z, W, random_state=0) for z in (Z, standard @ turn))
+        first, second = (explicitness_score(z, W, random_state=0) for z in (Z, standard @ rotation))
         assert first == pytest.approx(second, abs=0.01)
 
-    def test_a_value_that_one_row_has_is_no_obstacle(self):
+    def test_a_value_of_a_single_row_is_skipped(self):
         W = np.c_[np.arange(600) == 599, np.arange(600) % 2]
         assert explicitness_score(W, W, random_state=0) > 0.99
 
 
-def lone_votes(Z, W, n, rng, batch_size=64):
-    """Return what was held, and the component that varied least, one vote after another."""
-    held = rng.integers(W.shape[1], size=n)
+def count_votes(Z, W, n, rng, batch_size=64):
+    """Return the fixed factor and the component that varied least, for each of n votes."""
+    fixed = rng.integers(W.shape[1], size=n)
     votes = []
-    for j in held:
+    for j in fixed:
         agreeing = np.flatnonzero(W[:, j] == rng.choice(W[:, j]))
         votes.append((Z[rng.choice(agreeing, batch_size)] / Z.std(axis=0)).var(axis=0).argmin())
-    return held, np.array(votes)
+    return fixed, np.array(votes)
 
 
-class TestVotes:
+class TestFactorVaeAndBetaVae:
     bits = np.tile([[0, 0], [0, 1], [1, 0], [1, 1]], (50, 1))
-    all_votes = {"n_train": 2000, "n_test": 4000, "random_state": 0}
+    many = {"n_train": 2000, "n_test": 4000, "random_state": 0}
 
-    def test_both_know_two_bits(self):
-        assert factor_vae_score(self.bits, self.bits, **self.all_votes) == 1
-        assert beta_vae_score(self.bits, self.bits, **self.all_votes) == 1
+    def test_both_are_one_for_two_bits(self):
+        assert factor_vae_score(self.bits, self.bits, **self.many) == 1
+        assert beta_vae_score(self.bits, self.bits, **self.many) == 1
 
-    def test_votes_that_are_counted_decide_nothing(self):
-        lone = [
+    def test_the_test_votes_do_not_train_the_classifier(self):
+        scores = [
             factor_vae_score(self.bits, self.bits, n_train=1, random_state=seed)
             for seed in range(10)
         ]
-        assert min(lone) == pytest.approx(0.5, abs=0.05)
+        assert min(scores) == pytest.approx(0.5, abs=0.05)
 
-    def test_one_component_that_takes_all_votes_is_right_half_of_the_time(self):
+    def test_a_component_with_every_vote_scores_one_half(self):
         first = self.bits[:, [0, 0]]
-        assert factor_vae_score(first, self.bits, **self.all_votes) == pytest.approx(0.5, abs=0.03)
+        assert factor_vae_score(first, self.bits, **self.many) == pytest.approx(0.5, abs=0.03)
 
-    def test_what_differs_as_much_whatever_is_held_tells_nothing(self):
+    def test_differences_that_do_not_depend_on_the_factor_score_one_half(self):
         total = self.bits.sum(axis=1, keepdims=True)
-        assert beta_vae_score(total, self.bits, **self.all_votes) == pytest.approx(0.5, abs=0.03)
-        assert beta_vae_score(self.bits[:, :1], self.bits, **self.all_votes) == 1
+        assert beta_vae_score(total, self.bits, **self.many) == pytest.approx(0.5, abs=0.03)
+        assert beta_vae_score(self.bits[:, :1], self.bits, **self.many) == 1
 
-    def test_the_factor_vae_score_is_what_counting_gives(self):
+    def test_the_factor_vae_score_equals_a_direct_count(self):
         rng = np.random.default_rng(0)
         W = rng.integers(3, size=(400, 3))
         Z = W @ [[1, 0.9, 0], [0, 1, 0.5], [0, 0, 1]] + rng.normal(size=(400, 3))
-        held, votes = lone_votes(Z, W, 4000, rng)
-        majority = [np.bincount(held[votes == i], minlength=3).argmax() for i in range(3)]
-        expected = np.mean(np.array(majority)[votes] == held)
+        fixed, votes = count_votes(Z, W, 4000, rng)
+        majority = [np.bincount(fixed[votes == i], minlength=3).argmax() for i in range(3)]
+        expected = np.mean(np.array(majority)[votes] == fixed)
         assert 0.5 < expected < 0.95
-        score = factor_vae_score(Z, W, **self.all_votes)
+        score = factor_vae_score(Z, W, **self.many)
         assert score == pytest.approx(expected, abs=0.03)
 
-    def test_components_that_do_not_vary_have_no_vote(self):
+    def test_constant_components_are_ignored(self):
         W = factors("eight values")
-        dead = np.c_[np.full(600, np.float32(0.1)), W]
-        assert scored("factor_vae_score", dead, W) == scored("factor_vae_score", W, W)
+        padded = np.c_[np.full(600, np.float32(0.1)), W]
+        assert scored("factor_vae_score", padded, W) == scored("factor_vae_score", W, W)
 
 
 class TestMeanCorrelation:
@@ -573,7 +576,7 @@ class TestMeanCorrelation:
         best = max(table[range(2), list(chosen)].sum() for chosen in permutations(range(3), 2))
         assert mean_correlation(Z[:, :2], W) == pytest.approx(best / 3)
 
-    def test_ranks_ask_for_a_monotone_relation_only(self):
+    def test_spearman_measures_monotone_relations(self):
         Z, W = mixed()
         W = W[:, 1:]
         table = np.abs(stats.spearmanr(Z, W).statistic[:4, 4:])
@@ -583,7 +586,7 @@ class TestMeanCorrelation:
         assert bent == pytest.approx(best)
         assert mean_correlation(np.exp(3 * Z), W) < best - 0.1
 
-    def test_rounding_noise_around_a_constant_has_no_ranks(self):
+    def test_rounding_noise_around_a_constant_counts_as_constant(self):
         noise = np.full((600, 1), 0.1, dtype=np.float32)
         noise[::2] = np.nextafter(np.float32(0.1), np.float32(1))
         alternating = np.arange(600)[:, None] % 2
@@ -598,20 +601,20 @@ class TestPcaAlignment:
     @pytest.mark.parametrize(
         "change",
         [
-            pytest.param(lambda S: S[:, [3, 1, 0]] * [-1, 1e-3, 1e3] + [0, 9, -5], id="written so"),
-            pytest.param(lambda S: np.c_[S[:, 2], np.full(len(S), 3.7)], id="dead component"),
-            pytest.param(lambda S: np.c_[S, S[:, :2] + S[:, 3:]], id="more than directions"),
+            pytest.param(lambda S: S[:, [3, 1, 0]] * [-1, 1e-3, 1e3] + [0, 9, -5], id="affine"),
+            pytest.param(lambda S: np.c_[S[:, 2], np.full(len(S), 3.7)], id="constant component"),
+            pytest.param(lambda S: np.c_[S, S[:, :2] + S[:, 3:]], id="extra components"),
         ],
     )
     def test_principal_components_are_aligned(self, change):
         assert pca_alignment(change(self.scores), self.X) == pytest.approx(1, abs=1e-9)
 
-    def test_turned_by_45_degrees_they_are_not(self):
+    def test_rotated_principal_components_are_not(self):
         white = self.scores[:, :4] / self.scores[:, :4].std(axis=0)
-        turned = in_pairs_by_45_degrees(white)
-        assert pca_alignment(turned, self.X) == pytest.approx(np.sqrt(0.5), abs=1e-9)
+        rotated = rotate_pairs_by_45_degrees(white)
+        assert pca_alignment(rotated, self.X) == pytest.approx(np.sqrt(0.5), abs=1e-9)
 
-    def test_a_code_that_has_collapsed_is_not_aligned(self):
+    def test_a_collapsed_code_is_not_aligned(self):
         assert pca_alignment(np.ones((500, 2)), self.X) == 0
 
     @pytest.mark.parametrize(
@@ -627,27 +630,27 @@ class TestPcaAlignment:
             pca_alignment(Z, X)
 
 
-class TestRoundingDoesNotLeaveTheRange:
-    def test_of_a_perfect_code(self):
+class TestRoundingKeepsTheRange:
+    def test_perfect_codes(self):
         for seed in range(20):
             W = np.random.default_rng(seed).normal(size=(100, 4))
             for method in ("pearson", "spearman"):
                 assert mean_correlation(-3 * W, W, method=method) <= 1
             assert pca_alignment(PCA().fit_transform(W), W) <= 1
 
-    def test_of_components_that_know_all_factors_alike(self):
+    def test_equally_informative_components(self):
         for seed in range(20):
             w = np.random.default_rng(seed).normal(size=(100, 1))
             assert modularity_score(w, np.repeat(w, 3, axis=1)) >= 0
 
-    def test_of_equal_importances(self):
+    def test_equal_importances(self):
         for n_components in range(2, 12):
-            alike = Told([0.3] * n_components)
-            assert min(dci_of(alike, alike)) >= 0
+            equal = FakePredictor([0.3] * n_components)
+            assert min(dci_of(equal, equal)) >= 0
 
 
 @pytest.mark.parametrize("scale", [1e2, 1e6])
-def test_whole_numbers_that_hardly_repeat_are_no_classes(scale):
+def test_integers_with_many_values_are_continuous(scale):
     W = np.random.default_rng(0).normal(size=(1500, 2))
     whole = np.round(scale * W)
     assert mutual_info_gap(W, whole) == pytest.approx(mutual_info_gap(W, W), abs=0.02)
@@ -655,13 +658,13 @@ def test_whole_numbers_that_hardly_repeat_are_no_classes(scale):
 
 
 @pytest.mark.parametrize(
-    ("n_values", "n_samples", "classes"),
+    ("n_values", "n_samples", "discrete"),
     [(50, 60, True), (60, 900, True), (51, 300, False), (100, 900, False)],
 )
-def test_whole_numbers_are_classes_if_they_are_few_or_repeat(n_values, n_samples, classes):
+def test_integers_with_few_values_are_discrete(n_values, n_samples, discrete):
     rng = np.random.default_rng(0)
     W = (np.arange(n_samples) % n_values).astype(float)[:, None]
     Z = np.c_[W, W + n_values * rng.normal(size=W.shape)]
-    as_given, as_told = (mutual_info_gap(Z, W, discrete_factors=told) for told in ("auto", classes))
-    assert as_given == as_told
-    assert as_given != mutual_info_gap(Z, W, discrete_factors=not classes)
+    automatic, explicit = (mutual_info_gap(Z, W, discrete_factors=d) for d in ("auto", discrete))
+    assert automatic == explicit
+    assert automatic != mutual_info_gap(Z, W, discrete_factors=not discrete)

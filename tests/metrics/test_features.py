@@ -12,7 +12,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_intelvae.metrics import ClassifierFeatures, frechet_distance
 
-FURTHER = [
+INTERNAL_CHECKS = [
     "check_transformer_get_feature_names_out",
     "check_transformer_get_feature_names_out_pandas",
     "check_set_output_transform",
@@ -31,8 +31,8 @@ def test_scikit_learns_checks(estimator, check):
 
 
 @pytest.mark.filterwarnings("ignore:X (has|does not have valid) feature names")
-@pytest.mark.parametrize("name", FURTHER)
-def test_checks_that_scikit_learn_runs_on_itself(name):
+@pytest.mark.parametrize("name", INTERNAL_CHECKS)
+def test_internal_checks_of_scikit_learn(name):
     getattr(estimator_checks, name)("ClassifierFeatures", ClassifierFeatures((8,), max_iter=2))
 
 
@@ -48,7 +48,7 @@ def fitted(digits):
     return ClassifierFeatures((64, 16), random_state=0).fit(*digits[:2])
 
 
-def test_it_is_a_good_judge_of_digits(digits, fitted):
+def test_it_classifies_digits(digits, fitted):
     assert fitted.score(*digits[2:]) > 0.88
     assert fitted.n_iter_ == 50
 
@@ -64,20 +64,20 @@ def test_the_output_layer_on_the_features_gives_the_probabilities(digits, fitted
     )
 
 
-def test_predictions_are_the_classifiers(digits, fitted):
+def test_predictions_are_those_of_the_classifier(digits, fitted):
     probabilities = fitted.predict_proba(digits[2])
     np.testing.assert_array_equal(probabilities, fitted.classifier_.predict_proba(digits[2]))
     best = fitted.classes_[probabilities.argmax(axis=1)]
     np.testing.assert_array_equal(fitted.predict(digits[2]), best)
 
 
-def test_two_classes_and_names_will_do(digits):
+def test_two_classes_and_strings_are_accepted(digits):
     X, y = digits[0][digits[1] < 2], digits[1][digits[1] < 2]
     names = np.array(["zero", "one"])[y]
-    judge = ClassifierFeatures((8,), random_state=0).fit(X, names)
-    assert judge.classes_.tolist() == ["one", "zero"]
-    assert judge.predict_proba(X).shape == (len(X), 2)
-    assert judge.score(X, names) > 0.98
+    features = ClassifierFeatures((8,), random_state=0).fit(X, names)
+    assert features.classes_.tolist() == ["one", "zero"]
+    assert features.predict_proba(X).shape == (len(X), 2)
+    assert features.score(X, names) > 0.98
 
 
 def test_mixtures_of_classes_are_uncertain(digits, fitted):
@@ -89,19 +89,19 @@ def test_mixtures_of_classes_are_uncertain(digits, fitted):
     assert uncertain[1] > 2 * uncertain[0]
 
 
-def test_damage_shows_in_the_distance_of_the_features(digits, fitted):
+def test_the_distance_of_the_features_increases_with_damage(digits, fitted):
     real, held_out = digits[0][:597], digits[2]
     noise = np.random.default_rng(0).standard_normal(held_out.shape)
-    shown = [held_out, held_out + 0.2 * noise, held_out + 0.6 * noise, held_out[:, ::-1]]
+    tables = [held_out, held_out + 0.2 * noise, held_out + 0.6 * noise, held_out[:, ::-1]]
     reference = fitted.transform(real)
     same, little, much, mirrored = (
-        frechet_distance(reference, fitted.transform(rows)) for rows in shown
+        frechet_distance(reference, fitted.transform(rows)) for rows in tables
     )
     assert same < little < much
     assert same < mirrored
 
 
-def test_one_seed_gives_one_network_and_leaves_the_global_generator(digits):
+def test_a_seed_is_reproducible_and_the_global_generator_is_unchanged(digits):
     before = np.random.get_state()[1].copy()
     first, second, other = (
         ClassifierFeatures((8,), max_iter=3, random_state=seed)
@@ -115,29 +115,29 @@ def test_one_seed_gives_one_network_and_leaves_the_global_generator(digits):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_precision_is_kept(digits, dtype):
+def test_the_precision_is_preserved(digits, dtype):
     X = digits[0].astype(dtype)
-    judge = ClassifierFeatures((8,), max_iter=2, random_state=0).fit(X, digits[1])
-    assert {w.dtype for w in judge.classifier_.coefs_} == {np.dtype(dtype)}
-    assert judge.transform(X).dtype == dtype
-    assert judge.predict_proba(X).dtype == dtype
+    features = ClassifierFeatures((8,), max_iter=2, random_state=0).fit(X, digits[1])
+    assert {w.dtype for w in features.classifier_.coefs_} == {np.dtype(dtype)}
+    assert features.transform(X).dtype == dtype
+    assert features.predict_proba(X).dtype == dtype
 
 
-def test_no_convergence_is_no_warning_and_other_warnings_come_through(digits):
-    with warnings.catch_warnings(record=True) as seen:
+def test_only_the_convergence_warning_is_suppressed(digits):
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         ClassifierFeatures((8,), max_iter=1).fit(digits[0], digits[1][:, None])
-    assert {w.category.__name__ for w in seen} == {"DataConversionWarning"}
+    assert {w.category.__name__ for w in caught} == {"DataConversionWarning"}
 
 
-def test_copies_compute_alike(digits, fitted):
+def test_a_pickled_copy_is_equal_and_a_clone_is_not_fitted(digits, fitted):
     again = pickle.loads(pickle.dumps(fitted))
     np.testing.assert_array_equal(again.transform(digits[2]), fitted.transform(digits[2]))
     with pytest.raises(NotFittedError):
         clone(fitted).transform(digits[2])
 
 
-def test_columns_are_named_after_the_class(fitted):
+def test_output_columns_are_named_after_the_class(fitted):
     assert fitted.get_feature_names_out()[[0, -1]].tolist() == [
         "classifierfeatures0",
         "classifierfeatures15",

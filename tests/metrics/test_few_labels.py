@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -9,16 +11,15 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_intelvae.metrics import few_label_curve
-from sklearn_intelvae.metrics._few_labels import _draw, _fresh, _stratified_order
 
 
 class Recorder(ClassifierMixin, BaseEstimator):
-    """Predict one class; keep the labels and the first code of every fit."""
+    """Predict one class; record the first code and the label of each row of every fit."""
 
-    seen = []
+    fits = []
 
     def fit(self, Z, y):
-        self.seen.append((Z[:, 0].astype(int).tolist(), y.tolist()))
+        self.fits.append((Z[:, 0].astype(int).tolist(), y.tolist()))
         self.classes_ = np.unique(y)
         return self
 
@@ -26,9 +27,19 @@ class Recorder(ClassifierMixin, BaseEstimator):
         return np.full(len(Z), self.classes_[0])
 
 
+class SeedRecorder(DecisionTreeClassifier):
+    """Record the random state of every fit."""
+
+    seeds = []
+
+    def fit(self, Z, y):
+        self.seeds.append(self.random_state)
+        return super().fit(Z, y)
+
+
 @pytest.fixture
 def recorder():
-    Recorder.seen.clear()
+    Recorder.fits.clear()
     return Recorder()
 
 
@@ -40,7 +51,7 @@ def blobs():
     return Z[:300], y[:300], Z[300:], y[300:]
 
 
-def test_table_has_a_row_for_every_size(blobs):
+def test_the_table_has_a_row_for_each_number_of_labels(blobs):
     curve = few_label_curve(*blobs, n_labels=(10, 40, 200), n_repeats=3, random_state=0)
     assert list(curve.columns) == ["n_labels", "mean", "std", "n_repeats"]
     assert curve["n_labels"].tolist() == [10, 40, 200]
@@ -50,7 +61,7 @@ def test_table_has_a_row_for_every_size(blobs):
 
 
 @pytest.mark.parametrize("probe", ["linear", "forest"])
-def test_more_labels_help_and_beat_chance(blobs, probe):
+def test_more_labels_increase_the_accuracy(blobs, probe):
     curve = few_label_curve(
         *blobs, n_labels=(8, 200), probe=probe, n_repeats=3, random_state=0
     ).set_index("n_labels")
@@ -86,10 +97,10 @@ def test_draws_do_not_depend_on_the_codes(recorder):
     wide = np.hstack([rows, np.random.default_rng(0).standard_normal((60, 5))])
     arguments = dict(n_labels=(6, 12), n_repeats=3, probe=recorder, random_state=7)
     few_label_curve(rows, y, rows, y, **arguments)
-    narrow_draws = list(recorder.seen)
-    recorder.seen.clear()
+    narrow_draws = list(recorder.fits)
+    recorder.fits.clear()
     few_label_curve(wide, y, wide, y, **arguments)
-    assert recorder.seen == narrow_draws
+    assert recorder.fits == narrow_draws
     assert len(narrow_draws) == 6
 
 
@@ -97,28 +108,38 @@ def test_draws_are_subsets_without_replacement_that_keep_rows_and_labels_togethe
     y = np.arange(60) % 3
     rows = np.arange(60.0)[:, None]
     few_label_curve(rows, y, rows, y, n_labels=(6, 12), n_repeats=3, probe=recorder)
-    for codes, labels in recorder.seen:
+    for codes, labels in recorder.fits:
         assert len(set(codes)) == len(codes) in (6, 12)
         assert labels == y[codes].tolist()
-    assert len({tuple(codes) for codes, _ in recorder.seen}) == 6
+    assert len({tuple(codes) for codes, _ in recorder.fits}) == 6
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_every_prefix_is_stratified(seed):
+def test_every_draw_is_stratified_and_contains_the_smaller_ones(recorder, seed):
     y = np.repeat([5, 6, 7, 8], [200, 100, 50, 3])
-    order = _stratified_order(y, np.random.RandomState(seed))
-    np.testing.assert_array_equal(np.sort(order), np.arange(len(y)))
-    assert len(set(y[order[:4]])) == 4
-    for size in (20, 50, 100, 300):
-        counts = np.bincount(y[order[:size]] - 5)
-        np.testing.assert_allclose(counts, size * np.bincount(y - 5) / len(y), atol=2.5)
+    rows = np.arange(353.0)[:, None]
+    sizes = (4, 20, 50, 100, 300, 353)
+    few_label_curve(
+        rows, y, rows, y, n_labels=sizes, n_repeats=1, probe=recorder, random_state=seed
+    )
+    drawn = [codes for codes, _ in recorder.fits]
+    assert [len(codes) for codes in drawn] == list(sizes)
+    for smaller, larger in pairwise(drawn):
+        assert larger[: len(smaller)] == smaller
+    assert sorted(drawn[-1]) == list(range(353))
+    assert len(set(y[drawn[0]])) == 4
+    for codes in drawn[1:]:
+        counts = np.bincount(y[codes] - 5)
+        np.testing.assert_allclose(counts, len(codes) * np.bincount(y - 5) / 353, atol=2.5)
 
 
-def test_balanced_classes_give_equal_shares():
+def test_balanced_classes_give_equal_shares(recorder):
     y = np.random.RandomState(0).permutation(np.repeat(np.arange(10), 30))
-    for order, _ in _draw(y, 3, np.random.RandomState(0)):
-        for size in (10, 20, 100):
-            assert np.bincount(y[order[:size]]).tolist() == [size // 10] * 10
+    rows = np.arange(300.0)[:, None]
+    few_label_curve(rows, y, rows, y, n_labels=(10, 20, 100), n_repeats=3, probe=recorder)
+    assert len(recorder.fits) == 9
+    for codes, _ in recorder.fits:
+        assert np.bincount(y[codes]).tolist() == [len(codes) // 10] * 10
 
 
 def test_labels_may_be_strings(blobs):
@@ -129,7 +150,7 @@ def test_labels_may_be_strings(blobs):
     assert named.equals(few_label_curve(*blobs, **arguments))
 
 
-def test_instance_is_left_alone_and_its_accuracy_is_known(blobs):
+def test_an_instance_is_not_modified_and_its_accuracy_is_recorded(blobs):
     probe = DummyClassifier(strategy="constant", constant=1)
     curve = few_label_curve(*blobs, n_labels=50, probe=probe, n_repeats=2)
     assert curve["mean"][0] == pytest.approx(np.mean(blobs[3] == 1))
@@ -137,12 +158,15 @@ def test_instance_is_left_alone_and_its_accuracy_is_known(blobs):
     assert not hasattr(probe, "classes_")
 
 
-def test_seeds_are_filled_in_only_where_none_was_given():
-    probe = make_pipeline(StandardScaler(), DecisionTreeClassifier(random_state=5))
-    assert _fresh(probe, 9)[-1].random_state == 5
-    probe.set_params(decisiontreeclassifier__random_state=None)
-    assert _fresh(probe, 9)[-1].random_state == 9
-    assert probe[-1].random_state is None
+@pytest.mark.parametrize("random_state", [5, None])
+def test_a_random_state_is_set_only_if_it_is_none(blobs, random_state):
+    SeedRecorder.seeds.clear()
+    probe = make_pipeline(StandardScaler(), SeedRecorder(random_state=random_state))
+    few_label_curve(*blobs, n_labels=20, n_repeats=4, probe=probe, random_state=9)
+    seeds = SeedRecorder.seeds
+    assert seeds == [5] * 4 if random_state else len(set(seeds)) == 4
+    assert None not in seeds
+    assert probe[-1].random_state is random_state
 
 
 @pytest.mark.parametrize(
@@ -169,7 +193,7 @@ def test_arrays_that_do_not_match_are_refused(blobs):
         few_label_curve(Z_train, y_train, Z_test[:, :2], y_test)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         few_label_curve(Z_train, y_train[:-1], Z_test, y_test)
-    with pytest.raises(ValueError, match="y_train holds a single class"):
+    with pytest.raises(ValueError, match="y_train contains a single class"):
         few_label_curve(Z_train, np.zeros(300, int), Z_test, y_test)
     with pytest.raises(ValueError, match="Unknown label type"):
         few_label_curve(Z_train, Z_train[:, 0], Z_test, y_test)

@@ -1,4 +1,4 @@
-"""The closed form against the loss that it minimises, and against principal components."""
+"""The closed form against the loss that it minimizes, and against principal components."""
 
 import numpy as np
 import pandas as pd
@@ -7,7 +7,6 @@ from scipy import stats
 from sklearn.decomposition import PCA
 
 from sklearn_intelvae.metrics import (
-    decoder_jacobian,
     distance_to_orthogonality,
     expected_linear_vae,
     pca_alignment,
@@ -19,43 +18,43 @@ every_eta = pytest.mark.parametrize("eta", [0.1, 0.5, 1])
 
 
 def rows(n=5000, eigenvalues=EIGENVALUES, seed=0):
-    """Rows with exactly these eigenvalues, along directions at random."""
+    """Return rows whose covariance has exactly these eigenvalues, along random directions."""
     rng = np.random.default_rng(seed)
     white = PCA(whiten=True).fit_transform(rng.normal(size=(n, len(eigenvalues))))
     white /= white.std(axis=0)
-    turn = stats.ortho_group.rvs(len(eigenvalues), random_state=seed)
-    return white * np.sqrt(eigenvalues) @ turn + rng.normal(size=len(eigenvalues))
+    rotation = stats.ortho_group.rvs(len(eigenvalues), random_state=seed)
+    return white * np.sqrt(eigenvalues) @ rotation + rng.normal(size=len(eigenvalues))
 
 
 X = rows()
 
 
 def exact_loss(X, eta, means, variances, components, mean):
-    """The loss without sampling: decoded noise adds its variance times the squared weights."""
+    """Return the expected loss: the decoded noise adds its variance times the squared weights."""
     errors = ((X - means @ components - mean) ** 2).sum(axis=1).mean()
     noise = (variances * (components**2).sum(axis=1)).sum()
     kl = 0.5 * (means**2 + variances - np.log(variances) - 1).sum(axis=1).mean()
     return 0.5 * (errors + noise) + eta * kl
 
 
-def loss_of(model, X, eta, turn=None):
-    """Of the model with its latent turned, and then the best posterior variances."""
-    turn = np.eye(len(model.components)) if turn is None else turn
-    components = turn.T @ model.components
+def loss_of(model, X, eta, rotation=None):
+    """Return the loss of the model with rotated latent axes and the optimal posterior variances."""
+    rotation = np.eye(len(model.components)) if rotation is None else rotation
+    components = rotation.T @ model.components
     variances = eta / (eta + (components**2).sum(axis=1))
-    return exact_loss(X, eta, model.transform(X) @ turn, variances, components, model.mean)
+    return exact_loss(X, eta, model.transform(X) @ rotation, variances, components, model.mean)
 
 
-def plane_turned(i, j, n, degrees=45):
-    turn = np.eye(n)
+def plane_rotation(i, j, n, degrees=45):
+    rotation = np.eye(n)
     c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-    turn[np.ix_([i, j], [i, j])] = [[c, -s], [s, c]]
-    return turn
+    rotation[np.ix_([i, j], [i, j])] = [[c, -s], [s, c]]
+    return rotation
 
 
 class TestLoss:
     @every_eta
-    def test_it_is_what_sampling_gives(self, eta):
+    def test_it_equals_a_monte_carlo_estimate(self, eta):
         vae = expected_linear_vae(X, eta, 5)
         rng, means = np.random.default_rng(0), vae.transform(X)
         errors = []
@@ -68,14 +67,14 @@ class TestLoss:
 
     @every_eta
     @pytest.mark.parametrize("n_components", [1, 3, 5, 10])
-    def test_it_is_what_the_formula_gives(self, eta, n_components):
+    def test_it_equals_the_loss_of_its_parameters(self, eta, n_components):
         vae = expected_linear_vae(X, eta, n_components)
         model = vae.transform(X), vae.posterior_variance, vae.components, vae.mean
         assert exact_loss(X, eta, *model) == pytest.approx(vae.loss)
         assert loss_of(vae, X, eta) == pytest.approx(vae.loss)
 
     @every_eta
-    def test_it_is_what_eigenvalues_give(self, eta):
+    def test_it_equals_its_expression_in_eigenvalues(self, eta):
         active = EIGENVALUES[: {0.1: 5, 0.5: 4, 1: 3}[eta]]
         expected = eta * (0.5 + 0.5 * np.log(active / eta)).sum()
         expected += 0.5 * EIGENVALUES[len(active) :].sum()
@@ -83,20 +82,20 @@ class TestLoss:
 
     @every_eta
     @pytest.mark.parametrize(("i", "j"), [(0, 1), (0, 2), (1, 2)])
-    def test_turning_two_components_costs_what_theory_says(self, eta, i, j):
+    def test_rotating_two_components_increases_it_by_the_theoretical_amount(self, eta, i, j):
         vae = expected_linear_vae(X, eta, 3)
         ratio = EIGENVALUES[i] / EIGENVALUES[j]
-        cost = loss_of(vae, X, eta, plane_turned(i, j, 3)) - vae.loss
+        cost = loss_of(vae, X, eta, plane_rotation(i, j, 3)) - vae.loss
         assert cost == pytest.approx(eta * np.log(np.cosh(0.5 * np.log(ratio))), abs=1e-9)
 
-    def test_turning_costs_nothing_where_variances_are_equal(self):
+    def test_rotating_components_of_equal_variance_does_not_change_it(self):
         X = rows(500, [2, 2, 0.1])
         vae = expected_linear_vae(X, 0.5, 2)
-        assert loss_of(vae, X, 0.5, plane_turned(0, 1, 2, 30)) == pytest.approx(vae.loss)
+        assert loss_of(vae, X, 0.5, plane_rotation(0, 1, 2, 30)) == pytest.approx(vae.loss)
 
     @every_eta
     @pytest.mark.parametrize("size", [1e-3, 0.1])
-    def test_no_other_model_nearby_is_better(self, eta, size):
+    def test_no_perturbed_model_has_a_lower_loss(self, eta, size):
         vae = expected_linear_vae(X, eta, 4)
         for seed in range(20):
             rng = np.random.default_rng(seed)
@@ -118,7 +117,7 @@ class TestIdentities:
         assert vae.n_active == {0.1: 5, 0.5: 4, 1: 3}[eta]
         assert isinstance(vae.n_active, int)
 
-    def test_of_active_components(self, eta):
+    def test_active_components(self, eta):
         vae = expected_linear_vae(X, eta, 5)
         kept, active = EIGENVALUES[: vae.n_active], slice(vae.n_active)
         np.testing.assert_allclose(vae.posterior_variance[active], eta / kept)
@@ -126,15 +125,15 @@ class TestIdentities:
         np.testing.assert_allclose(vae.kl[active], 0.5 * np.log(kept / eta))
         np.testing.assert_allclose((vae.components[active] ** 2).sum(axis=1), kept - eta)
 
-    def test_of_passive_components(self, eta):
+    def test_inactive_components(self, eta):
         vae = expected_linear_vae(X, eta, 10)
-        passive = slice(vae.n_active, None)
-        assert len(vae.kl[passive]) > 0
-        for nothing in (vae.components, vae.encoder, vae.variance_of_means, vae.kl):
-            assert not nothing[passive].any()
-        assert (vae.posterior_variance[passive] == 1).all()
+        inactive = slice(vae.n_active, None)
+        assert len(vae.kl[inactive]) > 0
+        for zero in (vae.components, vae.encoder, vae.variance_of_means, vae.kl):
+            assert not zero[inactive].any()
+        assert (vae.posterior_variance[inactive] == 1).all()
 
-    def test_means_have_the_variance_that_is_stated(self, eta):
+    def test_means_have_the_returned_variance(self, eta):
         vae = expected_linear_vae(X, eta, 5)
         means = vae.transform(X)
         np.testing.assert_allclose(means.mean(axis=0), 0, atol=1e-9)
@@ -142,23 +141,25 @@ class TestIdentities:
         np.testing.assert_allclose(np.cov(means.T, ddof=0), covariance, atol=1e-9)
         np.testing.assert_allclose(vae.variance_of_means + vae.posterior_variance, 1)
 
-    def test_the_posterior_is_the_true_one_of_its_decoder(self, eta):
+    def test_the_posterior_is_the_exact_posterior_of_the_decoder(self, eta):
         vae = expected_linear_vae(X, eta, 5)
         covariance = eta * np.linalg.inv(vae.components @ vae.components.T + eta * np.eye(5))
         np.testing.assert_allclose(np.diag(vae.posterior_variance), covariance, atol=1e-9)
         np.testing.assert_allclose(vae.encoder, covariance @ vae.components / eta, atol=1e-9)
 
-    def test_along_each_component_the_error_is_eta_or_all_of_its_variance(self, eta):
+    def test_the_error_along_a_component_is_eta_or_its_whole_variance(self, eta):
         vae = expected_linear_vae(X, eta, 10)
         errors = X - vae.inverse_transform(vae.transform(X))
         along = (errors @ np.linalg.svd(X - vae.mean, full_matrices=False)[2].T).var(axis=0)
         noise = vae.posterior_variance * (vae.components**2).sum(axis=1)
         np.testing.assert_allclose(along + noise, np.minimum(EIGENVALUES, eta))
 
-    def test_other_metrics_find_it_as_theory_says(self, eta):
+    def test_other_metrics_have_their_theoretical_values(self, eta):
         vae = expected_linear_vae(X, eta, 3)
         means = vae.transform(X)
-        J = decoder_jacobian(vae.inverse_transform, means[:5])
+        decoded = vae.inverse_transform(means[:5])
+        columns = [vae.inverse_transform(means[:5] + unit) - decoded for unit in np.eye(3)]
+        J = np.stack(columns, axis=-1)
         np.testing.assert_allclose(J, np.tile(vae.components.T, (5, 1, 1)), atol=1e-6)
         assert distance_to_orthogonality(J) == pytest.approx(0, abs=1e-6)
         assert pca_alignment(means, X) == pytest.approx(1)
@@ -168,7 +169,7 @@ class TestIdentities:
 
 
 @pytest.mark.parametrize("eta", [4.001, 50])
-def test_it_collapses_where_eta_exceeds_all_variances(eta):
+def test_it_collapses_if_eta_exceeds_all_variances(eta):
     vae = expected_linear_vae(X, eta, 5)
     assert vae.n_active == 0
     assert (vae.kl == 0).all()
@@ -177,7 +178,7 @@ def test_it_collapses_where_eta_exceeds_all_variances(eta):
     assert vae.loss == pytest.approx(0.5 * EIGENVALUES.sum())
 
 
-def test_without_noise_it_is_a_whitened_pca():
+def test_without_noise_it_is_whitened_pca():
     vae, pca = expected_linear_vae(X, 1e-12, 4), PCA(4, whiten=True).fit(X)
     np.testing.assert_allclose(vae.mean, pca.mean_, atol=1e-12)
     signs = np.sign((vae.components * pca.components_).sum(axis=1))
@@ -207,7 +208,7 @@ def test_a_single_feature_is_enough():
     assert abs(vae.components[0, 0]) == pytest.approx(np.sqrt(8 / 3 - 0.5))
 
 
-def test_features_that_do_not_vary_and_fewer_rows_than_features_are_nothing_special():
+def test_constant_features_and_fewer_rows_than_features_are_accepted():
     flat = np.c_[X[:, :2], np.full(len(X), 3.7)]
     vae = expected_linear_vae(flat, 1e-9, 3)
     assert vae.n_active == 2
@@ -216,7 +217,7 @@ def test_features_that_do_not_vary_and_fewer_rows_than_features_are_nothing_spec
     assert few.n_active == 3
 
 
-def test_lists_tables_and_float32_are_rows_too():
+def test_lists_data_frames_and_float32_are_accepted():
     expected = expected_linear_vae(X, 0.5, 3)
     for form in (np.ndarray.tolist, pd.DataFrame, np.float32):
         vae = expected_linear_vae(form(X), 0.5, 3)
@@ -227,12 +228,12 @@ def test_lists_tables_and_float32_are_rows_too():
         )
 
 
-def test_moved_turned_and_in_another_unit_it_is_the_same_model():
+def test_it_is_equivariant_to_shifts_rotations_and_units():
     vae = expected_linear_vae(X, 0.5, 3)
-    turn = stats.ortho_group.rvs(10, random_state=3)
-    other = expected_linear_vae(20 * X @ turn + np.arange(10), 0.5 * 20**2, 3)
+    rotation = stats.ortho_group.rvs(10, random_state=3)
+    other = expected_linear_vae(20 * X @ rotation + np.arange(10), 0.5 * 20**2, 3)
     np.testing.assert_allclose(other.kl, vae.kl)
-    np.testing.assert_allclose(np.abs(other.components), np.abs(20 * vae.components @ turn))
+    np.testing.assert_allclose(np.abs(other.components), np.abs(20 * vae.components @ rotation))
     assert other.loss == pytest.approx(vae.loss * 20**2)
 
 

@@ -16,12 +16,12 @@ def one_active(n_samples, n_components):
 
 
 @pytest.mark.parametrize(("n_components", "expected"), [(20, 0.248), (50, 0.231), (128, 0.220)])
-def test_dense_gaussian_codes_score_the_known_values(n_components, expected):
+def test_dense_gaussian_codes_score_their_expected_values(n_components, expected):
     assert hoyer_sparsity(gaussian(4000, n_components)) == pytest.approx(expected, abs=0.003)
 
 
 @pytest.mark.parametrize("n_components", [2, 5, 50])
-def test_one_active_component_a_row_scores_one(n_components):
+def test_rows_with_one_active_component_score_one(n_components):
     assert hoyer_sparsity(one_active(200, n_components)) == 1
 
 
@@ -31,7 +31,7 @@ def test_rows_that_use_all_components_equally_score_zero():
 
 
 @pytest.mark.parametrize("n_active", [1, 2, 10, 49])
-def test_dead_components_count_as_inactive(n_active):
+def test_constant_components_count_as_inactive(n_active):
     codes = gaussian(4000, 50)
     codes[:, n_active:] = 3.7
     unit = codes[:, :n_active] / codes[:, :n_active].std(axis=0)
@@ -41,7 +41,7 @@ def test_dead_components_count_as_inactive(n_active):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_rounding_noise_around_a_constant_is_dead(dtype):
+def test_rounding_noise_around_a_constant_counts_as_constant(dtype):
     codes = gaussian(300, 10).astype(dtype)
     flat = codes.copy()
     flat[:, 0], codes[:, 0] = dtype(0.1), dtype(0.1)
@@ -79,7 +79,7 @@ def test_score_is_a_float_between_zero_and_one(seed):
     assert 0 <= score <= 1
 
 
-def test_closing_gates_raises_the_score():
+def test_setting_more_values_to_zero_increases_the_score():
     codes, u = gaussian(1000, 50), np.random.default_rng(1).uniform(size=(1000, 50))
     scores = [hoyer_sparsity(codes * (u < share)) for share in (1, 0.5, 0.25, 0.15)]
     assert np.all(np.diff(scores) > 0.05)

@@ -1,4 +1,4 @@
-"""Small cases by hand, the papers' values on their densities, and bad input."""
+"""Small cases computed by hand, the papers' values on their densities, and invalid input."""
 
 import tracemalloc
 
@@ -22,24 +22,24 @@ LOWER, UPPER, FAR = [-0.5, -0.5], [-0.5, 0.5], [5.0, 0.0]
 
 
 def points(lower, upper, far=0):
-    """So many points in the lower and upper left bin of two by two, and outside of the window."""
+    """Return points in the lower left bin, in the upper left bin and outside the window."""
     return np.array([LOWER] * lower + [UPPER] * upper + [FAR] * far)
 
 
 class TestByHand:
-    """With two bins of side 1 along each axis, densities are probabilities."""
+    """With two bins of width 1 along each axis, densities equal probabilities."""
 
-    def test_bins_that_both_samples_fill(self):
+    def test_bins_with_points_of_both_samples(self):
         scores = histogram_divergences(points(1, 3), points(2, 2), 1, n_bins=2)
         kl = np.log(4 / 3) / 2
-        reversed_ones = 3 / 8 * np.log(9 / 8) + 5 / 8 * np.log(25 / 24)
-        right_one = (
+        sum_of_reversed = 3 / 8 * np.log(9 / 8) + 5 / 8 * np.log(25 / 24)
+        sum_of_standard = (
             np.log(4 / 3) / 2 + np.log(4 / 5) / 2 + np.log(2 / 3) / 4 + np.log(6 / 5) * 3 / 4
         )
         assert scores.kl == pytest.approx(kl)
         assert scores.kl_papers == pytest.approx(kl / 2)
-        assert scores.jsd_papers == pytest.approx(reversed_ones / 4)
-        assert scores.jsd == pytest.approx(right_one / 2)
+        assert scores.jsd_papers == pytest.approx(sum_of_reversed / 4)
+        assert scores.jsd == pytest.approx(sum_of_standard / 2)
         assert scores.outside == 0
 
     def test_a_bin_without_generated_points_costs_32_nats(self):
@@ -51,7 +51,7 @@ class TestByHand:
         assert scores.jsd_papers == pytest.approx((m_from_p + m_from_q) / 4)
         assert scores.jsd == pytest.approx((np.log(2 / 3) / 2 + np.log(2) / 2 + np.log(4 / 3)) / 2)
 
-    def test_points_outside_are_dropped_by_the_papers_and_counted_properly(self):
+    def test_points_outside_are_dropped_by_the_papers_only(self):
         scores = histogram_divergences(points(1, 1, far=2), points(3, 3), 1, n_bins=2)
         assert scores.outside == 0.5
         assert scores.kl_papers == pytest.approx(0, abs=1e-13)
@@ -74,7 +74,7 @@ def pair():
     return rng.standard_normal((400, 2)), 0.7 * rng.standard_normal((300, 2)) + 0.3
 
 
-class TestLaws:
+class TestProperties:
     @pytest.mark.parametrize(("window", "n_bins"), [(2, 100), (4, 100), ((-1.5, 3), 30), (3.0, 1)])
     def test_the_papers_formula(self, pair, window, n_bins):
         low, high = (-window, window) if np.isscalar(window) else window
@@ -92,20 +92,20 @@ class TestLaws:
         assert scores.jsd_papers == pytest.approx(sum(halves) / 2, rel=1e-10)
 
     @pytest.mark.parametrize("half", [3, 6])
-    def test_the_papers_kl_is_the_proper_one_in_odd_units(self, half):
-        """Without empty bins it is divided by the number of bins times the area of one."""
+    def test_the_papers_kl_is_the_standard_one_in_other_units(self, half):
+        """Without empty bins, it is the KL over the number of bins times the area of a bin."""
         rng = np.random.default_rng(0)
         X, X_real = rng.uniform(-half, half, (2, 5000, 2))
         scores = histogram_divergences(X, X_real, half, n_bins=10)
         assert scores.kl_papers == pytest.approx(scores.kl / (10 * (2 * half / 10) ** 2))
 
-    def test_the_proper_ones_have_no_units(self, pair):
+    def test_the_standard_ones_have_no_units(self, pair):
         small = histogram_divergences(*pair, 3)
         large = histogram_divergences(64 * pair[0], 64 * pair[1], 3 * 64)
         assert (small.kl, small.jsd, small.outside) == (large.kl, large.jsd, large.outside)
         assert small.kl_papers > large.kl_papers
 
-    def test_a_sample_does_not_differ_from_itself(self, pair):
+    def test_equal_samples_score_zero(self, pair):
         scores = histogram_divergences(pair[0][::-1], pair[0], 5)
         assert scores == pytest.approx((0, 0, 0, 0, 0), abs=1e-11)
 
@@ -124,7 +124,7 @@ class TestLaws:
         assert histogram_divergences([[1, -1]], [[1, 1]], 1).outside == 0
         assert histogram_divergences([[1, 1.0001]], [[1, 1]], 1).outside == 1
 
-    def test_they_are_floats_by_name(self, pair):
+    def test_they_are_a_named_tuple_of_floats(self, pair):
         scores = histogram_divergences(*pair, 3)
         assert scores._fields == ("kl_papers", "jsd_papers", "kl", "jsd", "outside")
         assert all(type(value) is float for value in scores)
@@ -140,7 +140,7 @@ class TestLaws:
     ],
 )
 def test_the_papers_code_gives_the_same_values(make, window, floor, spread, uniform):
-    """Mean and spread over ten pairs of 5000 points each, measured with the papers' own code."""
+    """Expected: mean and tolerance over ten pairs of 5000 points, from the papers' code."""
     rng = np.random.RandomState(0)
     real, other = ([make(5000, random_state=rng)[0] for _ in range(20)] for _ in range(2))
     at_best = [histogram_divergences(*pair, window)[:2] for pair in zip(real, other, strict=True)]
@@ -150,7 +150,7 @@ def test_the_papers_code_gives_the_same_values(make, window, floor, spread, unif
     np.testing.assert_allclose(np.mean(missed, axis=0), uniform, rtol=0.05)
 
 
-class TestBadPoints:
+class TestErrors:
     @pytest.mark.parametrize(
         ("bad", "message"),
         [
@@ -181,7 +181,7 @@ class TestBadPoints:
             histogram_divergences(np.zeros((4, 2)), np.zeros((4, 2)), 2, n_bins)
 
     def test_a_window_without_real_points(self):
-        with pytest.raises(ValueError, match="No row of X_real lies in the window 2"):
+        with pytest.raises(ValueError, match="window=2 contains no row of X_real; choose"):
             histogram_divergences(np.zeros((4, 2)), np.full((4, 2), 3.0), 2)
 
 
@@ -197,22 +197,24 @@ class TestEnergyDistance:
         assert energy_distance(x[:, None], y[:, None]) == pytest.approx(expected)
 
     @pytest.mark.parametrize("d", [1, 2, 30])
-    def test_equal_samples_are_nowhere_apart(self, d):
+    def test_equal_samples_have_distance_zero(self, d):
         X = np.random.default_rng(0).standard_normal((200, d)) + 100
         assert energy_distance(X, X) == 0
         assert 0 <= energy_distance(X, X[::-1]) < 1e-12
         assert 0 <= energy_distance(X, np.vstack([X, X])) < 1e-12
 
-    def test_it_is_symmetric_has_units_and_does_not_see_a_common_motion(self):
+    def test_it_is_symmetric_has_units_and_ignores_a_common_motion(self):
         rng = np.random.default_rng(0)
         X, Y = rng.standard_normal((60, 5)), rng.standard_normal((40, 5)) + 0.5
-        turn = np.linalg.qr(rng.standard_normal((5, 5)))[0]
+        rotation = np.linalg.qr(rng.standard_normal((5, 5)))[0]
         distance = energy_distance(X, Y)
         assert type(distance) is float
         assert energy_distance(Y, X) == pytest.approx(distance)
-        assert energy_distance(3 * X @ turn + 1, 3 * Y @ turn + 1) == pytest.approx(3 * distance)
+        assert energy_distance(3 * X @ rotation + 1, 3 * Y @ rotation + 1) == pytest.approx(
+            3 * distance
+        )
 
-    def test_two_samples_of_one_distribution_have_the_stated_floor(self):
+    def test_two_samples_of_one_distribution_have_the_documented_mean(self):
         rng = np.random.default_rng(0)
         pairs = [(rng.standard_normal((30, 3)), rng.standard_normal((60, 3))) for _ in range(300)]
         expected = (1 / 30 + 1 / 60) * 4 / np.sqrt(np.pi)
@@ -243,14 +245,14 @@ class TestEnergyDistance:
         with pytest.raises(ValueError, match=f"Y.*{message}|{message}"):
             energy_distance(good, bad)
 
-    def test_an_overflow_is_no_distance_of_zero(self):
+    def test_an_overflow_is_an_error(self):
         X = 1e200 * np.random.default_rng(0).standard_normal((5, 2))
-        with pytest.raises(ValueError, match="squares overflow; divide"):
+        with pytest.raises(ValueError, match="squares of the values in X or Y overflow; divide"):
             energy_distance(X, np.ones((4, 2)))
 
 
 class TestGnelbo:
-    def test_a_constant_error_says_nothing_about_the_density(self):
+    def test_a_constant_error_scores_the_reference_value(self):
         score = gnelbo(np.full((1024, 1024), 3.0), np.full(12800, 3.0))
         assert score == pytest.approx(1 / (1024**2 + 12800), rel=1e-12)
         assert score == pytest.approx(9.42e-7, rel=1e-3)

@@ -6,14 +6,14 @@ from sklearn_intelvae.metrics import active_units, polarization_gap
 CRITERIA = ["variance", "mean_std", "posterior_variance"]
 
 
-def test_variance_of_the_means_decides():
+def test_the_variance_of_the_means_is_compared_with_the_threshold():
     base = np.random.default_rng(0).standard_normal((500, 1))
     base = (base - base.mean()) / base.std()
     means = base * np.sqrt([0.5, 0.011, 0.009, 0.0]) + [0, 5, -5, 9]
     assert active_units(means).tolist() == [True, True, False, False]
 
 
-def test_threshold_is_strict_and_respected():
+def test_the_threshold_is_strict():
     means = np.array([[1.0], [-1.0]])
     assert active_units(means, threshold=0.99).tolist() == [True]
     assert active_units(means, threshold=1.0).tolist() == [False]
@@ -26,7 +26,7 @@ def test_shift_and_sign_do_not_matter():
     np.testing.assert_array_equal(active_units(3 - means), expected)
 
 
-def test_returns_a_boolean_for_every_component():
+def test_it_returns_a_bool_for_each_component():
     mask = active_units(np.zeros((4, 3), dtype=np.float32))
     assert mask.dtype == bool
     assert mask.shape == (3,)
@@ -45,7 +45,7 @@ def test_a_single_sample_is_refused():
 
 
 def posteriors(stds, variances, n=500):
-    """Means with exactly these deviations, and variances that are the same for every row."""
+    """Return means with exactly these standard deviations, and constant variances."""
     base = np.random.default_rng(0).standard_normal((n, len(stds)))
     base = (base - base.mean(axis=0)) / base.std(axis=0)
     return base * stds, np.tile(variances, (n, 1))
@@ -75,7 +75,7 @@ class TestCriteria:
             ("posterior_variance", 0.5, [False, False, False, False, True]),
         ],
     )
-    def test_another_threshold_decides_in_its_unit(self, criterion, threshold, expected):
+    def test_a_given_threshold_has_the_unit_of_the_criterion(self, criterion, threshold, expected):
         settings = {"variances": self.variances, "criterion": criterion}
         assert active_units(self.means, threshold, **settings).tolist() == expected
 
@@ -83,7 +83,7 @@ class TestCriteria:
         expected = active_units(self.means, 0.01, criterion="variance")
         np.testing.assert_array_equal(active_units(self.means), expected)
 
-    def test_the_mean_of_a_variance_counts_not_that_of_some_rows(self):
+    def test_posterior_variances_are_averaged_over_all_rows(self):
         variances = [[0.1, 0.1], [1.4, 1.6]]
         active = active_units(np.eye(2), variances=variances, criterion="posterior_variance")
         assert active.tolist() == [True, False]
@@ -95,19 +95,19 @@ class TestCriteria:
             ("posterior_variance", [[0.0], [0.0]], [[0.75], [0.85]]),
         ],
     )
-    def test_at_the_threshold_nothing_is_active(self, criterion, means, variances):
-        exactly = 0.5 if variances is None else np.mean(variances)
-        active = active_units(means, exactly, variances=variances, criterion=criterion)
+    def test_a_value_equal_to_the_threshold_is_inactive(self, criterion, means, variances):
+        threshold = 0.5 if variances is None else np.mean(variances)
+        active = active_units(means, threshold, variances=variances, criterion=criterion)
         assert active.tolist() == [False]
 
     @pytest.mark.parametrize("criterion", ["std", "", None, 1])
-    def test_one_that_is_not_known_is_refused(self, criterion):
+    def test_an_unknown_criterion_is_refused(self, criterion):
         with pytest.raises(ValueError, match="criterion must be one of .*mean_std.*, got"):
             active_units(self.means, criterion=criterion)
         with pytest.raises(ValueError, match="criterion must be one of .*mean_std.*, got"):
             polarization_gap(self.means, self.variances, criterion=criterion)
 
-    def test_a_bad_threshold_is_refused_by_what_it_is(self):
+    def test_the_error_of_a_bad_threshold_names_its_kind(self):
         with pytest.raises(ValueError, match="threshold is a standard deviation.*got -1"):
             active_units(self.means, -1, criterion="mean_std")
         with pytest.raises(ValueError, match="threshold is a variance.*got nan"):
@@ -115,18 +115,18 @@ class TestCriteria:
                 self.means, np.nan, variances=self.variances, criterion="posterior_variance"
             )
 
-    def test_variances_that_are_needed_are_asked_for(self):
-        with pytest.raises(ValueError, match="the variances of q.* are needed"):
+    def test_missing_variances_are_refused(self):
+        with pytest.raises(ValueError, match="variances is None; pass the variances of q"):
             active_units(self.means, criterion="posterior_variance")
 
 
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda v: v[:-1], r"of the shape of means, \(500, 5\); got the shape \(499, 5\)"),
-        (lambda v: v[:, :-1], r"of the shape of means, \(500, 5\); got the shape \(500, 4\)"),
-        (lambda v: v - 0.1, "variances must be positive.*a least value of 0"),
-        (lambda v: -v, "variances must be positive.*a least value of -0.9"),
+        (lambda v: v[:-1], r"have the shape of means, \(500, 5\); got the shape \(499, 5\)"),
+        (lambda v: v[:, :-1], r"have the shape of means, \(500, 5\); got the shape \(500, 4\)"),
+        (lambda v: v - 0.1, "variances must be positive.*the minimum 0"),
+        (lambda v: -v, "variances must be positive.*the minimum -0.9"),
         (lambda v: v * np.nan, "Input variances contains NaN"),
     ],
 )
@@ -140,19 +140,19 @@ def test_bad_variances_are_refused(spoil, message):
 
 class TestPolarizationGap:
     @pytest.mark.parametrize("variance", [0.001, 0.01, 0.1, 0.5])
-    def test_of_one_active_component_it_is_the_variance_that_is_left_out(self, variance):
+    def test_for_one_active_component_it_is_the_omitted_variance(self, variance):
         means, variances = posteriors([1], [variance])
         expected = variance / (variance - np.log(variance))
         assert polarization_gap(means, variances) == pytest.approx(expected)
 
-    def test_of_both_kinds_it_is_what_one_counts_by_hand(self):
+    def test_for_active_and_passive_components_it_equals_a_direct_computation(self):
         means, variances = posteriors([0.9, 0.8, 0.3], [0.1, 0.4, 0.9])
         v, squares = np.array([0.1, 0.4, 0.9]), np.array([0.81, 0.64, 0.09])
         kl = 0.5 * (squares + v - np.log(v) - 1).sum()
-        polarised = 0.5 * (squares - np.log(v) - 1)[:2].sum()
-        assert polarization_gap(means, variances) == pytest.approx(abs(kl - polarised) / kl)
+        polarized = 0.5 * (squares - np.log(v) - 1)[:2].sum()
+        assert polarization_gap(means, variances) == pytest.approx(abs(kl - polarized) / kl)
 
-    def test_components_that_are_the_prior_add_nothing(self):
+    def test_components_equal_to_the_prior_contribute_nothing(self):
         means, variances = posteriors([1, 0, 0], [0.01, 1, 1])
         alone = polarization_gap(means[:, :1], variances[:, :1])
         assert polarization_gap(means, variances) == pytest.approx(alone)
@@ -165,21 +165,21 @@ class TestPolarizationGap:
         assert gap == 0
         assert isinstance(gap, float)
 
-    def test_sharper_posteriors_are_more_polarised(self):
+    def test_sharper_posteriors_are_more_polarized(self):
         gaps = [polarization_gap(*posteriors([1, 0.9], [v, v])) for v in (0.5, 0.1, 0.01, 1e-4)]
         assert (np.diff(gaps) < 0).all()
         assert gaps[2] < 0.03 < gaps[1]
 
     @pytest.mark.parametrize("criterion", CRITERIA)
-    def test_the_criterion_says_what_is_left_out(self, criterion):
+    def test_the_criterion_selects_the_active_components(self, criterion):
         means, variances = TestCriteria.means, TestCriteria.variances
         active = active_units(means, variances=variances, criterion=criterion)
         kl = 0.5 * (means**2 + variances - np.log(variances) - 1).mean(axis=0)
-        left_out = np.where(active, 0.5 * variances.mean(axis=0), kl).sum()
+        omitted = np.where(active, 0.5 * variances.mean(axis=0), kl).sum()
         gap = polarization_gap(means, variances, criterion=criterion)
-        assert gap == pytest.approx(abs(left_out) / kl.sum())
+        assert gap == pytest.approx(abs(omitted) / kl.sum())
 
-    def test_lists_and_float32_will_do(self):
+    def test_lists_and_float32_are_accepted(self):
         means, variances = (a.astype(np.float32) for a in posteriors([1, 0.1], [0.1, 0.9], 20))
         expected = polarization_gap(means.astype(np.float64), variances.astype(np.float64))
         assert polarization_gap(means, variances) == expected
@@ -189,6 +189,6 @@ class TestPolarizationGap:
         with pytest.raises(ValueError, match="minimum of 2"):
             polarization_gap([[1.0, 2.0]], [[1.0, 1.0]])
 
-    def test_missing_variances_are_asked_for(self):
-        with pytest.raises(ValueError, match="variances of q"):
+    def test_missing_variances_are_refused(self):
+        with pytest.raises(ValueError, match="variances is None; pass the variances of q"):
             polarization_gap(TestCriteria.means, None)

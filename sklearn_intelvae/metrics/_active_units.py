@@ -1,6 +1,6 @@
-"""Which components of a code are in use, and how sharply they part from those that are not."""
+"""Active components of a VAE, and its distance from the polarized regime."""
 
-import numbers
+from numbers import Real
 
 import numpy as np
 from sklearn.utils import check_array
@@ -9,28 +9,30 @@ _THRESHOLDS = {"variance": 0.01, "mean_std": 0.5, "posterior_variance": 0.8}
 
 
 def active_units(means, threshold=None, *, variances=None, criterion="variance"):
-    r"""Tell which latent components respond to the data.
+    r"""Return which latent components of a VAE are active.
 
-    Components that a VAE has switched off have a posterior that is nearly the prior, N(0, 1), for
-    every x. There are three habits of telling them apart. With :math:`\mu_d(x)` and
-    :math:`\sigma_d^2(x)` the mean and the variance of q(y_d | x), component d is active if
+    The posterior of an inactive component is nearly the prior, N(0, 1), for every x. The literature
+    uses three criteria. With :math:`\mu_d(x)` and :math:`\sigma_d^2(x)` the mean and the variance
+    of q(y_d | x), component d is active if
 
-    - "variance": :math:`\mathrm{Var}_x\, \mu_d(x)` exceeds the threshold, of .01 [1]_;
-    - "mean_std": the square root of it exceeds the threshold, of .5 [2]_;
-    - "posterior_variance": the mean of :math:`\sigma_d^2(x)` is below the threshold, of .8 [3]_.
+    - "variance": :math:`\mathrm{Var}_x\, \mu_d(x)` is above the threshold, 0.01 by default [1]_;
+    - "mean_std": its square root is above the threshold, 0.5 by default [2]_;
+    - "posterior_variance": the mean over x of :math:`\sigma_d^2(x)` is below the threshold, 0.8 by
+      default [3]_.
 
     Parameters
     ----------
     means : array-like of shape (n_samples, n_components)
         Posterior means of at least two samples.
     threshold : float, default=None
-        In the (squared) units of `means`. None takes the one above, which supposes a prior of unit
-        variance.
+        Threshold of the criterion: a standard deviation in the unit of `means` for "mean_std", a
+        variance in its square otherwise. None uses the value given above, which assumes a prior of
+        unit variance.
     variances : array-like of shape (n_samples, n_components), default=None
-        Posterior variances; only "posterior_variance" needs them.
+        Posterior variances, required by "posterior_variance" only.
     criterion : {"variance", "mean_std", "posterior_variance"}, default="variance"
-        How to tell. "variance" finds every component that carries something; the others those that
-        carry much, which is what a component should do that stands for a factor.
+        Criterion. "variance" finds every component that encodes information about x; the other two
+        find the components that encode much, as a component that represents a factor does.
 
     Returns
     -------
@@ -40,8 +42,8 @@ def active_units(means, threshold=None, *, variances=None, criterion="variance")
     Raises
     ------
     ValueError
-        If `means` has fewer than two rows, `threshold` is negative, `criterion` is not known, or it
-        needs variances that are not given.
+        If `means` has fewer than two rows, `threshold` is negative, `criterion` is unknown, or
+        `criterion` requires `variances` and these are missing, not positive or of another shape.
 
     References
     ----------
@@ -62,48 +64,51 @@ def active_units(means, threshold=None, *, variances=None, criterion="variance")
         raise ValueError(f"criterion must be one of {list(_THRESHOLDS)}, got {criterion!r}.")
     if threshold is None:
         threshold = _THRESHOLDS[criterion]
-    if not isinstance(threshold, numbers.Real) or not 0 <= threshold < np.inf:
+    if not isinstance(threshold, Real) or not 0 <= threshold < np.inf:
         kind = "standard deviation" if criterion == "mean_std" else "variance"
         raise ValueError(
             f"threshold is a {kind} and must be a finite number of at least 0, got {threshold!r}."
         )
     means = check_array(means, dtype=np.float64, ensure_min_samples=2, input_name="means")
     if criterion == "posterior_variance":
-        return _checked_variances(variances, means).mean(axis=0) < threshold
+        return _check_variances(variances, means).mean(axis=0) < threshold
     return (means.var(axis=0) if criterion == "variance" else means.std(axis=0)) > threshold
 
 
 def polarization_gap(means, variances, *, criterion="mean_std"):
-    r"""Tell how far a VAE is from the polarised regime, as a share of its KL.
+    r"""Return the relative difference between the KL of a VAE and its polarized approximation.
 
-    In it each component is either active, with a variance far below 1, or passive, with the prior
-    as its posterior, so that the KL is nearly
+    In the polarized regime each component is either active, with a posterior variance far below 1,
+    or passive, with the prior as its posterior. The KL divergence is then approximately
 
     .. math::
 
         \mathrm{KL}_{\text{pol}}(x)
-            = \tfrac{1}{2} \sum_{d\ \text{active}} (\mu_d^2 - \log \sigma_d^2 - 1).
+            = \tfrac{1}{2} \sum_{d\ \text{active}} (\mu_d^2 - \log \sigma_d^2 - 1),
 
-    What is returned is :math:`|\mathrm{KL} - \mathrm{KL}_{\text{pol}}| / \mathrm{KL}`, of means
-    over x. That axes follow local principal directions is derived for small values; below .03 a run
-    is called polarised in [1]_.
+    and the gap is :math:`|\mathrm{KL} - \mathrm{KL}_{\text{pol}}| / \mathrm{KL}`, with both
+    terms averaged over x. The theory that latent axes align with local principal directions assumes
+    a small gap; the authors of [1]_ call a model polarized if it is below 0.03.
 
     Parameters
     ----------
-    means, variances : array-like of shape (n_samples, n_components)
-        Of q(y | x), as ``encode`` returns them.
+    means : array-like of shape (n_samples, n_components)
+        Means of q(y | x), as ``encode`` returns them.
+    variances : array-like of shape (n_samples, n_components)
+        Variances of q(y | x), as ``encode`` returns them.
     criterion : {"variance", "mean_std", "posterior_variance"}, default="mean_std"
-        What makes a component active; see :func:`active_units`.
+        Criterion for an active component, see :func:`active_units`.
 
     Returns
     -------
     gap : float
-        At least 0; 0 if nothing is encoded at all.
+        At least 0, as a fraction of the KL; 0 if the KL is 0.
 
     Raises
     ------
     ValueError
-        If means and variances do not fit, or a variance is not positive.
+        If `means` has fewer than two rows, `variances` are missing, not positive or not of the
+        shape of `means`, or `criterion` is unknown.
 
     References
     ----------
@@ -119,20 +124,20 @@ def polarization_gap(means, variances, *, criterion="mean_std"):
     0.002
     """
     means = check_array(means, dtype=np.float64, ensure_min_samples=2, input_name="means")
-    variances = _checked_variances(variances, means)
+    variances = _check_variances(variances, means)
     active = active_units(means, variances=variances, criterion=criterion)
-    polarised = 0.5 * (means**2 - np.log(variances) - 1)[:, active].sum(axis=1).mean()
+    polarized = 0.5 * (means**2 - np.log(variances) - 1)[:, active].sum(axis=1).mean()
     kl = 0.5 * (means**2 + variances - np.log(variances) - 1).sum(axis=1).mean()
-    return float(abs(kl - polarised) / kl) if kl > 0 else 0.0
+    return float(abs(kl - polarized) / kl) if kl > 0 else 0.0
 
 
-def _checked_variances(variances, means):
+def _check_variances(variances, means):
     if variances is None:
-        raise ValueError("the variances of q(y | x) are needed, as encode returns them; got None.")
+        raise ValueError("variances is None; pass the variances of q(y | x) that encode returns.")
     variances = check_array(variances, dtype=np.float64, input_name="variances")
     if variances.shape != means.shape or (variances <= 0).any():
         raise ValueError(
-            f"variances must be positive and of the shape of means, {means.shape}; got the shape "
-            f"{variances.shape} and a least value of {variances.min():.3g}."
+            f"variances must be positive and have the shape of means, {means.shape}; got the shape "
+            f"{variances.shape} and the minimum {variances.min():.3g}."
         )
     return variances
