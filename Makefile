@@ -63,10 +63,12 @@ bench-disentanglement: $(STAMP)
 	$(BIN)/python benchmarks/disentanglement/rolinek.py --scale $(SCALE)
 
 docs: $(DOCS_STAMP)
-	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
+	rm -rf docs/_build docs/api/generated
+	$(BIN)/python -m sphinx -W --keep-going --jobs auto -b html docs docs/_build/html
+	BUILT_DOCS=docs/_build/html $(BIN)/python -m pytest tests/test_built_docs.py
 
 pictures: $(STAMP)
 	$(BIN)/python docs/make_pictures.py
 
 clean:
-	rm -rf $(VENV) docs/_build demo_output
+	rm -rf $(VENV) docs/_build docs/api/generated demo_output
