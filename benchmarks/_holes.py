@@ -17,32 +17,32 @@ _N_POINTS, _N_ARCS = 20000, 100
 def hole_share(name: str, X: np.ndarray) -> float:
     """Return the share of rows in the hole of a shape, well away from its curve.
 
-    Of the two Gaussians the hole is the strip between them.
+    The hole of the two Gaussians is the strip between them.
     """
     x, y = X.T
     inside = {
         "circle": lambda: np.hypot(x, y) < 1.5,
         "square": lambda: np.maximum(abs(x), abs(y)) < 1.1,
         "star": lambda: np.hypot(x, y) < 0.45,
-        "infinity": lambda: _in_a_lobe(x, y) & (_distances(name, X) > _NEAR),
+        "infinity": lambda: _inside_a_lobe(x, y) & (_distances(name, X) > _NEAR),
         "two_gaussians": lambda: abs(x) < 1,
     }
     return float(inside[name]().mean())
 
 
 def off_curve_share(name: str, X: np.ndarray, distance: float = _NEAR) -> float:
-    """Return the share of rows that are farther than ``distance`` from the curve."""
+    """Return the share of rows farther than ``distance`` from the curve."""
     return float((_distances(name, X) > distance).mean())
 
 
 def coverage(name: str, X: np.ndarray) -> float:
-    """Return the share of 100 equally long arcs of the curve that have a row within 0.25."""
+    """Return the share of 100 arcs of the curve, equally long, that have a row within 0.25."""
     curve, arc = _curve(name)
     near = cKDTree(X).query(curve)[0] <= _NEAR
     return float((np.bincount(arc, near, minlength=_N_ARCS) > 0).mean())
 
 
-def _in_a_lobe(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def _inside_a_lobe(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return abs(y) < abs(x) * np.sqrt(np.clip(1 - x**2 / 4, 0, None))
 
 
@@ -52,7 +52,7 @@ def _distances(name: str, X: np.ndarray) -> np.ndarray:
 
 @cache
 def _curve(name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return points that lie densely on the curve, in its order, and the arc of each."""
+    """Return points along the curve, densely spaced, and the number of the arc of each."""
     points, t = getattr(datasets, f"make_{name}")(_N_POINTS, random_state=0)
     points = points[np.argsort(t)]
     steps = np.linalg.norm(np.diff(points, axis=0, append=points[:1]), axis=1)

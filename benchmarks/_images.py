@@ -1,6 +1,7 @@
-"""Images, and how far generated ones are from real ones in the features of two networks.
+"""Images, and the Frechet distance of generated images from real ones.
 
-The networks are a classifier of the same images, and Inception.
+The distance is measured in the features of a classifier of the same images, or in those of
+Inception (FID).
 """
 
 from __future__ import annotations
@@ -8,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 
-import _data
 import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
+from benchmarks import _data
 from sklearn_intelvae.metrics import ClassifierFeatures, frechet_distance
 
 IMAGE_SHAPES = {
@@ -44,20 +45,20 @@ def _digits() -> _data.Images:
 
 
 @cache
-def judge(name: str) -> ClassifierFeatures:
-    """Return a classifier fitted to all training images, whose features compare images."""
+def classifier(name: str) -> ClassifierFeatures:
+    """Return a classifier fitted to all training images; its features are used for distances."""
     X, y, _, _ = images(name)
     return ClassifierFeatures(random_state=0).fit(X, y)
 
 
 def n_compared(name: str) -> int:
-    """Return how many images are compared with as many: half the test images, at most 5000."""
+    """Return the size of each of two compared sets: half of the test images, at most 5000."""
     return min(_N_FRECHET, len(images(name)[2]) // 2)
 
 
 @cache
 def _halves(name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return two halves of the test images, by lot: MNIST's first 5000 are neater than the rest."""
+    """Return two random halves of the test images; MNIST's first 5000 are neater than the rest."""
     X = images(name)[2]
     order = np.random.default_rng(0).permutation(len(X))
     n = n_compared(name)
@@ -65,23 +66,23 @@ def _halves(name: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def others(name: str) -> np.ndarray:
-    """Return the test images that are not those that samples are compared with."""
+    """Return the half of the test images that samples are not compared with."""
     return _halves(name)[1]
 
 
 @cache
 def _reference(name: str) -> np.ndarray:
-    return judge(name).transform(_halves(name)[0])
+    return classifier(name).transform(_halves(name)[0])
 
 
 def frechet(name: str, X: np.ndarray) -> float:
-    """Return the Frechet distance of images from test images in the judge's features."""
-    made = np.clip(X[: n_compared(name)], 0, 1)
-    return frechet_distance(judge(name).transform(made), _reference(name))
+    """Return the Frechet distance of images from test images in the classifier's features."""
+    compared = np.clip(X[: n_compared(name)], 0, 1)
+    return frechet_distance(classifier(name).transform(compared), _reference(name))
 
 
 def fid(name: str, X: np.ndarray) -> float:
-    """Return the Frechet inception distance of 2000 images from 2000 of those test images."""
+    """Return the Frechet inception distance of 2000 images from 2000 test images."""
     return frechet_distance(_inception()(np.clip(X[:_N_FID], 0, 1)), _inception_reference(name))
 
 
@@ -92,8 +93,8 @@ def _inception() -> Callable[[np.ndarray], np.ndarray]:
 
 @cache
 def _inception_reference(name: str) -> np.ndarray:
-    """Return the test images' features, which take minutes and are kept beside the data."""
-    path = _data._cache() / f"{_data.INCEPTION}-{name}-{_N_FID}-by-lot.npy"
+    """Return the features of the test images; they take minutes and are cached with the data."""
+    path = _data.cache_folder() / f"{_data.INCEPTION}-{name}-{_N_FID}-by-lot.npy"
     if not path.exists():
         np.save(path, _inception()(_halves(name)[0][:_N_FID]))
     return np.load(path)

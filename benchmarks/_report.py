@@ -1,71 +1,209 @@
-"""What the benchmarks share: rows that survive an interruption, and tables."""
+"""Measure the rows of a benchmark once, keep them with their provenance, and write its tables."""
 
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import pandas as pd
-import sklearn
-import skorch
 import torch
 
-import sklearn_intelvae
+from benchmarks._provenance import COLUMNS, ROOT, Origin, current_origin
+from benchmarks._rows import Row, as_text, find, read_rows, store, to_frame
 
-RESULTS = Path(__file__).parent / "results"
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+RESULTS = ROOT / "benchmarks" / "results"
+OTHER = "†"
+"""Marks rows of other code, versions or machines than the present ones."""
+
+Redo = Literal["none", "missing", "stale", "all"]
+T = TypeVar("T")
 
 _N_PRINTED = 10
+_REDO: dict[str, tuple[Redo, str]] = {
+    "--fresh": ("all", "measure all rows anew"),
+    "--stale": ("stale", "measure rows of other code anew"),
+    "--table": ("none", "measure nothing, write the tables"),
+}
+_LEGEND = {
+    OTHER: "other code, versions, processor or threads than those that wrote this table (commit "
+    "{}); `--stale` measures these rows anew.",
+    "?": "the commit that added the row to the repository; the code that measured it is that of "
+    "this commit or of an earlier one.",
+    "+": "the code had changes that were not committed; the digits tell their states apart.",
+}
 
 
-def scale_and_flags(
-    description: str | None, scales: Iterable[str], **flags: str
-) -> argparse.Namespace:
-    """Read the command line, and use one thread, which is faster than two for small networks.
+def command_line(
+    description: str | None,
+    scales: Iterable[str],
+    argv: Sequence[str] | None = None,
+    threads: int = 1,
+    **flags: str,
+) -> tuple[argparse.Namespace, Results]:
+    """Read the command line and set torch's number of threads; return options and results.
 
-    Each further flag comes with its help.
+    One thread is faster than two for small networks. Each further flag comes with its help.
     """
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--scale", choices=sorted(scales), default="small")
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--scale", choices=sorted(scales), default="small", help="sizes; the default is small")
+    add("--threads", type=int, default=threads, help=f"torch threads; the default is {threads}")
+    redo = parser.add_mutually_exclusive_group()
+    for flag, (what, text) in _REDO.items():
+        redo.add_argument(flag, dest="redo", action="store_const", const=what, help=text)
     for flag, text in flags.items():
-        parser.add_argument(f"--{flag}", action="store_true", help=text)
-    torch.set_num_threads(1)
-    return parser.parse_args()
+        add(f"--{flag}", action="store_true", help=text)
+    options = parser.parse_args(argv)
+    torch.set_num_threads(options.threads)
+    folder = RESULTS / "quick" if options.scale == "quick" else RESULTS
+    return options, Results(folder, options.redo or "missing")
 
 
-def resumed(
-    name: str, cases: Iterable[dict[str, Any]], run: Callable[..., dict[str, Any]]
-) -> pd.DataFrame:
-    """Run each case that ``results/name.csv`` does not hold yet; return the cases' rows in order.
+class MissingRowsError(Exception):
+    """Rows that are needed for a table have not been measured."""
 
-    A row is written as soon as it is known, with the seconds that it took.
+
+def some(scale: str, items: Sequence[T], n: int = 1) -> Sequence[T]:
+    """Return the first n items at the scale "quick", and all of them at the others."""
+    return items[:n] if scale == "quick" else items
+
+
+class Results:
+    """The rows and tables of a folder, and which rows are measured anew.
+
+    Parameters
+    ----------
+    folder : Path
+        Rows are kept in its CSV files, tables and pictures are written beside them.
+    redo : {"none", "missing", "stale", "all"}, default="missing"
+        Rows to measure: none; those that the files do not hold; also those of other code, versions,
+        processor or threads; all of them.
+    origin : Origin, default=None
+        What new rows are measured with. None reads it from this process.
     """
-    path = RESULTS / f"{name}.csv"
-    rows = pd.read_csv(path).to_dict("records") if path.exists() else []
-    cases = list(cases)
-    for number, case in enumerate(cases, 1):
-        if _row_of(case, rows):
-            continue
+
+    def __init__(self, folder: Path, redo: Redo = "missing", origin: Origin | None = None) -> None:
+        self.folder = folder
+        self.redo = redo
+        self.origin = current_origin() if origin is None else origin
+
+    def rows(
+        self,
+        name: str,
+        cases: Iterable[dict[str, Any]],
+        run: Callable[..., dict[str, Any]],
+    ) -> pd.DataFrame:
+        """Return the rows of the cases, in their order, after measuring those that are to be.
+
+        A row holds its case, what ``run(**case)`` returns, the seconds that this took, and the
+        origin. It is written to ``name.csv`` as soon as it is measured, so that an interrupted run
+        loses one row at most. In the column ``commit`` of the result, rows of another origin are
+        marked.
+
+        Raises
+        ------
+        MissingRowsError
+            If a row is missing and nothing is to be measured.
+        """
+        path = self.folder / f"{name}.csv"
+        cases = list(cases)
+        if self.redo == "none":
+            self._check_complete(path, cases)
+        for number, case in enumerate(cases, 1):
+            if not self._is_done(find(case, read_rows(path))):
+                row = self._measured(case, run)
+                store(path, case, row)
+                print(f"[{number}/{len(cases)}] {_line(row)}", flush=True)
+        measured = read_rows(path)
+        return self._marked([row for case in cases if (row := find(case, measured))], name)
+
+    def _is_done(self, row: Row | None) -> bool:
+        if row is None or self.redo == "all":
+            return False
+        return self.redo != "stale" or not self._is_stale(row)
+
+    def _check_complete(self, path: Path, cases: list[dict[str, Any]]) -> None:
+        rows = read_rows(path)
+        n_missing = sum(find(case, rows) is None for case in cases)
+        if n_missing:
+            raise MissingRowsError(f"{n_missing} of {len(cases)} rows are missing in {path}")
+
+    def _is_stale(self, row: Row) -> bool:
+        return tuple(row.get(name, "") for name in Origin._fields) != self.origin
+
+    def _measured(self, case: dict[str, Any], run: Callable[..., dict[str, Any]]) -> Row:
         start = time.perf_counter()
-        row = case | run(**case)
-        rows.append(row | {"seconds": round(time.perf_counter() - start, 1)})
+        values = run(**case)
+        seconds = round(time.perf_counter() - start, 1)
+        provenance = {"seconds": seconds, **self.origin._asdict(), "date": date.today()}
+        return as_text(case | values | provenance)
+
+    def _marked(self, rows: list[Row], name: str) -> pd.DataFrame:
+        """Return the rows with marked commits, and print how many rows are of another origin."""
+        marked = [dict.fromkeys(COLUMNS, "") | row for row in rows]
+        stale = [row for row in marked if self._is_stale(row)]
+        for row in stale:
+            row["commit"] = f"{row['commit'] or 'unknown'} {OTHER}"
+        if stale:
+            print(f"{name}: {len(stale)} of {len(rows)} rows are of other code; see --stale.")
+        return to_frame(marked)
+
+    def write(
+        self,
+        name: str,
+        title: str,
+        tables: Sequence[pd.DataFrame],
+        rows: Sequence[pd.DataFrame],
+        note: str = "",
+    ) -> None:
+        """Print the tables and write them to ``name.md``, with the provenance of their rows."""
+        parts = [f"# {title}", *map(_markdown, tables), note]
+        parts += [provenance(pd.concat(rows), self.origin.commit)]
+        text = "\n\n".join(filter(None, parts))
+        print("\n" + text)
+        path = self.folder / f"{name}.md"
         path.parent.mkdir(parents=True, exist_ok=True)
-        pd.DataFrame(rows).to_csv(path, index=False)
-        print(f"[{number}/{len(cases)}] {_line(rows[-1])}", flush=True)
-    return pd.DataFrame([_row_of(case, rows) for case in cases])
+        path.write_text(text + "\n", encoding="utf8")
+
+    def picture(self, name: str, draw: Callable[[], Figure], dpi: int = 120) -> None:
+        """Draw ``name.png`` if it is missing or all is redone; its metadata name the commit."""
+        path = self.folder / f"{name}.png"
+        if self.redo == "all" or (self.redo != "none" and not path.exists()):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            draw().savefig(path, dpi=dpi, metadata={"Comment": f"commit {self.origin.commit}"})
 
 
-def _row_of(case: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """Return the row that holds the case's values, if there is one."""
-    wanted = {name: str(value) for name, value in case.items()}
-    for row in rows:
-        if all(str(row.get(name)) == value for name, value in wanted.items()):
-            return row
-    return None
+def provenance(rows: pd.DataFrame, commit: str) -> str:
+    """Return a table of the origins of rows whose commits are marked, with the key of the marks."""
+    origins = rows.fillna({name: "unknown" for name in COLUMNS if name != "seconds"})
+    grouped = origins.groupby(list(Origin._fields), sort=False)
+    table = grouped.agg(
+        rows=("commit", "size"),
+        seconds=("seconds", "sum"),
+        first=("date", "min"),
+        last=("date", "max"),
+    ).reset_index()
+    table["seconds"] = table["seconds"].round().astype(int)
+    counts = table[["commit", "rows", "seconds", "first", "last", *Origin._fields[1:]]]
+    commits = "".join(table["commit"])
+    key = [f"- {mark}: {text.format(commit)}" for mark, text in _LEGEND.items() if mark in commits]
+    total = f"{len(rows)} rows, measured in {rows['seconds'].sum():.0f} seconds:"
+    return "\n\n".join(filter(None, [total, _markdown(counts), "\n".join(key)]))
+
+
+def commits(rows: pd.DataFrame, by: list[str]) -> pd.Series:
+    """Return the commits of each group of rows, in the order of the groups."""
+    grouped = rows.groupby(by, sort=False)["commit"]
+    return grouped.agg(lambda column: ", ".join(column.unique()))
 
 
 def mean_and_spread(
@@ -73,67 +211,47 @@ def mean_and_spread(
 ) -> pd.DataFrame:
     """Return a table of 'mean ± standard deviation' over seeds, empty where there is no value.
 
-    With ``error`` the spread is the standard error of the mean.
+    With ``error`` the spread is the standard error of the mean, which one seed alone has not. The
+    commits of the rows, if they have any, are the last column.
     """
     numbers = rows.select_dtypes("number").columns
     values = [c for c in numbers if c not in [*by, "seed"]]
     values.sort(key="seconds".__eq__)
     grouped = rows.groupby(by, sort=False)[values]
     mean, spread = grouped.mean(), grouped.sem() if error else grouped.std(ddof=0)
-    cells = {c: mean[c].map(f"{{:.{digits}f}}".format) for c in values}
-    table = {c: cells[c] + " ± " + spread[c].map(f"{{:.{digits}f}}".format) for c in values}
-    return pd.DataFrame(table).where(mean.notna(), "").reset_index()
+    text = mean.map(f"{{:.{digits}f}}".format).where(mean.notna(), "")
+    frame = text + spread.map(f" ± {{:.{digits}f}}".format).where(spread.notna(), "")
+    if "commit" in rows:
+        frame["commit"] = commits(rows, by)
+    return frame.reset_index()
 
 
-def write(name: str, title: str, *tables: pd.DataFrame, note: str = "") -> None:
-    """Print the tables and write them to ``results/name.md``, with their time and the hardware.
-
-    The time is that of all rows of ``results/name*.csv``.
-    """
-    printed = [
-        table.replace(r"\|", r"\\|", regex=True).to_markdown(
-            index=not table.index.equals(range_of(table))
-        )
-        for table in tables
-    ]
-    text = "\n\n".join(filter(None, [f"# {title}", *printed, note, time_taken(name), hardware()]))
-    print("\n" + text)
-    path = RESULTS / f"{name}.md"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text + "\n", encoding="utf8")
+def each_row(rows: pd.DataFrame, digits: int = 3) -> pd.DataFrame:
+    """Return a table of the rows as they are, of whose provenance it keeps seconds and commit."""
+    return rows.drop(columns=[c for c in COLUMNS[2:] if c in rows]).round(digits)
 
 
-def range_of(table: pd.DataFrame) -> pd.RangeIndex:
-    """Return the index of a table whose rows have no names."""
-    return pd.RangeIndex(len(table))
+def in_order(rows: pd.DataFrame, column: str, values: Iterable[Any]) -> pd.DataFrame:
+    """Return the rows in the order of these values of a column, else in the order that they had."""
+    place = {value: i for i, value in enumerate(values)}
+    return rows.sort_values(column, key=lambda cells: cells.map(place), kind="stable")
 
 
-def time_taken(name: str) -> str:
-    """Return how long the rows of ``results/name*.csv`` took, nothing if there are none."""
-    tables = [pd.read_csv(path) for path in sorted(RESULTS.glob(f"{name}*.csv"))]
-    if not tables:
-        return ""
-    rows = pd.concat(tables)
-    return f"All {len(rows)} rows took {rows['seconds'].sum():.0f} seconds together."
+def _markdown(table: pd.DataFrame) -> str:
+    """Return the table in Markdown; texts stay texts, also commits that look like numbers."""
+    texts = [i for i, c in enumerate(table) if not pd.api.types.is_numeric_dtype(table[c])]
+    table = table.replace(r"\|", r"\\|", regex=True)
+    return table.to_markdown(index=False, disable_numparse=texts)
 
 
-def hardware() -> str:
-    """Return what the figures were measured on."""
-    gpu = f"{torch.cuda.get_device_name()}, " if torch.cuda.is_available() else ""
-    return (
-        f"{platform.machine()} {platform.system()}, {os.cpu_count()} processor cores, {gpu}"
-        f"{torch.get_num_threads()} torch threads, "
-        f"Python {platform.python_version()}, sklearn_intelvae {sklearn_intelvae.__version__}, "
-        f"torch {torch.__version__}, scikit-learn {sklearn.__version__}, "
-        f"skorch {skorch.__version__}."
-    )
+def _line(row: Row) -> str:
+    """Return the first values of a row, and its seconds."""
+    values = [name for name in row if name not in COLUMNS][:_N_PRINTED]
+    return "  ".join(f"{name}={_short(row[name])}" for name in [*values, "seconds"])
 
 
-def _line(row: dict[str, Any]) -> str:
-    """Return the first values of a row, and the seconds, which come last."""
-    first = dict(list(row.items())[:_N_PRINTED]) | {"seconds": row["seconds"]}
-    return "  ".join(f"{name}={_short(value)}" for name, value in first.items())
-
-
-def _short(value: Any) -> str:
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+def _short(cell: str) -> str:
+    try:
+        return f"{float(cell):.3f}" if "." in cell else cell
+    except ValueError:
+        return cell

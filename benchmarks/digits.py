@@ -1,20 +1,22 @@
-"""Sparsity, likelihood, few labels, and clusters on the bundled digits, five seeds.
+"""Sparsity, likelihood, few labels, and clusters on the bundled digits.
 
-Prints whether SparseInteLVAE is sparse at no cost, and whether every cluster is used.
-Rows already in ``results/digits_*.csv`` are not run again; delete the files to start anew.
+Run ``python -m benchmarks.digits``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+
 import numpy as np
-import torch
-from _report import mean_and_spread, resumed, write
+import pandas as pd
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
 from sklearn.metrics import normalized_mutual_info_score
 from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import train_test_split
 
+from benchmarks._report import command_line, mean_and_spread, some
 from sklearn_intelvae import InteLVAE, SparseInteLVAE
 from sklearn_intelvae.mappings import Clusters
 from sklearn_intelvae.metrics import few_label_curve, hoyer_sparsity
@@ -22,15 +24,26 @@ from sklearn_intelvae.metrics import few_label_curve, hoyer_sparsity
 SEEDS = range(5)
 N_COMPONENTS = 20
 GAMMAS = {"bernoulli": (0, 1, 3), "gaussian": (0, 5, 15)}
+MODELS = {
+    likelihood: ("VAE", *(f"sparse, gamma {gamma}" for gamma in gammas))
+    for likelihood, gammas in GAMMAS.items()
+}
+METHODS = (
+    "k-means",
+    "Gaussian mixture",
+    "InteLVAE(2), Clusters(10)",
+    "InteLVAE(8), Clusters(10)",
+)
+LENGTH = {"quick": {"max_iter": 5}, "small": {}}
 
 
-def sparsity(likelihood: str, model: str, seed: int) -> dict[str, float]:
-    """Fit one model on 70 % of the digits and measure it on the rest."""
+def sparsity(length: dict[str, int], likelihood: str, model: str, seed: int) -> dict[str, float]:
+    """Fit one model to 70 % of the digits and measure it on the rest."""
     X, y = load_digits(return_X_y=True)
     X_train, X_test, y_train, y_test = train_test_split(
         X / 16, y, test_size=0.3, stratify=y, random_state=seed
     )
-    settings = {"likelihood": likelihood, "random_state": seed}
+    settings = {"likelihood": likelihood, "random_state": seed, **length}
     if model == "VAE":
         vae = InteLVAE(N_COMPONENTS, **settings)
     else:
@@ -49,19 +62,20 @@ def sparsity(likelihood: str, model: str, seed: int) -> dict[str, float]:
     return row
 
 
-def clusters(method: str, seed: int) -> dict[str, float]:
+def clusters(length: dict[str, int], method: str, seed: int) -> dict[str, float]:
     """Divide all digits into ten groups."""
     X, y = load_digits(return_X_y=True)
     X = X / 16
+    settings = {"mapping": Clusters(10), "random_state": seed, **length}
     methods = {
-        "k-means": lambda: KMeans(10, n_init=10, random_state=seed),
-        "Gaussian mixture": lambda: GaussianMixture(
+        "k-means": KMeans(10, n_init=10, random_state=seed),
+        "Gaussian mixture": GaussianMixture(
             10, covariance_type="diag", reg_covar=1e-3, random_state=seed
         ),
-        "InteLVAE(2), Clusters(10)": lambda: InteLVAE(2, mapping=Clusters(10), random_state=seed),
-        "InteLVAE(8), Clusters(10)": lambda: InteLVAE(8, mapping=Clusters(10), random_state=seed),
+        "InteLVAE(2), Clusters(10)": InteLVAE(2, **settings),
+        "InteLVAE(8), Clusters(10)": InteLVAE(8, **settings),
     }
-    labels = methods[method]().fit(X).predict(X)
+    labels = methods[method].fit(X).predict(X)
     shares = np.bincount(labels, minlength=10) / len(labels)
     return {
         "nmi": normalized_mutual_info_score(y, labels),
@@ -70,31 +84,35 @@ def clusters(method: str, seed: int) -> dict[str, float]:
     }
 
 
-def main() -> None:
-    torch.set_num_threads(1)
+def with_smallest(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return means and spreads, and the smallest cluster of all seeds."""
+    smallest = rows.groupby("method", sort=False)["smallest_share"].min().round(3)
+    table = mean_and_spread(rows, ["method"])
+    return table.assign(smallest_of_all_seeds=smallest.to_numpy(), commit=table.pop("commit"))
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    options, results = command_line(__doc__, LENGTH, argv)
+    length, seeds = LENGTH[options.scale], some(options.scale, SEEDS)
     cases = [
         {"likelihood": likelihood, "model": model, "seed": seed}
-        for likelihood, gammas in GAMMAS.items()
-        for model in ("VAE", *(f"sparse, gamma {gamma}" for gamma in gammas))
-        for seed in SEEDS
+        for likelihood in some(options.scale, list(GAMMAS))
+        for model in some(options.scale, MODELS[likelihood], 2)
+        for seed in seeds
     ]
-    rows = resumed("digits_sparsity", cases, sparsity)
-    groups = ["k-means", "Gaussian mixture"]
-    groups += ["InteLVAE(2), Clusters(10)", "InteLVAE(8), Clusters(10)"]
-    grouped = resumed(
-        "digits_clusters", [{"method": m, "seed": s} for m in groups for s in SEEDS], clusters
-    )
-    smallest = grouped.groupby("method", sort=False)["smallest_share"].min().round(3)
-    write(
+    rows = results.rows("digits_sparsity", cases, partial(sparsity, length))
+    cases = [{"method": method, "seed": seed} for method in METHODS for seed in seeds]
+    grouped = results.rows("digits_clusters", cases, partial(clusters, length))
+    results.write(
         "digits",
-        "Digits: 1797 images of 8 x 8 pixels, mean ± standard deviation over 5 seeds",
-        mean_and_spread(rows, ["likelihood", "model"]),
-        mean_and_spread(grouped, ["method"]).assign(smallest_of_all_seeds=smallest.values),
+        f"Digits: 1797 images of 8 x 8 pixels, mean ± standard deviation over {len(seeds)} seeds",
+        [mean_and_spread(rows, ["likelihood", "model"]), with_smallest(grouped)],
+        [rows, grouped],
         note=(
-            f"{N_COMPONENTS} components, default settings, 30 % held out; log-likelihood in nats "
-            "a row, importance-weighted with 32 particles; accuracy of a linear probe and of the "
+            f"{N_COMPONENTS} components, default parameters, 30 % held out; log-likelihood in nats "
+            "per row, importance-weighted with 32 particles; accuracy of a linear probe and of the "
             "paper's small random forest at 20, 50 and 500 labels, mean of 10 draws of labels. "
-            "Clusters: all rows, mutual information with the digit, normalised."
+            "Clusters: all rows; mutual information with the digit, normalized."
         ),
     )
 

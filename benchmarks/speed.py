@@ -1,34 +1,40 @@
-"""Speed beside hand-written PyTorch, in one run: fit, transform, import time, peak memory.
+"""Speed relative to hand-written PyTorch: fit, transform, import time, peak memory.
 
-Prints ratios of medians; the runs to be compared alternate, so that a slow moment of the machine
-falls on both. Set the number of threads with ``--threads``.
+Run ``python -m benchmarks.speed``. The figures are ratios of medians. The runs to be compared
+alternate, so that a slow moment of the machine affects both.
 """
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import multiprocessing
 import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
-from _report import write
 from torch import nn
 
+from benchmarks._report import command_line, each_row
 from sklearn_intelvae import InteLVAE
 
 N_COMPONENTS, BATCH_SIZE = 16, 256
 CASES = {
-    "20000 x 64, hidden (32,)": (20000, 64, (32,), 3, 1.10),
-    "60000 x 784, hidden (512, 512)": (60000, 784, (512, 512), 1, 1.00),
+    "quick": {"2000 x 64, hidden (32,)": (2000, 64, (32,), 1, 1.10)},
+    "small": {
+        "20000 x 64, hidden (32,)": (20000, 64, (32,), 3, 1.10),
+        "60000 x 784, hidden (512, 512)": (60000, 784, (512, 512), 1, 1.00),
+    },
 }
+"""Rows, columns, hidden units, epochs, and the bar of the first ratio."""
+REPEATS = {"quick": 1, "small": 5}
+N_ROWS_OF_MEMORY = {"quick": 1000, "small": 60_000}
+_N_IN_BATCHES = 8192
 
 
 def mlp(*sizes: int) -> nn.Sequential:
@@ -66,111 +72,110 @@ def seconds(run: Callable[[], object]) -> float:
 
 
 def alternate(repeats: int, **runs: Callable[[], object]) -> dict[str, float]:
-    """Return the median seconds of each run, after one round that does not count."""
+    """Return the median seconds of each run, after one round that is not counted."""
     rounds = [{name: seconds(run) for name, run in runs.items()} for _ in range(repeats + 1)]
     return {name: float(np.median([r[name] for r in rounds[1:]])) for name in runs}
 
 
-def fit_and_transform(repeats: int) -> pd.DataFrame:
-    rows = {}
-    for name, (n, d, hidden, epochs, bar) in CASES.items():
-        X = np.random.default_rng(0).random((n, d), dtype=np.float32)
-        vae = InteLVAE(
-            N_COMPONENTS,
-            hidden_layer_sizes=hidden,
-            batch_size=BATCH_SIZE,
-            max_iter=epochs,
-            random_state=0,
-        )
-        fit = alternate(
-            repeats,
-            ours=lambda: vae.fit(X),  # noqa: B023
-            bare=lambda: bare_loop(X, hidden, epochs, fused=False),  # noqa: B023
-            fused=lambda: bare_loop(X, hidden, epochs, fused=True),  # noqa: B023
-        )
-        encoder = bare_loop(X[:512], hidden, 1, fused=True)
-
-        @torch.no_grad()
-        def encode(X: np.ndarray = X, encoder: nn.Module = encoder) -> list[torch.Tensor]:
-            batches = torch.from_numpy(X).split(8192)
-            return [encoder(batch)[:, :N_COMPONENTS] for batch in batches]
-
-        transform = alternate(
-            4 * repeats,
-            ours=lambda: vae.transform(X),  # noqa: B023
-            bare=encode,
-            joined=lambda: torch.cat(encode()).numpy(),
-        )
-        rows[name] = {
-            "fit over bare loop": fit["ours"] / fit["bare"],
-            "bar": bar,
-            "fit over fused loop": fit["ours"] / fit["fused"],
-            "transform over encoder": transform["ours"] / transform["bare"],
-            "over encoder, joined": transform["ours"] / transform["joined"],
-            "transform, ms": 1e3 * transform["ours"],
-        }
-        print(name, {k: round(v, 2) for k, v in rows[name].items()}, flush=True)
-    return pd.DataFrame(rows).T
+@torch.no_grad()
+def encode(encoder: nn.Module, X: np.ndarray) -> list[torch.Tensor]:
+    """Return the means of q(y | X) in batches."""
+    batches = torch.from_numpy(X).split(_N_IN_BATCHES)
+    return [encoder(batch)[:, :N_COMPONENTS] for batch in batches]
 
 
-def imports(repeats: int) -> pd.DataFrame:
-    """Return the seconds that importing takes, beside what it imports."""
+def fit_and_transform(scale: str, case: str) -> dict[str, float]:
+    """Time fit and transform, and the same by hand."""
+    n, d, hidden, epochs, bar = CASES[scale][case]
+    X = np.random.default_rng(0).random((n, d), dtype=np.float32)
+    sizes = {"hidden_layer_sizes": hidden, "batch_size": BATCH_SIZE, "max_iter": epochs}
+    vae = InteLVAE(N_COMPONENTS, random_state=0, **sizes)
+    fit = alternate(
+        REPEATS[scale],
+        ours=partial(vae.fit, X),
+        bare=partial(bare_loop, X, hidden, epochs, fused=False),
+        fused=partial(bare_loop, X, hidden, epochs, fused=True),
+    )
+    encoder = bare_loop(X[:512], hidden, 1, fused=True)
+    transform = alternate(
+        4 * REPEATS[scale],
+        ours=partial(vae.transform, X),
+        bare=partial(encode, encoder, X),
+        joined=lambda: torch.cat(encode(encoder, X)).numpy(),
+    )
+    return {
+        "fit over bare loop": fit["ours"] / fit["bare"],
+        "bar": bar,
+        "fit over fused loop": fit["ours"] / fit["fused"],
+        "transform over encoder": transform["ours"] / transform["bare"],
+        "over encoder, joined": transform["ours"] / transform["joined"],
+        "transform, ms": 1e3 * transform["ours"],
+    }
+
+
+def imports(scale: str) -> dict[str, float]:
+    """Return the seconds that importing takes, and those of importing only the dependencies."""
 
     def run(modules: str) -> Callable[[], object]:
         return lambda: subprocess.run([sys.executable, "-c", f"import {modules}"], check=True)
 
     times = alternate(
-        repeats,
-        **{
-            "torch, scikit-learn, skorch": run("torch, sklearn.decomposition, skorch"),
-            "sklearn_intelvae": run("sklearn_intelvae"),
-        },
+        REPEATS[scale],
+        dependencies=run("torch, sklearn.decomposition, skorch"),
+        ours=run("sklearn_intelvae"),
     )
-    frame = pd.DataFrame({"seconds": times})
-    frame.loc["difference (bar 0.3)"] = times["sklearn_intelvae"] - times[next(iter(times))]
-    return frame
+    return {
+        "import torch, scikit-learn, skorch, s": times["dependencies"],
+        "import sklearn_intelvae, s": times["ours"],
+        "difference (bar 0.3)": times["ours"] - times["dependencies"],
+    }
 
 
-def _peak(fit: bool, queue: multiprocessing.Queue) -> None:
-    X = np.random.default_rng(0).random((60000, 784), dtype=np.float32)
+def _peak(fit: bool, n_rows: int, queue: multiprocessing.Queue) -> None:
+    X = np.random.default_rng(0).random((n_rows, 784), dtype=np.float32)
     if fit:
         InteLVAE(16, hidden_layer_sizes=(512, 512), max_iter=1, random_state=0).fit(X)
     status = Path("/proc/self/status").read_text(encoding="utf8")
     queue.put(int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024)
 
 
-def memory() -> pd.DataFrame:
-    """Return the peak resident memory of a process that makes 188 MB of data, and fits them."""
+def memory(scale: str) -> dict[str, float]:
+    """Return the peak resident memory of processes that create data, without and with a fit."""
     context = multiprocessing.get_context("spawn")
-    peaks = {}
-    for name, fit in (("data and imports", False), ("data, imports and fit", True)):
+    peaks = []
+    for fit in (False, True):
         queue = context.Queue()
-        process = context.Process(target=_peak, args=(fit, queue))
+        process = context.Process(target=_peak, args=(fit, N_ROWS_OF_MEMORY[scale], queue))
         process.start()
-        peaks[name] = queue.get()
+        peaks.append(queue.get())
         process.join()
-    frame = pd.DataFrame({"peak MB": peaks})
-    frame.loc["difference (bar 400)"] = frame.iloc[1] - frame.iloc[0]
-    return frame
+    return {
+        "data and imports, MB": peaks[0],
+        "data, imports and fit, MB": peaks[1],
+        "difference (bar 400)": peaks[1] - peaks[0],
+    }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--repeats", type=int, default=5)
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    write(
+def main(argv: Sequence[str] | None = None) -> None:
+    options, results = command_line(__doc__, REPEATS, argv, threads=2)
+    scale = options.scale
+    fits = results.rows(
+        "speed_fits", [{"case": name} for name in CASES[scale]], partial(fit_and_transform, scale)
+    )
+    imported = results.rows("speed_imports", [{}], partial(imports, scale))
+    used = results.rows("speed_memory", [{}], partial(memory, scale))
+    results.write(
         "speed",
-        "Speed beside hand-written PyTorch",
-        fit_and_transform(arguments.repeats).round(3),
-        imports(arguments.repeats).round(3),
-        memory().round(0),
+        "Speed relative to hand-written PyTorch",
+        [each_row(fits), each_row(imported), each_row(used, digits=0)],
+        [fits, imported, used],
         note=(
-            f"Median of {arguments.repeats} alternating runs. The bare loop has the same networks, "
-            "batches and Adam, not fused; the fused loop Adam(fused=True). The encoder runs in "
-            "batches of 8192 rows without gradients, its results left in pieces, or joined to one "
-            "array as transform's are; transform adds the check of the input."
+            f"Medians of {REPEATS[scale]} alternating runs. The bare loop has the same networks, "
+            "batches and Adam, not fused; the fused loop has Adam(fused=True). The encoder runs in "
+            f"batches of {_N_IN_BATCHES} rows without gradients; its outputs are left as they are "
+            "or joined to one array, as transform's are. transform also validates the input. "
+            "Memory: peak resident memory of a process with "
+            f"{N_ROWS_OF_MEMORY[scale]} rows of 784 columns, float32."
         ),
     )
 

@@ -1,19 +1,20 @@
-"""dSprites as it is, manipulated, and with noise: the paper's Table 1, at its size.
+"""dSprites, original, manipulated, and with noise: the paper's Table 1, at its size.
 
-Run ``python benchmarks/disentanglement/dsprites.py --scale full`` on a GPU: a fit of 300,000 steps
-takes hours on a processor. ``--scale small`` is a trial of some minutes that shows no effect yet.
-Every fit is a row of ``results/disentanglement/dsprites_<scale>.csv`` and is not repeated.
+Run ``python -m benchmarks.disentanglement.dsprites --scale full`` on a GPU: a fit of 300,000 steps
+takes hours on a processor. ``--scale small`` takes minutes and is too short to show an effect.
 """
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Sequence
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from _shared import PAIRS, mean_and_spread, resumed, scale_and_flags, wide, write
 
+from benchmarks._report import command_line, in_order, mean_and_spread, some
+from benchmarks.disentanglement._methods import PAIRS, wide
 from sklearn_intelvae import PCL, InteLVAE
 from sklearn_intelvae.datasets import make_sprites, perturb_dataset, uniform_noise_control
 from sklearn_intelvae.metrics import dci_scores, mutual_info_gap
@@ -23,7 +24,8 @@ from sklearn_intelvae.objectives import BetaTC, FactorVAE, SlowVAE
 IMAGE_SHAPE = (1, 64, 64)
 CHANNELS = (32, 32, 64, 64)
 EPSILON = 0.1
-TURNED = ((1, 2), (3, 4))
+ROTATED = ((1, 2), (3, 4))
+"""Pairs of factors: scale and orientation, and the two positions."""
 DATA = ("original", "manipulated", "uniform noise")
 METHODS: dict[str, dict[str, Any]] = {
     "autoencoder": {"objective": "autoencoder"},
@@ -41,31 +43,36 @@ PAPER = {
     "SlowVAE": (".39 ± .08", ".27 ± .08", ".37 ± .09"),
     "PCL": (".21 ± .03", ".24 ± .07", ".24 ± .07"),
 }
-"""Mutual information gap, ten seeds, as a third party reports the paper's Table 1."""
+"""Mutual information gap over ten seeds, the paper's Table 1 as reported by a third party."""
 
 
 class Scale(NamedTuple):
-    """How much of everything."""
+    """Sizes and lengths."""
 
     n_images: int
     steps: int
-    steps_of_m: int
+    steps_of_change: int
+    """Of the training of the manipulation."""
     seeds: int
 
 
-SCALES = {"small": Scale(2000, 100, 20, 1), "full": Scale(200_000, 300_000, 1500, 5)}
+SCALES = {
+    "quick": Scale(200, 3, 2, 1),
+    "small": Scale(2000, 100, 20, 1),
+    "full": Scale(200_000, 300_000, 1500, 5),
+}
 BATCH = 64
 
 
 def render(W: np.ndarray) -> np.ndarray:
-    """Draw sprites of factors that may lie between whole numbers, and beyond the range."""
+    """Draw sprites; factors may be fractional, and are clipped to their range."""
     W = np.clip(W, 0, np.array([2, 5, 39, 31, 31]))
     return make_sprites(factors=np.c_[np.round(W[:, :1]), W[:, 1:]])[0]
 
 
 @cache
 def images(scale: Scale, data: str, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return images, their factors, and the images before them."""
+    """Return images, their factors, and the preceding images."""
     X, W, X_prev, W_prev = make_sprites(scale.n_images, paired=True, random_state=seed)
     if data == "original":
         return X, W, X_prev
@@ -76,7 +83,7 @@ def images(scale: Scale, data: str, seed: int) -> tuple[np.ndarray, np.ndarray, 
         ]
         return noisy[0], W, noisy[1]
     changed = perturb_dataset(
-        render, W, pairs=TURNED, epsilon=EPSILON, max_iter=scale.steps_of_m, random_state=seed
+        render, W, pairs=ROTATED, epsilon=EPSILON, max_iter=scale.steps_of_change, random_state=seed
     )
     return changed.X, W, changed.render(W_prev)
 
@@ -108,28 +115,28 @@ def case(scale: Scale, method: str, data: str, seed: int) -> dict[str, float]:
     }
 
 
-def main() -> None:
-    name = scale_and_flags(__doc__, SCALES).scale
-    scale = SCALES[name]
+def main(argv: Sequence[str] | None = None) -> None:
+    options, results = command_line(__doc__, SCALES, argv)
+    scale = SCALES[options.scale]
+    name = f"disentanglement/dsprites_{options.scale}"
     cases = [
         {"method": method, "data": data, "seed": seed}
         for seed in range(scale.seeds)
-        for data in DATA
+        for data in some(options.scale, DATA)
         for method in METHODS
     ]
-    rows = resumed(f"disentanglement/dsprites_{name}", cases, lambda **c: case(scale, **c))
-    rows = rows.sort_values("method", key=lambda m: m.map(list(METHODS).index), kind="stable")
+    rows = in_order(results.rows(name, cases, partial(case, scale)), "method", METHODS)
     paper = pd.DataFrame(PAPER, index=list(DATA)).T.rename_axis("paper").reset_index()
-    write(
-        f"disentanglement/dsprites_{name}",
-        f"dSprites, scale {name}",
-        wide(rows),
-        paper,
-        mean_and_spread(rows, ["method", "data"]),
+    results.write(
+        name,
+        f"dSprites, scale {options.scale}",
+        [wide(rows), paper, mean_and_spread(rows, ["method", "data"])],
+        [rows],
         note=(
-            "The mutual information gap, that of the paper, and all that was measured. "
-            f"{scale.n_images} images drawn at random, {scale.steps} steps of {BATCH}, "
-            f"{scale.seeds} seeds. The change turns scale and orientation, and the two places."
+            "The mutual information gap, that of the paper, and all measures. "
+            f"{scale.n_images} images drawn at random, {scale.steps} steps of {BATCH} images, "
+            f"{scale.seeds} seeds. The manipulation rotates scale and orientation, and the two "
+            "positions."
         ),
     )
 

@@ -1,16 +1,20 @@
-"""A linear VAE beside its closed form: it is PCA, with the noise that the KL asks for.
+"""A linear VAE compared with its closed form, which is PCA with known noise.
 
-Run ``python benchmarks/disentanglement/linear.py``. Every fit is a row of
-``results/disentanglement/linear_<scale>.csv`` and is not repeated; delete the file to start anew.
+Run ``python -m benchmarks.disentanglement.linear --scale small``.
 """
 
 from __future__ import annotations
 
-import numpy as np
-import torch
-from _shared import mean_and_spread, resumed, scale_and_flags, write
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
 
+import numpy as np
+import pandas as pd
+
+from benchmarks._report import command_line, commits, mean_and_spread, some
 from sklearn_intelvae import InteLVAE
+from sklearn_intelvae.diagnostics import decoder_jacobian
 from sklearn_intelvae.likelihoods import Gaussian
 from sklearn_intelvae.metrics import active_units, expected_linear_vae
 
@@ -18,19 +22,47 @@ SEEDS = range(5)
 ETAS = (0.1, 0.5, 1.0)
 VARIANCES = np.array([4, 2.5, 1.5, 0.8, 0.3, *[0.05] * 5])
 N_ROWS, N_COMPONENTS, BATCH = 5000, 5, 512
-SCALES = {"small": 12_000, "full": 50_000}
+SCALES = {"quick": 100, "small": 12_000, "full": 50_000}
+"""Steps."""
 
 
-def rows(seed: int) -> np.ndarray:
-    """Return rows whose covariance has these eigenvalues."""
+class Linear(NamedTuple):
+    """A linear model: decoder weights and bias, means and variances of q(y | X)."""
+
+    W: np.ndarray
+    bias: np.ndarray
+    means: np.ndarray
+    variances: np.ndarray
+
+    def kl(self) -> np.ndarray:
+        """Return the KL of each row and component."""
+        return 0.5 * (self.means**2 + self.variances - np.log(self.variances) - 1)
+
+    def loss(self, X: np.ndarray, eta: float) -> float:
+        """Return half the squared error plus eta KL, with the noise integrated out."""
+        errors = ((X - self.means @ self.W.T - self.bias) ** 2).sum(axis=1)
+        noise = self.variances @ (self.W**2).sum(axis=0)
+        return float((0.5 * (errors + noise) + eta * self.kl().sum(axis=1)).mean())
+
+    def rotated(self, pair: np.ndarray, eta: float) -> Linear:
+        """Rotate two components by 45 degrees and set their variances to the optimum."""
+        rotation = np.eye(N_COMPONENTS)
+        rotation[np.ix_(pair, pair)] = np.array([[1, -1], [1, 1]]) / np.sqrt(2)
+        W, variances = self.W @ rotation, self.variances.copy()
+        variances[:, pair] = eta / ((W[:, pair] ** 2).sum(axis=0) + eta)
+        return Linear(W, self.bias, self.means @ rotation, variances)
+
+
+def table(seed: int) -> np.ndarray:
+    """Return rows whose covariance has the eigenvalues ``VARIANCES``."""
     generator = np.random.default_rng(seed)
-    turn = np.linalg.qr(generator.normal(size=(10, 10)))[0]
-    return (generator.normal(size=(N_ROWS, 10)) * np.sqrt(VARIANCES)) @ turn
+    rotation = np.linalg.qr(generator.normal(size=(10, 10)))[0]
+    rows = (generator.normal(size=(N_ROWS, 10)) * np.sqrt(VARIANCES)) @ rotation
+    return rows.astype(np.float32)
 
 
-def case(steps: int, eta: float, seed: int) -> dict[str, float]:
-    """Fit, and compare with what theory says of these rows."""
-    X = rows(seed).astype(np.float32)
+def fitted(X: np.ndarray, steps: int, eta: float, seed: int) -> Linear:
+    """Fit a linear VAE and return what it has learned."""
     vae = InteLVAE(
         N_COMPONENTS,
         likelihood=Gaussian(scale=eta**0.5),
@@ -41,25 +73,33 @@ def case(steps: int, eta: float, seed: int) -> dict[str, float]:
         learning_rate_init=2e-2,
         random_state=seed,
     ).fit(X)
+    origin = np.zeros((1, N_COMPONENTS), dtype=np.float32)
+    decoder = decoder_jacobian(vae, origin)[0], vae.inverse_transform(origin)[0]
+    return Linear(*(a.astype(np.float64) for a in (*decoder, *vae.encode(X))))
+
+
+def case(steps: int, eta: float, seed: int) -> dict[str, float]:
+    """Fit, and compare with the closed form for these rows."""
+    X = table(seed)
+    model = fitted(X, steps, eta, seed)
     theory = expected_linear_vae(X, eta, N_COMPONENTS)
-    means, variances = (table.astype(np.float64) for table in vae.encode(X))
-    kl = 0.5 * (means**2 + variances - np.log(variances) - 1).mean(axis=0)
-    decoder = vae.module_.decoder.layers[0]
-    W, bias = (t.detach().double().numpy() for t in (decoder.weight, decoder.bias))
-    order = np.argsort(-means.var(axis=0))
+    spread = model.means.var(axis=0)
+    order = np.argsort(-spread)
     active = order[: theory.n_active]
-    cosines = [cosine(w, u) for w, u in zip(W.T[active], theory.components, strict=False)]
-    n_active = active_units(means, variances=variances, criterion="posterior_variance").sum()
-    loss = bound(X, W, bias, means, variances, eta)
+    cosines = [cosine(w, u) for w, u in zip(model.W.T[active], theory.components, strict=False)]
+    n_active = active_units(
+        model.means, variances=model.variances, criterion="posterior_variance"
+    ).sum()
+    loss = model.loss(X, eta)
     return {
-        "Var mu, error": np.abs(means.var(axis=0)[order] - theory.variance_of_means).max(),
-        "KL, error": np.abs(kl[order] - theory.kl).max(),
+        "Var mu, error": np.abs(spread[order] - theory.variance_of_means).max(),
+        "KL, error": np.abs(model.kl().mean(axis=0)[order] - theory.kl).max(),
         "1 - cos": 1 - min(cosines),
         "active, error": abs(int(n_active) - theory.n_active),
         "loss": loss,
         "loss, theory": theory.loss,
-        "turn": bound(X, *turned(W, bias, means, variances, active[:2], eta), eta) - loss,
-        "turn, theory": eta * np.log(np.cosh(theory.kl[0] - theory.kl[1])),
+        "rotation": model.rotated(active[:2], eta).loss(X, eta) - loss,
+        "rotation, theory": eta * np.log(np.cosh(theory.kl[0] - theory.kl[1])),
     }
 
 
@@ -68,52 +108,29 @@ def cosine(a: np.ndarray, b: np.ndarray) -> float:
     return float(abs(a @ b) / np.linalg.norm(a) / np.linalg.norm(b))
 
 
-def bound(
-    X: np.ndarray,
-    W: np.ndarray,
-    bias: np.ndarray,
-    means: np.ndarray,
-    variances: np.ndarray,
-    eta: float,
-) -> float:
-    """Return half the squared error plus eta KL, the noise integrated out."""
-    errors = ((X - means @ W.T - bias) ** 2).sum(axis=1) + variances @ (W**2).sum(axis=0)
-    kl = 0.5 * (means**2 + variances - np.log(variances) - 1).sum(axis=1)
-    return float((0.5 * errors + eta * kl).mean())
+def largest(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the largest value over the seeds."""
+    table = rows.groupby("eta").max(numeric_only=True).drop(columns=["seed", "seconds"])
+    return table.assign(commit=commits(rows, ["eta"])).reset_index()
 
 
-def turned(
-    W: np.ndarray,
-    bias: np.ndarray,
-    means: np.ndarray,
-    variances: np.ndarray,
-    pair: np.ndarray,
-    eta: float,
-) -> tuple[np.ndarray, ...]:
-    """Turn two components by 45 degrees, and give them the best noise again."""
-    turn = np.eye(N_COMPONENTS)
-    turn[np.ix_(pair, pair)] = np.array([[1, -1], [1, 1]]) / np.sqrt(2)
-    W, variances = W @ turn, variances.copy()
-    variances[:, pair] = eta / ((W[:, pair] ** 2).sum(axis=0) + eta)
-    return W, bias, means @ turn, variances
-
-
-def main() -> None:
-    scale = scale_and_flags(__doc__, SCALES).scale
-    torch.set_num_threads(1)
+def main(argv: Sequence[str] | None = None) -> None:
+    options, results = command_line(__doc__, SCALES, argv)
+    scale, seeds = options.scale, some(options.scale, SEEDS)
     name = f"disentanglement/linear_{scale}"
-    cases = [{"eta": eta, "seed": seed} for eta in ETAS for seed in SEEDS]
-    found = resumed(name, cases, lambda **c: case(SCALES[scale], **c))
-    write(
+    cases = [{"eta": eta, "seed": seed} for eta in ETAS for seed in seeds]
+    rows = results.rows(name, cases, partial(case, SCALES[scale]))
+    results.write(
         name,
         f"A linear VAE and its closed form, scale {scale}",
-        mean_and_spread(found, ["eta"], digits=4),
-        found.groupby("eta").max(numeric_only=True).drop(columns=["seed", "seconds"]).reset_index(),
+        [mean_and_spread(rows, ["eta"], digits=4), largest(rows)],
+        [rows],
         note=(
-            "Means ± standard deviations over the seeds, then the largest of all. Errors are the "
-            f"largest over components. {N_ROWS} rows of 10 features, {N_COMPONENTS} components, "
-            f"{SCALES[scale]} steps. Loss is 1/2 |x - x'|^2 + eta KL; turn is what it rises by if "
-            "the first two components are turned by 45 degrees and have the best noise again."
+            "Means ± standard deviations over the seeds, then the largest of all seeds. Errors are "
+            f"the largest over components. {N_ROWS} rows of 10 features, {N_COMPONENTS} "
+            f"components, {SCALES[scale]} steps. loss: 1/2 |x - x'|^2 + eta KL. rotation: its "
+            "increase when the first two components are rotated by 45 degrees and their variances "
+            "are set to the new optimum."
         ),
     )
 

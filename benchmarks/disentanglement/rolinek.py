@@ -1,20 +1,21 @@
-"""Two linear factors of different scale: whose axes a VAE takes (Rolinek et al., 2019, reduced).
+"""Two linear factors of different scale: when a VAE finds their axes (Rolinek et al., reduced).
 
-Run ``python benchmarks/disentanglement/rolinek.py``. Every fit is a row of
-``results/disentanglement/rolinek_<scale>.csv`` and is not repeated; delete the file to start anew.
+Run ``python -m benchmarks.disentanglement.rolinek --scale small``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
-from _shared import mean_and_spread, resumed, scale_and_flags, write
 
+from benchmarks._report import command_line, mean_and_spread, some
 from sklearn_intelvae import InteLVAE
+from sklearn_intelvae.diagnostics import decoder_jacobian
 from sklearn_intelvae.likelihoods import Gaussian
 from sklearn_intelvae.metrics import (
-    decoder_jacobian,
     distance_to_orthogonality,
     mean_correlation,
     orthogonality_gap,
@@ -28,25 +29,25 @@ METHODS: dict[str, dict[str, Any]] = {
     "full covariance": {"posterior": "full"},
 }
 BETA = 0.02
-"""In the paper's scaling, of the squared error: that of a likelihood with 2 scale^2 = beta."""
+"""In the paper's scaling, that of the squared error: a likelihood with 2 scale^2 = beta."""
 BATCH = 256
-SCALES = {"small": (20_000, 12_000), "full": (50_000, 117_000)}
+SCALES = {"quick": (1000, 200), "small": (20_000, 12_000), "full": (50_000, 117_000)}
 """Rows and steps."""
 
 
-def rows(ratio: float, n_rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return a stretched rectangle, turned by 45 degrees in three dimensions, and its factors."""
+def table(ratio: float, n_rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return points of a rectangle, rotated by 45 degrees in three dimensions, and its factors."""
     W = np.random.default_rng(seed).uniform(size=(n_rows, 2))
     axis = np.array([1, -1, 1]) / np.sqrt(3)
     cross = np.cross(np.eye(3), axis)
-    turn = np.eye(3) + np.sin(np.pi / 4) * cross + (1 - np.cos(np.pi / 4)) * cross @ cross
-    return np.c_[ratio * W[:, 0], W[:, 1], np.zeros(n_rows)] @ turn, W
+    rotation = np.eye(3) + np.sin(np.pi / 4) * cross + (1 - np.cos(np.pi / 4)) * cross @ cross
+    return np.c_[ratio * W[:, 0], W[:, 1], np.zeros(n_rows)] @ rotation, W
 
 
 def case(scale: str, method: str, ratio: float, seed: int) -> dict[str, float]:
     """Fit one linear model."""
     n_rows, steps = SCALES[scale]
-    X, W = rows(ratio, n_rows, seed)
+    X, W = table(ratio, n_rows, seed)
     vae = InteLVAE(
         2,
         likelihood=Gaussian(scale=(BETA / 2) ** 0.5),
@@ -67,26 +68,28 @@ def case(scale: str, method: str, ratio: float, seed: int) -> dict[str, float]:
     }
 
 
-def main() -> None:
-    scale = scale_and_flags(__doc__, SCALES).scale
+def main(argv: Sequence[str] | None = None) -> None:
+    options, results = command_line(__doc__, SCALES, argv)
+    scale, seeds = options.scale, some(options.scale, SEEDS)
     name = f"disentanglement/rolinek_{scale}"
     cases = [
         {"method": method, "ratio": ratio, "seed": seed}
         for method in METHODS
         for ratio in RATIOS
-        for seed in SEEDS
+        for seed in seeds
     ]
-    found = resumed(name, cases, lambda **c: case(scale, **c))
+    rows = results.rows(name, cases, partial(case, scale))
     n_rows, steps = SCALES[scale]
-    write(
+    results.write(
         name,
         f"Two linear factors, scale {scale}",
-        mean_and_spread(found, ["method", "ratio"]),
+        [mean_and_spread(rows, ["method", "ratio"])],
+        [rows],
         note=(
-            "Ratio is that of the factors' standard deviations. DtO is the distance to "
-            "orthogonality, 0 for axes that are those of the singular vectors, 1.08 for axes "
-            f"turned by 45 degrees. {n_rows} rows, {steps} steps, {len(SEEDS)} seeds, mean ± "
-            "standard deviation. The paper, with the ratio 2 and 600 epochs at beta 1e-4: "
+            "ratio: that of the standard deviations of the factors. DtO: the distance to "
+            "orthogonality, 0 if the axes are those of the singular vectors, 1.08 if they are "
+            f"rotated by 45 degrees from them. {n_rows} rows, {steps} steps, {len(seeds)} seeds, "
+            "mean ± standard deviation. Paper, for the ratio 2 and 600 epochs at beta 1e-4: "
             "beta-VAE .00 ± .00, autoencoder .33 ± .18, full covariance .34 ± .35."
         ),
     )

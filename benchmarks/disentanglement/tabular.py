@@ -1,34 +1,38 @@
-"""A table whose variance tells factors apart, or misleads: which methods find the factors.
+"""A table whose variances identify the factors, or mislead: which methods find the factors.
 
-Run ``python benchmarks/disentanglement/tabular.py``. Every fit is a row of
-``results/disentanglement/tabular_<scale>.csv`` and is not repeated; delete the file to start anew.
+Run ``python -m benchmarks.disentanglement.tabular --scale small``.
 """
 
 from __future__ import annotations
 
-import numpy as np
-from _shared import METHODS, mean_and_spread, measured, resumed, scale_and_flags, wide, write
+from collections.abc import Sequence
+from functools import partial
 
+import numpy as np
+
+from benchmarks._report import command_line, in_order, mean_and_spread, some
+from benchmarks.disentanglement._methods import METHODS, measured, wide
 from sklearn_intelvae.datasets import make_entangled_factors, uniform_noise_control
 
 SEEDS = range(5)
 RATIO = 1.4
-N_ROWS, N_FACTORS = 10_000, 4
+N_ROWS, N_FACTORS = {"quick": 1000, "small": 10_000, "full": 10_000}, 4
 DATA = ("original", "perturbed", "uniform noise")
 SCALES = {
+    "quick": {"hidden_layer_sizes": (16,), "steps": 20, "learning_rate_init": 5e-3},
     "small": {"hidden_layer_sizes": (64, 64), "steps": 5000, "learning_rate_init": 5e-3},
     "full": {"hidden_layer_sizes": (256, 256), "steps": 30_000, "learning_rate_init": 1e-3},
 }
 BATCH = 256
 
 
-def table(data: str, seed: int) -> tuple[np.ndarray, np.ndarray, float]:
-    """Return rows, factors, and the energy of the change."""
-    X, W, _, _ = make_entangled_factors(N_ROWS, n_factors=N_FACTORS, random_state=seed)
+def table(n_rows: int, data: str, seed: int) -> tuple[np.ndarray, np.ndarray, float]:
+    """Return rows, factors, and the share of the variance that the perturbation has."""
+    X, W, _, _ = make_entangled_factors(n_rows, n_factors=N_FACTORS, random_state=seed)
     if data == "original":
         return X, W, 0.0
     changed, _, energy, _ = make_entangled_factors(
-        N_ROWS, n_factors=N_FACTORS, perturbation=RATIO, random_state=seed
+        n_rows, n_factors=N_FACTORS, perturbation=RATIO, random_state=seed
     )
     if data == "perturbed":
         return changed, W, energy
@@ -39,37 +43,38 @@ def table(data: str, seed: int) -> tuple[np.ndarray, np.ndarray, float]:
 
 def case(scale: str, method: str, data: str, seed: int) -> dict[str, float]:
     """Fit one method to one table."""
-    settings = dict(SCALES[scale])
-    epochs = settings.pop("steps") * BATCH // N_ROWS
-    X, W, energy = table(data, seed)
+    settings, n_rows = dict(SCALES[scale]), N_ROWS[scale]
+    epochs = settings.pop("steps") * BATCH // n_rows
+    X, W, energy = table(n_rows, data, seed)
     row = measured(method, X, W, seed, batch_size=BATCH, max_iter=epochs, **settings)
     return row | {"energy": energy}
 
 
-def main() -> None:
-    scale = scale_and_flags(__doc__, SCALES).scale
+def main(argv: Sequence[str] | None = None) -> None:
+    options, results = command_line(__doc__, SCALES, argv)
+    scale, seeds = options.scale, some(options.scale, SEEDS)
+    name = f"disentanglement/tabular_{scale}"
     cases = [
         {"method": method, "data": data, "seed": seed}
-        for seed in SEEDS
+        for seed in seeds
         for method in METHODS
-        for data in DATA
+        for data in some(scale, DATA)
     ]
-    name = f"disentanglement/tabular_{scale}"
-    rows = resumed(name, cases, lambda **c: case(scale, **c))
-    rows = rows.sort_values("method", key=lambda m: m.map(list(METHODS).index), kind="stable")
+    rows = results.rows(name, cases, partial(case, scale))
+    rows = in_order(rows, "method", METHODS)
     settings = SCALES[scale]
-    write(
+    results.write(
         name,
         f"Factors of a table, scale {scale}",
-        wide(rows),
-        mean_and_spread(rows, ["method", "data"]),
+        [wide(rows), mean_and_spread(rows, ["method", "data"])],
+        [rows],
         note=(
-            "The first table is the mutual information gap, the second all that was measured. "
-            f"{N_ROWS} rows of {N_FACTORS} factors; the perturbation (ratio {RATIO}) changes "
-            "them by as much of their variance as energy says, and so does the noise. Networks "
-            f"of {settings['hidden_layer_sizes']} hidden units, {settings['steps']} steps, "
-            f"{len(SEEDS)} seeds, mean ± standard deviation. A perfect code of continuous factors "
-            "has a gap of about .75 to .88. PCL and the SlowVAE see the order of the rows."
+            "The first table is the mutual information gap, the second all measures. "
+            f"{N_ROWS[scale]} rows of {N_FACTORS} factors. energy: the share of the variance that "
+            f"the perturbation (ratio {RATIO}) adds; the noise has the same. Networks of "
+            f"{settings['hidden_layer_sizes']} hidden units, {settings['steps']} steps, "
+            f"{len(seeds)} seeds, mean ± standard deviation. A perfect code of continuous factors "
+            "has a gap of about .75 to .88. PCL and SlowVAE use the order of the rows."
         ),
     )
 

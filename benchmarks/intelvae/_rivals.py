@@ -12,13 +12,17 @@ PAPER_NAMES = ("VAE", "MoG-VAE", "GM-VAE", "Vamp-VAE", "InteL-VAE")
 
 
 def rivals(means: list[list[float]], n_clusters: int) -> dict[str, dict[str, object]]:
-    """Return the parameters that make each model.
+    """Return the estimator's parameters for each model.
 
-    The fixed mixture has these means and the paper's log-variance of 1; the learned one and the
-    mapping have ``n_clusters``. GM-VAE, which has a second latent for the cluster, has none here:
-    the learned mixture stands nearest to it.
+    The fixed mixture has these means and the paper's log-variance of 1. The learned mixture and
+    the mapping have ``n_clusters`` modes or clusters. The paper's GM-VAE has a second latent
+    variable for the cluster; the learned mixture is the closest model without one.
     """
-    fixed = Mixture(len(means), learn=False, means=means, scale=math.exp(0.5))
-    priors = (None, fixed, Mixture(n_clusters), Vamp(500), None)
-    found = {m: {"prior": p} if p else {} for m, p in zip(MODELS, priors, strict=True)}
-    return found | {"InteLVAE": {"mapping": Clusters(n_clusters)}}
+    fixed = Mixture(n_modes=len(means), learn=False, means=means, scale=math.exp(0.5))
+    return {
+        "VAE": {},
+        "fixed mixture": {"prior": fixed},
+        "learned mixture": {"prior": Mixture(n_modes=n_clusters)},
+        "VampPrior": {"prior": Vamp(n_modes=500)},
+        "InteLVAE": {"mapping": Clusters(n_clusters)},
+    }

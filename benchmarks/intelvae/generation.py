@@ -1,35 +1,25 @@
 """Distance of generated images from real ones, model by model (the paper's Table 1).
 
-Run ``python benchmarks/intelvae/generation.py --scale small``. Every fit is a row of
-``results/intelvae/generation_<scale>.csv`` and is not repeated; delete the file to start anew.
-With ``--inception`` the distances are those of the paper, FID, for the first seed alone; they are
-in ``fid_<scale>.csv`` and take about four minutes a row on one core.
+Run ``python -m benchmarks.intelvae.generation --scale small``. With ``--inception`` the distance is
+the paper's, FID, for the first seed alone, in ``fid_<scale>.csv``; a row takes some minutes.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Sequence
+from functools import lru_cache, partial
 
 import numpy as np
 import pandas as pd
-from _rivals import MODELS, PAPER_NAMES, rivals
-from _shared import (
-    Scale,
-    command_line,
-    fid,
-    frechet,
-    images,
-    mean_and_spread,
-    others,
-    resumed,
-    write,
-)
 
+from benchmarks._images import fid, frechet, images, others
+from benchmarks._report import Results, command_line, each_row, mean_and_spread, some
+from benchmarks.intelvae._rivals import MODELS, PAPER_NAMES, rivals
+from benchmarks.intelvae._scale import SCALES, Scale
 from sklearn_intelvae import InteLVAE
 
 SEEDS = range(5)
 SOURCES = ("prior", "density", "reconstructions")
-DATA = {"mnist": (50,), "fashion-mnist": (10, 50)}
 REAL = "other test images"
 N_SAMPLES = 5000
 PAPER = {
@@ -40,15 +30,10 @@ PAPER = {
     "InteL-VAE": "32.2 ± 1.5",
 }
 _PAPER_NOTE = (
-    "Paper: FID on MNIST, 10 runs, convolutions, 55,000 images; also VAE with a Sylvester flow "
-    "35.0 ± 0.9. Its baselines' images may have been drawn from N(0, I) instead of their prior, "
-    "and its number of clusters is not given."
+    "Paper: FID on MNIST, 10 runs, convolutions, 55,000 images; it also reports 35.0 ± 0.9 for a "
+    "VAE with a Sylvester flow. The images of its baselines may have been drawn from N(0, I) "
+    "instead of their priors, and its number of clusters is not given."
 )
-
-
-def models(data: str) -> tuple[str, ...]:
-    """Return the rows of the table of these images."""
-    return (REAL, *MODELS) if data == "mnist" else (REAL, "VAE")
 
 
 @lru_cache(maxsize=1)
@@ -61,19 +46,19 @@ def fitted(scale: Scale, data: str, n_components: int, model: str, seed: int) ->
     return vae.fit(X).fit_density(X)
 
 
-def made(vae: InteLVAE, data: str, source: str, seed: int) -> np.ndarray:
-    """Return images that a model makes."""
+def generated(vae: InteLVAE, data: str, source: str, seed: int) -> np.ndarray:
+    """Return samples from the prior or the density, or reconstructions."""
     if source == "reconstructions":
         return vae.reconstruct(others(data))
     return vae.sample(N_SAMPLES, source=source, random_state=seed)
 
 
 def case(scale: Scale, data: str, n_components: int, model: str, seed: int) -> dict[str, float]:
-    """Fit one model and measure its samples and reconstructions in the judge's features."""
+    """Fit one model and measure its samples and reconstructions in a classifier's features."""
     if model == REAL:
         return {"prior": frechet(data, others(data))}
     vae = fitted(scale, data, n_components, model, seed)
-    row = {source: frechet(data, made(vae, data, source, seed)) for source in SOURCES}
+    row = {source: frechet(data, generated(vae, data, source, seed)) for source in SOURCES}
     return row | {"log_likelihood": vae.score(images(data)[2][:2000])}
 
 
@@ -83,78 +68,86 @@ def inception_case(
     """Return the FID of the first seed's model."""
     if model == REAL:
         return {"fid": fid(data, others(data))}
-    return {"fid": fid(data, made(fitted(scale, data, n_components, model, 0), data, source, 0))}
+    vae = fitted(scale, data, n_components, model, 0)
+    return {"fid": fid(data, generated(vae, data, source, 0))}
 
 
-def grid() -> list[dict[str, object]]:
-    """Return all rows of the tables, for one seed."""
+def grid(scale: Scale) -> list[dict[str, object]]:
+    """Return data, number of components and model of all rows of the tables."""
+    sets = {scale.digits: ((50,), (REAL, *MODELS)), scale.clothes: ((10, 50), (REAL, "VAE"))}
+    if scale.name == "quick":
+        sets = {scale.digits: ((10,), (REAL, *MODELS))}
     return [
         {"data": data, "n_components": n_components, "model": model}
-        for data, sizes in DATA.items()
+        for data, (sizes, models) in sets.items()
         for n_components in sizes
-        for model in models(data)
+        for model in models
     ]
 
 
-def write_distances(scale: Scale) -> None:
-    """Compute and write the distances in the judge's features."""
-    cases = [place | {"seed": seed} for seed in SEEDS for place in grid()]
-    rows = resumed(f"intelvae/generation_{scale.name}", cases, lambda **c: case(scale, **c))
+def write_distances(scale: Scale, results: Results) -> None:
+    """Compute and write the distances in a classifier's features."""
+    name, seeds = f"intelvae/generation_{scale.name}", some(scale.name, SEEDS)
+    cases = [place | {"seed": seed} for seed in seeds for place in grid(scale)]
+    rows = results.rows(name, cases, partial(case, scale))
     table = mean_and_spread(rows, ["data", "n_components", "model"], digits=2)
-    write(
-        f"intelvae/generation_{scale.name}",
+    results.write(
+        name,
         f"Distance of generated images, scale {scale.name}",
-        with_paper(table),
+        [with_paper(table)],
+        [rows],
         note=(
-            f"{scale.n_images} training images, Bernoulli likelihood, {len(SEEDS)} seeds, mean ± "
-            f"standard deviation. Frechet distance of {N_SAMPLES} images from 5000 test images in "
-            "the features of a classifier, not comparable with FID. prior: samples, each model's "
-            "from its own prior; density: samples whose y is drawn from ten Gaussians fitted to "
-            "the codes (fit_density, sample(source='density')); reconstructions: of the other "
-            "5000 test images, which are the row of real images. Bound on log p(x) of 2000 test "
-            "images, nats. Fixed mixture: four Gaussians, means -2 and 2 on two components, "
-            "log-variance 1; learned mixture: 10; VampPrior: 500 pseudo-inputs; InteLVAE: "
-            "Clusters(10), other components unchanged."
-            f"\n\n{_PAPER_NOTE}"
+            f"{scale.n_images} training images, Bernoulli likelihood, {len(seeds)} seeds, mean ± "
+            f"standard deviation. Frechet distance of at most {N_SAMPLES} images from as many test "
+            "images in the features of a classifier, which cannot be compared with FID. prior: "
+            "samples, each model's from its own prior; density: samples whose y is drawn from ten "
+            "Gaussians fitted to the codes (fit_density, sample(source='density')); "
+            "reconstructions: of the other half of the test images, which are also the row of real "
+            "images. log_likelihood: lower bound on log p(x) of 2000 test images, in nats. Fixed "
+            "mixture: four Gaussians, means -2 and 2 on two components, log-variance 1; learned "
+            "mixture: 10 Gaussians; VampPrior: 500 pseudo-inputs; InteLVAE: Clusters(10), which "
+            f"changes no other component.\n\n{_PAPER_NOTE}"
         ),
     )
 
 
-def write_fid(scale: Scale) -> None:
+def write_fid(scale: Scale, results: Results) -> None:
     """Compute and write the FID of the first seed's models."""
+    name = f"intelvae/fid_{scale.name}"
     cases = [
         place | {"source": source}
-        for place in grid()
-        for source in (SOURCES if place["data"] != "mnist" else SOURCES[:1])
+        for place in grid(scale)
+        for source in (SOURCES if place["data"] != scale.digits else SOURCES[:1])
         if place["model"] != REAL or source == SOURCES[0]
     ]
-    rows = resumed(f"intelvae/fid_{scale.name}", cases, lambda **c: inception_case(scale, **c))
-    write(
-        f"intelvae/fid_{scale.name}",
+    rows = results.rows(name, cases, partial(inception_case, scale))
+    results.write(
+        name,
         f"FID of generated images, scale {scale.name}",
-        with_paper(rows.round(2)),
+        [with_paper(each_row(rows, digits=2))],
+        [rows],
         note=(
             f"{scale.n_images} training images, Bernoulli likelihood, one seed. 2000 images "
-            "against 2000 test images, in the features of Inception; reconstructions are of other "
-            f"test images.\n\n{_PAPER_NOTE}"
+            "against 2000 test images, in the features of Inception; reconstructions are of the "
+            f"other half of the test images.\n\n{_PAPER_NOTE}"
         ),
     )
 
 
 def with_paper(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the table beside the paper's."""
-    names = dict(zip(MODELS, PAPER_NAMES, strict=True))
-    paper = table["model"].map(names)
+    """Return the table with the paper's figures."""
+    paper = table["model"].map(dict(zip(MODELS, PAPER_NAMES, strict=True)))
     paper = (paper.map(PAPER) + " (" + paper + ")").fillna("")
-    return table.assign(**{"paper, FID": paper.where(table["data"] == "mnist", "")})
+    column = paper.where(table["data"] == "mnist", "")
+    return table.assign(**{"paper, FID": column, "commit": table.pop("commit")})
 
 
-def main() -> None:
-    scale, options = command_line(__doc__, inception="compute FID instead, for one seed")
-    if options.inception:
-        write_fid(scale)
-    else:
-        write_distances(scale)
+def main(argv: Sequence[str] | None = None) -> None:
+    options, results = command_line(
+        __doc__, SCALES, argv, inception="compute FID instead, for one seed"
+    )
+    write = write_fid if options.inception else write_distances
+    write(SCALES[options.scale], results)
 
 
 if __name__ == "__main__":

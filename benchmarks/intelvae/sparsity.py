@@ -1,47 +1,41 @@
-"""Sparsity against the quality of samples, and what few labels are worth (the paper's Figure 7).
+"""Sparsity against the quality of samples, and few labels (the paper's Figure 7).
 
-Run ``python benchmarks/intelvae/sparsity.py --scale small``. Every fit is a row of
-``results/intelvae/sparsity_<scale>_<data>.csv`` and is not repeated; delete the files to start
-anew. ``--fashion`` and ``--mnist`` run one of the two, so that two cores can work at a time.
-With ``--inception`` the distances of some points of the curve are those of the paper, FID, for the
-first seed alone; they are in ``sparsity_fid_<scale>.csv`` and take minutes a row on one core.
+Run ``python -m benchmarks.intelvae.sparsity --scale small``. ``--digits`` and ``--clothes`` run one
+of the two data sets, so that two processes can run at a time. With ``--inception`` the distance of
+some points of the curve is the paper's, FID, for the first seed alone, in
+``sparsity_fid_<scale>.csv``; a row takes some minutes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import torch
-from _shared import (
-    Scale,
-    command_line,
-    fid,
-    frechet,
-    images,
-    mean_and_spread,
-    others,
-    resumed,
-    write,
-)
 from torch import Tensor
 
+from benchmarks._images import fid, frechet, images, others
+from benchmarks._report import Results, command_line, each_row, mean_and_spread, some
+from benchmarks.intelvae._scale import SCALES, Scale
 from sklearn_intelvae import InteLVAE, SparseInteLVAE
 from sklearn_intelvae.mappings import DimensionSelector
 from sklearn_intelvae.metrics import few_label_curve, hoyer_sparsity
 from sklearn_intelvae.priors import SpikeAndSlab
 
-DATA_WITH_LABELS = "fashion-mnist"
 SEEDS = range(3)
 GAMMAS = {"gates": (0.3, 1, 3, 10, 30), "|z|": (0.3, 1, 3, 10, 15, 20, 30, 100)}
+OUTPUTS = ("representation", "posterior_mean", "both")
 PROBES = ("linear", "forest")
-N_LABELS = (10, 20, 50, 100, 500, 1000, 2000, 5000)
+N_LABELS = {"quick": (10, 20), "small": (10, 20, 50, 100, 500, 1000, 2000, 5000)}
 WITH_FID = ("VAE", "|z|, gamma 3", "|z|, gamma 10", "|z|, gamma 30")
 WITH_LABELS = ("VAE", "gates, gamma 10", "|z|, gamma 3", "|z|, gamma 10", "|z|, gamma 30")
 
+Model = InteLVAE | SparseInteLVAE
 
-class OnlyPenalised(DimensionSelector):
+
+class PenaltyOnly(DimensionSelector):
     """The penalty without the gates: the paper's ablation."""
 
     def gates(self, y: Tensor) -> Tensor:
@@ -49,36 +43,38 @@ class OnlyPenalised(DimensionSelector):
         return torch.ones_like(y)
 
 
-def models(scale: Scale) -> dict[str, Callable[[], InteLVAE | SparseInteLVAE]]:
-    """Return how to make each model of the comparison."""
+def n_labels(scale: Scale) -> tuple[int, ...]:
+    """Return the numbers of labels that classifiers are fitted to."""
+    return N_LABELS["quick" if scale.name == "quick" else "small"]
+
+
+def models(scale: Scale) -> dict[str, Callable[[], Model]]:
+    """Return a function that constructs the estimator, for each model of the comparison."""
     settings = dict(likelihood="bernoulli", **scale.network())
-    learned = settings | {"likelihood": "gaussian"}
-    found = {
-        "VAE": lambda: InteLVAE(50, **settings),
-        "beta-VAE, beta 4": lambda: InteLVAE(50, beta=4.0, **settings),
-        "VAE, spike-and-slab prior": lambda: InteLVAE(50, prior=SpikeAndSlab(), **settings),
-        "VAE with penalty alone, gamma 30": lambda: InteLVAE(
-            50, mapping=OnlyPenalised(gamma=30.0), **settings
-        ),
-        "selector, gamma 0": lambda: SparseInteLVAE(50, gamma=0, **settings),
+    gaussian = settings | {"likelihood": "gaussian"}
+    sparse = partial(SparseInteLVAE, 50, **settings)
+    penalized = {"mapping": PenaltyOnly(gamma=30.0)}
+    found: dict[str, Callable[[], Model]] = {
+        "VAE": partial(InteLVAE, 50, **settings),
+        "beta-VAE, beta 4": partial(InteLVAE, 50, beta=4.0, **settings),
+        "VAE, spike-and-slab prior": partial(InteLVAE, 50, prior=SpikeAndSlab(), **settings),
+        "VAE with penalty alone, gamma 30": partial(InteLVAE, 50, **settings | penalized),
+        "selector, gamma 0": partial(sparse, gamma=0),
     }
-    for regularise, label in (("gates", "gates"), ("abs", "|z|")):
+    for regularize, label in (("gates", "gates"), ("abs", "|z|")):
         for gamma in GAMMAS[label]:
-            found[f"{label}, gamma {gamma}"] = lambda gamma=gamma, regularise=regularise: (
-                SparseInteLVAE(50, gamma=gamma, regularise=regularise, **settings)
-            )
+            found[f"{label}, gamma {gamma}"] = partial(sparse, gamma=gamma, regularize=regularize)
     for sizes in ((32,), (20, 20)):
-        found[f"|z|, gamma 20, selector {sizes}"] = lambda sizes=sizes: SparseInteLVAE(
-            50, gamma=20, selector_layer_sizes=sizes, **settings
-        )
-    found["VAE, learned Gaussian scale"] = lambda: InteLVAE(50, **learned)
-    found["|z|, gamma 100, learned Gaussian scale"] = lambda: SparseInteLVAE(
-        50, gamma=100, **learned
+        selector = {"gamma": 20, "selector_layer_sizes": sizes}
+        found[f"|z|, gamma 20, selector {sizes}"] = partial(sparse, **selector)
+    found["VAE, learned Gaussian scale"] = partial(InteLVAE, 50, **gaussian)
+    found["|z|, gamma 100, learned Gaussian scale"] = partial(
+        SparseInteLVAE, 50, gamma=100, **gaussian
     )
     return found
 
 
-def fitted(scale: Scale, data: str, model: str, seed: int) -> InteLVAE | SparseInteLVAE:
+def fitted(scale: Scale, data: str, model: str, seed: int) -> Model:
     """Fit one model."""
     vae = models(scale)[model]().set_params(random_state=seed)
     return vae.fit(images(data)[0][: scale.n_images])
@@ -99,14 +95,14 @@ def case(scale: Scale, data: str, model: str, seed: int) -> dict[str, float]:
         "active_components": len(vae.active_components_),
         "share_used_per_row": used.mean(),
     }
-    if data == DATA_WITH_LABELS and model in WITH_LABELS:
-        row |= labels(vae, X_test, y_test)
+    if data == scale.clothes and model in WITH_LABELS:
+        row |= few_labels(scale, vae, X_test, y_test)
     return row
 
 
 def inception_case(scale: Scale, model: str) -> dict[str, float]:
     """Return the sparsity and the FID of the first seed's model of Fashion-MNIST."""
-    data = DATA_WITH_LABELS
+    data = scale.clothes
     vae = fitted(scale, data, model, 0)
     return {
         "hoyer": hoyer_sparsity(vae.transform(images(data)[2])),
@@ -114,29 +110,30 @@ def inception_case(scale: Scale, model: str) -> dict[str, float]:
     }
 
 
-def labels(vae: InteLVAE | SparseInteLVAE, X: np.ndarray, y: np.ndarray) -> dict[str, float]:
-    """Return accuracies on the last 2000 test images after training on others of them."""
-    row = {}
-    for codes in ("z", "intermediary", "both"):
-        C = vae.set_params(codes=codes).transform(X)
+def few_labels(scale: Scale, vae: Model, X: np.ndarray, y: np.ndarray) -> dict[str, float]:
+    """Return accuracies on the last fifth of the images after training on others of them."""
+    row, n = {}, len(X) * 4 // 5
+    for output in OUTPUTS:
+        Z = vae.set_params(output=output).transform(X)
         for probe in PROBES:
             curve = few_label_curve(
-                C[:8000], y[:8000], C[8000:], y[8000:], N_LABELS, probe, random_state=0
+                Z[:n], y[:n], Z[n:], y[n:], n_labels(scale), probe, random_state=0
             )
-            for n, mean, std in zip(curve["n_labels"], curve["mean"], curve["std"], strict=True):
-                row |= {f"{codes} {probe} {n}": mean, f"{codes} {probe} {n} std": std}
+            for k, mean, std in zip(curve["n_labels"], curve["mean"], curve["std"], strict=True):
+                row |= {f"{output} {probe} {k}": mean, f"{output} {probe} {k} std": std}
     return row
 
 
-def write_fid(scale: Scale) -> None:
+def write_fid(scale: Scale, results: Results) -> None:
     """Compute and write the FID of some points of the curve."""
     name = f"intelvae/sparsity_fid_{scale.name}"
     cases = [{"model": model} for model in WITH_FID]
-    rows = resumed(name, cases, lambda **c: inception_case(scale, **c))
-    write(
+    rows = results.rows(name, cases, partial(inception_case, scale))
+    results.write(
         name,
-        "Sparsity and FID, Fashion-MNIST",
-        rows.round(3),
+        f"Sparsity and FID, {scale.clothes}",
+        [each_row(rows)],
+        [rows],
         note=(
             f"50 components, {scale.n_images} training images, one seed, Bernoulli likelihood. "
             "2000 samples against 2000 test images, in the features of Inception."
@@ -144,57 +141,67 @@ def write_fid(scale: Scale) -> None:
     )
 
 
-def write_curves(scale: Scale, data: str) -> None:
-    """Compute and write sparsity, distances and, of one data set, what few labels are worth."""
-    name = f"intelvae/sparsity_{scale.name}_{data}"
-    cases = [{"data": data, "model": model, "seed": s} for s in SEEDS for model in models(scale)]
-    rows = resumed(name, cases, lambda **c: case(scale, **c))
-    with_labels = rows[rows["model"].isin(WITH_LABELS)]
-    write(
+def write_curves(scale: Scale, data: str, results: Results) -> None:
+    """Compute and write sparsity and distances and, for one data set, accuracies of few labels."""
+    name, seeds = f"intelvae/sparsity_{scale.name}_{data}", some(scale.name, SEEDS)
+    chosen = ("VAE", "|z|, gamma 3") if scale.name == "quick" else tuple(models(scale))
+    cases = [{"data": data, "model": model, "seed": s} for s in seeds for model in chosen]
+    rows = results.rows(name, cases, partial(case, scale))
+    tables = [mean_and_spread(rows[[c for c in rows if " " not in c]], ["model"])]
+    if data == scale.clothes:
+        tables.append(few_label_table(rows[rows["model"].isin(WITH_LABELS)], n_labels(scale)))
+    results.write(
         name,
         f"Sparsity, {data}, scale {scale.name}",
-        mean_and_spread(rows[[c for c in rows if " " not in c]], ["model"]),
-        *([few_label_table(with_labels)] if data == DATA_WITH_LABELS else []),
+        tables,
+        [rows],
         note=(
-            f"50 components, {scale.n_images} training images, {len(SEEDS)} seeds, mean ± standard "
-            "deviation; Bernoulli likelihood unless said. Hoyer sparsity of g(mean) on the test "
-            "images; Frechet distance of 5000 samples from 5000 test images, and of the "
-            "reconstructions of the other 5000, in the features of a classifier (not comparable "
-            "with FID); share of the components that a row uses: those of a magnitude above half "
-            "of their standard deviation. Few labels: accuracy on 2000 test images, mean over "
-            "seeds and 10 draws, linear probe / random forest of 50 trees of depth 4.\n\n"
-            "Paper (curves only, read off its text): the distance beats the plain VAE's for gamma "
-            "below 3, while sparsity rises with gamma to extremely high levels; the penalty alone "
-            "moves Hoyer from .230 to .235; fewer than 10 % of the components are in use."
+            f"50 components, {scale.n_images} training images, {len(seeds)} seeds, mean ± standard "
+            "deviation; Bernoulli likelihood unless another is named. Hoyer sparsity of g(mean) on "
+            "the test images; Frechet distance of samples from half of the test images, at most "
+            "5000, and of reconstructions of the other half, in the features of a classifier, "
+            "which cannot be compared with FID; share of the components that a row uses, which are "
+            "those with a magnitude above half of their standard deviation. Few labels: accuracy "
+            "on a fifth of the test images, mean over seeds and 10 draws, linear probe / random "
+            "forest of 50 trees of depth 4.\n\n"
+            "Paper (curves only, read off its text): the distance is smaller than the plain VAE's "
+            "for gamma below 3, while sparsity rises with gamma to very high values; the penalty "
+            "alone moves Hoyer from .230 to .235; fewer than 10 % of the components are in use."
         ),
     )
 
 
-def few_label_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return accuracies by model and codes, linear probe / forest."""
+def few_label_table(rows: pd.DataFrame, numbers: tuple[int, ...]) -> pd.DataFrame:
+    """Return accuracies by model and output, linear probe / forest."""
     means = rows.groupby("model", sort=False).mean(numeric_only=True)
+    cell = "{:.3f} / {:.3f}".format
     table = [
-        {"model": model, "codes": codes}
-        | {str(n): " / ".join(f"{row[f'{codes} {p} {n}']:.3f}" for p in PROBES) for n in N_LABELS}
+        {"model": model, "output": output}
+        | {str(n): cell(*(row[f"{output} {p} {n}"] for p in PROBES)) for n in numbers}
         for model, row in means.iterrows()
-        for codes in (("z",) if model == "VAE" else ("z", "intermediary", "both"))
+        for output in (OUTPUTS[:1] if model == "VAE" else OUTPUTS)
     ]
     return pd.DataFrame(table)
 
 
-def main() -> None:
-    scale, options = command_line(
+def main(argv: Sequence[str] | None = None) -> None:
+    options, results = command_line(
         __doc__,
+        SCALES,
+        argv,
         inception="compute some FID instead, for one seed",
-        fashion="Fashion-MNIST only",
-        mnist="MNIST only",
+        clothes="Fashion-MNIST only",
+        digits="MNIST only",
     )
+    scale = SCALES[options.scale]
     if options.inception:
-        write_fid(scale)
+        write_fid(scale, results)
         return
-    for data, alone in ((DATA_WITH_LABELS, options.fashion), ("mnist", options.mnist)):
-        if alone or not (options.fashion or options.mnist):
-            write_curves(scale, data)
+    both = options.clothes == options.digits
+    if both or options.clothes:
+        write_curves(scale, scale.clothes, results)
+    if (both or options.digits) and scale.digits != scale.clothes:
+        write_curves(scale, scale.digits, results)
 
 
 if __name__ == "__main__":

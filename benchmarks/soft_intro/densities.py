@@ -1,40 +1,46 @@
-"""Four densities in the plane: a VAE against the introspective one, with several priors (Table 1).
+"""Four densities in the plane: VAEs and soft-introspective VAEs, with several priors (Table 1).
 
-Run ``python benchmarks/soft_intro/densities.py --scale small``. Every fit is a row of
-``results/soft_intro/densities_<scale>_<density>.csv`` and is not repeated; delete the files to
-start anew. With the name of a density, as in ``--rings``, only that one is run, so that several can
-run at once; without any, the table is written.
+Run ``python -m benchmarks.soft_intro.densities --scale small``. With the names of densities, as in
+``--rings``, only these are run, so that several processes can run at a time; the table is written
+by a run without names.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import torch
-from _shared import Scale, command_line, mean_and_spread, resumed, write
 
+from benchmarks._report import Results, command_line, mean_and_spread, some
+from benchmarks.soft_intro._scale import SCALES, Scale
 from sklearn_intelvae import InteLVAE, SoftIntroVAE, datasets
 from sklearn_intelvae.metrics import energy_distance, gnelbo, histogram_divergences
-from sklearn_intelvae.priors import Vamp
+from sklearn_intelvae.priors import Vamp, VampInitMixture
 
 SEEDS = range(5)
 WINDOWS = {"eight_gaussians": 2, "two_spirals": 4, "checkerboard": 4, "rings": 4}
-"""Half the sides of the windows of the papers."""
+"""Half the sides of the papers' windows."""
+N_MODES = 64
 VAE = {
     "VAE": {},
-    "VAE, VampPrior": {"prior": Vamp(64)},
+    "VAE, VampPrior": {"prior": Vamp(n_modes=N_MODES)},
 }
 SOFT_INTRO = {
     "normal": {},
-    "fixed mixture": {"prior": "mixture", "learn_prior": False},
-    "learned mixture": {"prior": "mixture"},
-    "learned, responsibility": {"prior": "mixture", "responsibility": 1.0},
+    "fixed mixture": {"prior": VampInitMixture(n_modes=N_MODES, learn=False)},
+    "learned mixture": {"prior": VampInitMixture(n_modes=N_MODES)},
+    "learned, responsibility": {
+        "prior": VampInitMixture(n_modes=N_MODES),
+        "responsibility_weight": 1.0,
+    },
 }
 REAL = "real rows"
 MODELS = (REAL, *VAE, *SOFT_INTRO)
-N_ROWS, N_SAMPLES, N_DATA = 100_000, 5000, 12_800
+N_SAMPLES, N_DATA = 5000, 12_800
 DIAGNOSTICS = ("responsibility_entropy", "inactive_modes", "mode_separation")
 _PAPERS_GRID = 1024
 _GRID = 256
@@ -47,34 +53,38 @@ def points(density: str, n_rows: int, seed: int) -> np.ndarray:
 
 
 def fitted(scale: Scale, density: str, model: str, seed: int) -> InteLVAE | SoftIntroVAE:
-    """Fit one model, all of them with their defaults."""
-    X = points(density, N_ROWS, seed)
-    if model in VAE:
-        return InteLVAE(2, random_state=seed, **scale.plane, **VAE[model]).fit(X)
-    vae = SoftIntroVAE(2, n_prior_components=64, random_state=seed, **scale.plane)
-    return vae.set_params(**SOFT_INTRO[model]).fit(X)
+    """Fit one model; all parameters but the prior and the networks are at their defaults."""
+    X = points(density, scale.n_rows, seed)
+    estimator, parameters = (
+        (InteLVAE, VAE[model]) if model in VAE else (SoftIntroVAE, SOFT_INTRO[model])
+    )
+    return estimator(2, random_state=seed, **scale.plane, **parameters).fit(X)
 
 
 def errors(vae: InteLVAE | SoftIntroVAE, X: np.ndarray) -> np.ndarray:
-    """Return KL plus squared error of the deterministic reconstruction of each row."""
+    """Return KL plus squared error of the deterministic reconstruction of each row.
+
+    The KL from a prior with modes is a mean of estimates.
+    """
     model, generator = vae.module_, torch.Generator().manual_seed(0)
     kl = []
     with torch.no_grad():
+        prior = model.prior_distribution()
+        n_draws = _DRAWS if prior.n_modes else 1
         for x in torch.from_numpy(X).split(8192):
             q = model.encode(x)
-            n_draws = 1 if hasattr(model.p_y(), "kl") else _DRAWS
-            kl.append(sum(model.kl(q, q.sample(generator)) for _ in range(n_draws)) / n_draws)
+            kl.append(sum(prior.kl(q, q.sample(generator)) for _ in range(n_draws)) / n_draws)
     return torch.cat(kl).numpy() + ((vae.reconstruct(X) - X) ** 2).sum(1)
 
 
 def window_grid(window: float) -> np.ndarray:
-    """Return the middles of the cells of a window."""
+    """Return the centers of the cells of a window."""
     ticks = (np.arange(_GRID) + 0.5) / _GRID * 2 * window - window
     return np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2).astype(np.float32)
 
 
 def case(scale: Scale, density: str, model: str, seed: int) -> dict[str, float]:
-    """Fit one model and measure its samples, and where its bound is low."""
+    """Fit one model and measure its samples, and its bound on and off the data."""
     window, real = WINDOWS[density], points(density, N_SAMPLES, 1000 + seed)
     if model == REAL:
         return distances(points(density, N_SAMPLES, 2000 + seed), real, window)
@@ -91,7 +101,7 @@ def case(scale: Scale, density: str, model: str, seed: int) -> dict[str, float]:
 
 
 def distances(X: np.ndarray, real: np.ndarray, window: float) -> dict[str, float]:
-    """Return how far a sample is from a real one, as the papers measure it and otherwise."""
+    """Return distances of a sample from a real one, by the papers' formulas and by others."""
     found = histogram_divergences(X, real, window)
     coarse = histogram_divergences(X, real, window, n_bins=25)
     return {
@@ -103,15 +113,16 @@ def distances(X: np.ndarray, real: np.ndarray, window: float) -> dict[str, float
     }
 
 
-def rows_of(scale: Scale, density: str) -> pd.DataFrame:
-    """Fit and measure, or read, all models of one density."""
-    cases = [{"density": density, "model": m, "seed": s} for s in SEEDS for m in MODELS]
+def rows_of(scale: Scale, density: str, results: Results) -> pd.DataFrame:
+    """Return the rows of all models of one density."""
+    seeds = some(scale.name, SEEDS)
+    cases = [{"density": density, "model": m, "seed": s} for s in seeds for m in MODELS]
     name = f"soft_intro/densities_{scale.name}_{density}"
-    return resumed(name, cases, lambda **c: case(scale, **c))
+    return results.rows(name, cases, partial(case, scale))
 
 
 def paired(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return how the learned mixture differs from the fixed one of the same seed."""
+    """Return the differences of the learned mixture from the fixed one of the same seed."""
     index = ["density", "seed"]
     learned, fixed = (
         rows[rows["model"] == model].set_index(index)[["KL", "JSD", "JSD, proper", "energy"]]
@@ -121,30 +132,37 @@ def paired(rows: pd.DataFrame) -> pd.DataFrame:
     return mean_and_spread(difference, ["density"], digits=2, error=True)
 
 
-def main() -> None:
-    scale, options = command_line(__doc__, **{d: f"run only {d}" for d in WINDOWS})
-    chosen = [density for density in WINDOWS if getattr(options, density)]
-    tables = [rows_of(scale, density) for density in chosen or WINDOWS]
-    if chosen:
-        return
-    rows = pd.concat(tables)
-    write(
+def write(scale: Scale, rows: pd.DataFrame, results: Results) -> None:
+    """Write the table of all densities."""
+    plane = scale.plane
+    results.write(
         f"soft_intro/densities_{scale.name}",
         f"Four densities in the plane, scale {scale.name}",
-        mean_and_spread(rows, ["density", "model"], digits=2, error=True),
-        paired(rows),
+        [mean_and_spread(rows, ["density", "model"], digits=2, error=True), paired(rows)],
+        [rows],
         note=(
-            f"Defaults of all models, {scale.plane['hidden_layer_sizes']} hidden units, "
-            f"{N_ROWS} rows, batches of {scale.plane['batch_size']}, "
-            f"{scale.plane['max_iter']} epochs, 64 modes, {len(SEEDS)} seeds, mean ± standard "
-            "error. gnELBO in units of 1e-7, of a constant error "
+            f"Default parameters of all models but for {plane['hidden_layer_sizes']} hidden units, "
+            f"batches of {plane['batch_size']} and {plane['max_iter']} epochs; {scale.n_rows} "
+            f"rows, {N_MODES} modes, {rows['seed'].nunique()} seeds, mean ± standard error. gnELBO "
+            "is in units of 1e-7; that of a constant error is "
             f"{1e7 / (_PAPERS_GRID**2 + N_DATA):.2f}. KL and JSD are the papers', of {N_SAMPLES} "
-            "points in 100 x 100 bins, and those of other real rows are the floor; JSD, proper is "
-            "the Jensen-Shannon divergence in nats, of 25 x 25 bins; energy is the energy distance "
-            "times 1000. The second table is the learned mixture less the fixed one of the same "
-            "seed, which have the same warm-up."
+            "points in 100 x 100 bins; those between two sets of real rows are the floor. JSD, "
+            "proper is the Jensen-Shannon divergence in nats, of 25 x 25 bins; energy is the "
+            "energy distance times 1000. The second table is the difference of the learned mixture "
+            "from the fixed one of the same seed, which has the same warm-up."
         ),
     )
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    flags = {density: f"run only {density}" for density in WINDOWS}
+    options, results = command_line(__doc__, SCALES, argv, **flags)
+    scale = SCALES[options.scale]
+    chosen = [density for density in WINDOWS if getattr(options, density)]
+    densities = chosen or some(scale.name, list(WINDOWS))
+    tables = [rows_of(scale, density, results) for density in densities]
+    if not chosen:
+        write(scale, pd.concat(tables), results)
 
 
 if __name__ == "__main__":

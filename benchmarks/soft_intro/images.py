@@ -1,47 +1,34 @@
-"""Samples and representations of images: a VAE against the introspective one, by prior.
+"""Samples and representations of images: a VAE and soft-introspective VAEs, by prior.
 
-Run ``python benchmarks/soft_intro/images.py --scale small``. Every fit is a row of
-``results/soft_intro/images_<scale>_<data>.csv`` and is not repeated; delete the files to start
-anew. With the name of a data set, as in ``--mnist``, only that one is run, so that several can run
-at once; without any, the table is written. With ``--inception`` the distance is FID, for the first
-seed alone; they are in ``fid_<scale>.csv`` and take about four minutes a row on one core.
+Run ``python -m benchmarks.soft_intro.images --scale small``. With the names of data sets, as in
+``--mnist``, only these are run, so that several processes can run at a time; the table is written
+by a run without names. With ``--inception`` the distance is FID, for the first seed alone, in
+``fid_<scale>.csv``; a row takes some minutes.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
-from _shared import (
-    IMAGE_SHAPES,
-    SCALES,
-    Scale,
-    command_line,
-    fid,
-    frechet,
-    images,
-    mean_and_spread,
-    n_compared,
-    others,
-    resumed,
-    write,
-)
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+from benchmarks._images import IMAGE_SHAPES, fid, frechet, images, n_compared, others
+from benchmarks._report import Results, command_line, each_row, mean_and_spread, some
+from benchmarks.soft_intro._scale import SCALES, Scale
 from sklearn_intelvae import InteLVAE, SoftIntroVAE
+from sklearn_intelvae.priors import VampInitMixture
 
 SEEDS = range(5)
 VAE, REAL = "VAE", "other test images"
 SOFT_INTRO = {"normal": {}} | {
-    f"{kind} mixture of {k}": {
-        "prior": "mixture",
-        "n_prior_components": k,
-        "learn_prior": kind == "learned",
-    }
+    f"{kind} mixture of {k}": {"prior": VampInitMixture(n_modes=k, learn=kind == "learned")}
     for k in (10, 100)
     for kind in ("fixed", "learned")
 }
@@ -56,9 +43,9 @@ DIAGNOSTICS = ("responsibility_entropy", "inactive_modes", "mode_separation")
 
 
 def fitted(scale: Scale, data: str, model: str, seed: int) -> InteLVAE | SoftIntroVAE:
-    """Fit one model, whose other parameters are its defaults."""
+    """Fit one model; its other parameters are at their defaults."""
     X = images(data)[0][: scale.n_images]
-    settings = scale.data[data] | scale.of_images | {"random_state": seed}
+    settings = scale.data[data] | scale.images | {"random_state": seed}
     if scale.convolutions:
         settings["image_shape"] = IMAGE_SHAPES[data]
     vae = InteLVAE(**settings) if model == VAE else SoftIntroVAE(**settings, **SOFT_INTRO[model])
@@ -66,7 +53,7 @@ def fitted(scale: Scale, data: str, model: str, seed: int) -> InteLVAE | SoftInt
 
 
 def codes(vae: InteLVAE | SoftIntroVAE, X: np.ndarray, seed: int) -> dict[str, np.ndarray]:
-    """Return one draw of each row's q(y | x), and its mean."""
+    """Return one draw from q(y | x) of each row, and its mean."""
     mean, variance = vae.encode(X)
     noise = np.random.default_rng(seed).standard_normal(mean.shape)
     return {"z": mean + noise * np.sqrt(variance), "mu": mean}
@@ -75,7 +62,7 @@ def codes(vae: InteLVAE | SoftIntroVAE, X: np.ndarray, seed: int) -> dict[str, n
 def accuracies(
     vae: InteLVAE | SoftIntroVAE, scale: Scale, data: str, seed: int
 ) -> dict[str, float]:
-    """Return how well classifiers do that are fitted to the codes of the training rows."""
+    """Return test accuracies of classifiers fitted to the codes of the training rows."""
     X_train, y_train, X_test, y_test = images(data)
     n = min(scale.n_images, _N_ROWS)
     train, test = codes(vae, X_train[:n], seed), codes(vae, X_test, seed)
@@ -102,36 +89,42 @@ def case(scale: Scale, data: str, model: str, seed: int) -> dict[str, float]:
     return row | accuracies(vae, scale, data, seed)
 
 
-def rows_of(scale: Scale, data: str) -> pd.DataFrame:
-    """Fit and measure, or read, all models of one data set."""
-    cases = [{"data": data, "model": m, "seed": s} for s in SEEDS for m in (REAL, *MODELS)]
+def rows_of(scale: Scale, data: str, results: Results) -> pd.DataFrame:
+    """Return the rows of all models of one data set."""
+    seeds = some(scale.name, SEEDS)
+    cases = [{"data": data, "model": m, "seed": s} for s in seeds for m in (REAL, *MODELS)]
     name = f"soft_intro/images_{scale.name}_{data}"
-    return resumed(name, cases, lambda **c: case(scale, **c))
+    return results.rows(name, cases, partial(case, scale))
 
 
-def write_images(scale: Scale, chosen: list[str]) -> None:
-    """Measure, and write the table if nothing is chosen."""
-    if missing := set(chosen) - set(scale.data):
+def write_images(scale: Scale, chosen: list[str], results: Results) -> None:
+    """Fit and measure; write the table unless only some data sets are chosen."""
+    missing = [data for data in chosen if data not in scale.data]
+    if missing:
         raise SystemExit(f"{', '.join(missing)} is not measured at scale {scale.name}")
-    tables = [rows_of(scale, data) for data in chosen or scale.data]
+    tables = [rows_of(scale, data, results) for data in chosen or scale.data]
     if chosen:
         return
     rows = pd.concat(tables)
     probes = [c for c in rows if " on " in c]
     index = ["data", "model"]
-    write(
+    of_models = rows[rows["model"] != REAL][[*index, "seed", *probes, "commit"]]
+    results.write(
         f"soft_intro/images_{scale.name}",
         f"Samples and representations of images, scale {scale.name}",
-        mean_and_spread(rows.drop(columns=probes), index, digits=2, error=True),
-        mean_and_spread(rows[rows["model"] != REAL][[*index, "seed", *probes]], index, error=True),
+        [
+            mean_and_spread(rows.drop(columns=probes), index, digits=2, error=True),
+            mean_and_spread(of_models, index, error=True),
+        ],
+        [rows],
         note=(
-            f"{len(SEEDS)} seeds, mean ± standard error. {scale.n_images} training images, or all "
-            f"where there are fewer; {scale.data}, {scale.of_images}, else the defaults. "
+            f"{rows['seed'].nunique()} seeds, mean ± standard error. At most {scale.n_images} "
+            f"training images; {scale.data}, {scale.images}, other parameters at their defaults. "
             "samples and reconstructions: Frechet distance from test images in the features of a "
-            "classifier, not comparable with FID; reconstructions are of other test images, which "
-            "are the row of real images. Accuracies on the test images of classifiers that are "
-            f"fitted to the codes of up to {_N_ROWS} training images, "
-            "standardised: z is one draw of q(y | x), mu its mean."
+            "classifier, which cannot be compared with FID; reconstructions are of the other half "
+            "of the test images, which are also the row of real images. The second table: test "
+            "accuracies of classifiers fitted to the standardized codes of at most "
+            f"{_N_ROWS} training images; z is one draw from q(y | x), mu its mean."
         ),
     )
 
@@ -140,24 +133,25 @@ def inception_case(scale: Scale, data: str, model: str) -> dict[str, float]:
     """Return the FID of the first seed's model."""
     if model == REAL:
         return {"fid": fid(data, others(data))}
-    return {
-        "fid": fid(data, fitted(scale, data, model, 0).sample(n_compared(data), random_state=0))
-    }
+    vae = fitted(scale, data, model, 0)
+    return {"fid": fid(data, vae.sample(n_compared(data), random_state=0))}
 
 
-def write_fid(scale: Scale) -> None:
+def write_fid(scale: Scale, results: Results) -> None:
     """Compute and write the FID of the first seed's models."""
+    name = f"soft_intro/fid_{scale.name}"
     cases = [
         {"data": data, "model": model}
         for data in scale.data
         if data != "digits"
         for model in (REAL, *MODELS)
     ]
-    rows = resumed(f"soft_intro/fid_{scale.name}", cases, lambda **c: inception_case(scale, **c))
-    write(
-        f"soft_intro/fid_{scale.name}",
+    rows = results.rows(name, cases, partial(inception_case, scale))
+    results.write(
+        name,
         f"FID of generated images, scale {scale.name}",
-        rows.round(2),
+        [each_row(rows, digits=2)],
+        [rows],
         note=(
             f"{scale.n_images} training images, one seed. 2000 images against 2000 test images, in "
             "the features of Inception in evaluation mode."
@@ -165,14 +159,18 @@ def write_fid(scale: Scale) -> None:
     )
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     sets = list(dict.fromkeys(name for scale in SCALES.values() for name in scale.data))
     flags = {name: f"run only {name}" for name in sets}
-    scale, options = command_line(__doc__, inception="compute FID instead, for one seed", **flags)
+    options, results = command_line(
+        __doc__, SCALES, argv, inception="compute FID instead, for one seed", **flags
+    )
+    scale = SCALES[options.scale]
     if options.inception:
-        write_fid(scale)
+        write_fid(scale, results)
     else:
-        write_images(scale, [d for d in sets if getattr(options, d.replace("-", "_"))])
+        chosen = [data for data in sets if getattr(options, data.replace("-", "_"))]
+        write_images(scale, chosen, results)
 
 
 if __name__ == "__main__":

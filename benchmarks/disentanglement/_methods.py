@@ -1,26 +1,22 @@
-"""What the benchmarks of disentanglement share: methods, metrics, and the table."""
+"""The methods that are compared, and what is measured for each."""
 
 from __future__ import annotations
 
-import sys
 import warnings
-from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
 import pandas as pd
-from _report import mean_and_spread, resumed, scale_and_flags, write
 from sklearn.decomposition import PCA, FastICA
 from sklearn.exceptions import ConvergenceWarning
 
+from benchmarks._report import mean_and_spread
 from sklearn_intelvae import PCL, InteLVAE
+from sklearn_intelvae.diagnostics import decoder_jacobian
 from sklearn_intelvae.likelihoods import Gaussian
 from sklearn_intelvae.metrics import (
     active_units,
     dci_scores,
-    decoder_jacobian,
     distance_to_orthogonality,
     mean_correlation,
     modularity_score,
@@ -31,42 +27,30 @@ from sklearn_intelvae.metrics import (
 )
 from sklearn_intelvae.objectives import DIP, BetaTC, FactorVAE, SlowVAE
 
-__all__ = [
-    "METHODS",
-    "PAIRS",
-    "estimator_of",
-    "mean_and_spread",
-    "measured",
-    "resumed",
-    "scale_and_flags",
-    "wide",
-    "write",
-]
-
-_ETA = 0.3
-_OF_ETA = {"likelihood": Gaussian(scale=_ETA**0.5)}
-_OF_TENTH = {"likelihood": Gaussian(scale=0.1**0.5)}
+_VARIANCE_03 = {"likelihood": Gaussian(scale=0.3**0.5)}
+_VARIANCE_01 = {"likelihood": Gaussian(scale=0.1**0.5)}
 
 METHODS: dict[str, dict[str, Any]] = {
     "PCA": {},
     "FastICA": {},
-    "autoencoder": {"objective": "autoencoder", **_OF_ETA},
-    "beta-VAE": dict(_OF_ETA),
-    "beta-TC-VAE": {"objective": BetaTC(beta=4), **_OF_TENTH},
-    "FactorVAE": {"objective": FactorVAE(gamma=4), **_OF_TENTH},
-    "DIP-VAE-II": {"objective": DIP(lambda_od=1, of="samples"), **_OF_TENTH},
-    "SlowVAE": {"objective": SlowVAE(gamma=1, rate=2), **_OF_TENTH},
-    "full covariance": {"posterior": "full", **_OF_ETA},
-    "full covariance, Laplace prior": {"posterior": "full", "prior": "laplace", **_OF_ETA},
-    "ICA mapping": {"mapping": "ica", **_OF_ETA},
+    "autoencoder": {"objective": "autoencoder", **_VARIANCE_03},
+    "beta-VAE": dict(_VARIANCE_03),
+    "beta-TC-VAE": {"objective": BetaTC(beta=4), **_VARIANCE_01},
+    "FactorVAE": {"objective": FactorVAE(gamma=4), **_VARIANCE_01},
+    "DIP-VAE-II": {"objective": DIP(lambda_od=1, covariance_of="samples"), **_VARIANCE_01},
+    "SlowVAE": {"objective": SlowVAE(gamma=1, rate=2), **_VARIANCE_01},
+    "full covariance": {"posterior": "full", **_VARIANCE_03},
+    "full covariance, Laplace prior": {"posterior": "full", "prior": "laplace", **_VARIANCE_03},
+    "ICA mapping": {"mapping": "ica", **_VARIANCE_03},
     "PCL": {},
 }
-"""What each method is, beside the networks and the length of the training.
+"""The parameters of each method, besides networks and length of the training.
 
-With a Gaussian likelihood of scale s and a weight of the KL of beta, all that matters is beta s^2.
+With a Gaussian likelihood of scale s and a weight beta of the KL, only beta s^2 matters.
 """
 
 PAIRS = ("SlowVAE", "PCL")
+"""Methods that are fitted to pairs of rows."""
 
 
 def estimator_of(method: str, n_components: int, seed: int, **settings: Any) -> Any:
@@ -75,14 +59,15 @@ def estimator_of(method: str, n_components: int, seed: int, **settings: Any) -> 
         return PCA(n_components, whiten=True)
     if method == "FastICA":
         return FastICA(n_components, whiten="unit-variance", max_iter=1000, random_state=seed)
-    cls = PCL if method == "PCL" else InteLVAE
-    if method != "PCL":
-        settings = {"kl_warmup": 0.1} | settings
-    return cls(n_components, random_state=seed, **METHODS[method] | settings)
+    if method == "PCL":
+        return PCL(n_components, random_state=seed, **settings)
+    return InteLVAE(
+        n_components, random_state=seed, **{"kl_warmup": 0.1} | METHODS[method] | settings
+    )
 
 
 def fitted(estimator: Any, method: str, X: np.ndarray, X_prev: np.ndarray | None) -> Any:
-    """Fit, to pairs if the method needs them; without ``X_prev`` rows are a series."""
+    """Fit, to pairs if the method needs them; without ``X_prev`` the rows are a series."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         if method in PAIRS:
@@ -111,19 +96,26 @@ def measured(
         "modularity": modularity_score(Z, W),
         "PCA alignment": pca_alignment(Z, X),
     }
-    if isinstance(model, InteLVAE):
-        means, variances = model.encode(X)
-        # an autoencoder trains no variance
-        criterion = "variance" if model.objective == "autoencoder" else "posterior_variance"
-        active = active_units(means, variances=variances, criterion=criterion)
-        J = decoder_jacobian(model.set_params(codes="intermediary"), means[:: len(X) // 500])
-        row["active"] = float(active.sum())
-        row["DtO"], row["gap"] = distance_to_orthogonality(J), orthogonality_gap(J)
-    return row
+    return row | of_model(model, X) if isinstance(model, InteLVAE) else row
+
+
+def of_model(model: InteLVAE, X: np.ndarray) -> dict[str, float]:
+    """Return the number of active components and the orthogonality of the decoder."""
+    means, variances = model.encode(X)
+    # an autoencoder trains no variance
+    criterion = "variance" if model.objective == "autoencoder" else "posterior_variance"
+    active = active_units(means, variances=variances, criterion=criterion)
+    model.set_params(output="posterior_mean")
+    J = decoder_jacobian(model, means[:: max(1, len(X) // 500)])
+    return {
+        "active": float(active.sum()),
+        "DtO": distance_to_orthogonality(J),
+        "gap": orthogonality_gap(J),
+    }
 
 
 def wide(rows: pd.DataFrame, value: str = "MIG") -> pd.DataFrame:
     """Return a table of one value: methods down, data sets across."""
-    cells = mean_and_spread(rows, ["method", "data"], error=False)
+    cells = mean_and_spread(rows, ["method", "data"])
     table = cells.pivot(index="method", columns="data", values=value)
     return table.loc[rows["method"].unique(), rows["data"].unique()].fillna("").reset_index()

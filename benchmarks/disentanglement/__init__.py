@@ -1,0 +1,1 @@
+"""The experiments of two papers on the axes of VAEs."""
