@@ -6,6 +6,7 @@ import argparse
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -188,15 +189,16 @@ def provenance(rows: pd.DataFrame, commit: str) -> str:
     grouped = origins.groupby(list(Origin._fields), sort=False)
     table = grouped.agg(
         rows=("commit", "size"),
-        seconds=("seconds", "sum"),
+        seconds=("seconds", partial(pd.Series.sum, min_count=1)),
         first=("date", "min"),
         last=("date", "max"),
     ).reset_index()
-    table["seconds"] = table["seconds"].round().astype(int)
+    table["seconds"] = table["seconds"].round()
     counts = table[["commit", "rows", "seconds", "first", "last", *Origin._fields[1:]]]
-    commits = "".join(table["commit"])
-    key = [f"- {mark}: {text.format(commit)}" for mark, text in _LEGEND.items() if mark in commits]
-    total = f"{len(rows)} rows, measured in {rows['seconds'].sum():.0f} seconds:"
+    marks = "".join(table["commit"])
+    key = [f"- {mark}: {text.format(commit)}" for mark, text in _LEGEND.items() if mark in marks]
+    seconds = rows["seconds"].sum(min_count=1)
+    total = f"{len(rows)} rows, measured in {seconds:.0f} seconds:".replace("nan", "unknown")
     return "\n\n".join(filter(None, [total, _markdown(counts), "\n".join(key)]))
 
 
@@ -240,8 +242,9 @@ def in_order(rows: pd.DataFrame, column: str, values: Iterable[Any]) -> pd.DataF
 def _markdown(table: pd.DataFrame) -> str:
     """Return the table in Markdown; texts stay texts, also commits that look like numbers."""
     texts = [i for i, c in enumerate(table) if not pd.api.types.is_numeric_dtype(table[c])]
-    table = table.replace(r"\|", r"\\|", regex=True)
-    return table.to_markdown(index=False, disable_numparse=texts)
+    table = table.replace(r"\|", r"\\|", regex=True).astype(object)
+    table = table.where(table.notna(), None)
+    return table.to_markdown(index=False, disable_numparse=texts, missingval="")
 
 
 def _line(row: Row) -> str:

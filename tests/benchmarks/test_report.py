@@ -158,8 +158,10 @@ def test_rows_without_provenance_are_rows_of_other_code(tmp_path):
     rows, seen = measure(tmp_path, CASES[:1])
     assert seen == []
     assert rows["commit"].tolist() == ["unknown †"]
-    results(tmp_path).write("table", "Title", [each_row(rows)], [rows])
-    assert "unknown †" in (tmp_path / "table.md").read_text()
+    text = written(tmp_path, rows, each_row(rows))
+    assert "unknown †" in text
+    assert "1 rows, measured in unknown seconds" in text
+    assert "nan" not in text
 
 
 @pytest.mark.parametrize(
