@@ -1,4 +1,4 @@
-"""Images as tables, from files or from OpenML, and data to draw whose structure is known."""
+"""Synthetic data of known structure, and image data sets as tables."""
 
 from sklearn_intelvae.datasets._densities import (
     make_checkerboard,

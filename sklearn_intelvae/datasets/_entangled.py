@@ -1,4 +1,4 @@
-"""A table whose factors are hidden in the directions of its variance, or turned out of them."""
+"""Time series of independent factors, with or without aligned principal directions."""
 
 from numbers import Integral, Real
 from typing import NamedTuple
@@ -9,12 +9,32 @@ from scipy.stats import ortho_group
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 
-_MEMORY = 0.7
-_LARGEST, _RATIO = 1.5, 1.25
+_AUTOCORRELATION = 0.7
+_BURN_IN = 50
+_LARGEST_SCALE, _SCALE_RATIO = 1.5, 1.25
 
 
 class EntangledFactors(NamedTuple):
-    """What :func:`make_entangled_factors` returns."""
+    """Result of :func:`make_entangled_factors`.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n_samples, 3 * n_factors)
+        The rows.
+    W : ndarray of shape (n_samples, n_factors)
+        The factors, in the order of decreasing scale.
+    perturbation_energy : float
+        Mean squared change of a row, divided by the total variance of the unperturbed rows.
+    max_abs_change : float
+        Largest absolute change of a value.
+
+    Examples
+    --------
+    >>> from sklearn_intelvae.datasets import make_entangled_factors
+    >>> data = make_entangled_factors(100, n_factors=2, random_state=0)
+    >>> data.X.shape, data.perturbation_energy
+    ((100, 6), 0.0)
+    """
 
     X: np.ndarray
     W: np.ndarray
@@ -35,52 +55,58 @@ class EntangledFactors(NamedTuple):
 def make_entangled_factors(
     n_samples=10_000, *, n_factors=4, perturbation=None, curvature=1.0, random_state=None
 ):
-    r"""Make a series of rows from independent factors, whose variance tells them apart or misleads.
+    r"""Draw a time series of rows that are functions of independent factors.
 
-    Each factor :math:`w_j` is a series with a memory,
-    :math:`w_t = .7\, w_{t-1} + \varepsilon_t`, with Laplace noise and unit variance. It moves a row
-    along a curve of its own, :math:`s_j\, (w_j, c \sin w_j, c \cos w_j)`, and the curves' axes are
-    mixed by an orthogonal matrix. The scales :math:`s_j` begin at 1.5 and fall by a factor of 1.25.
-    So the factors are principal directions everywhere, and what follows principal directions finds
-    them.
+    Each factor is a stationary autoregressive series, :math:`w_t = 0.7\, w_{t-1} + \varepsilon_t`,
+    with Laplace noise and unit variance. Factor j moves a row along a curve of its own,
+    :math:`s_j\, (w_j, c \sin w_j, c \cos w_j)`; an orthogonal matrix mixes the coordinates of all
+    curves. The scales :math:`s_j` start at 1.5 and decrease by a factor of 1.25. The effects of the
+    factors are therefore local principal directions of the rows everywhere, and methods that align
+    with principal directions recover the factors.
 
-    ``perturbation`` changes that with as small a change of the rows as can be: it replaces w by
-    T w, where T leaves all factors readable and turns the principal directions of each pair of
-    neighbouring factors, (0, 1), (2, 3) and so on, by 45 degrees. With G the diagonal matrix of the
-    squared lengths of the curves' tangents and :math:`G' = R^T D R` the wanted one,
+    ``perturbation`` removes this property by the smallest possible change of the rows. It replaces
+    w by T w, with an invertible T that rotates the principal directions of each pair of factors,
+    (0, 1), (2, 3) and so on, by 45 degrees. With G the diagonal matrix of the squared lengths of
+    the curves' tangents, R the rotation, D the diagonal matrix of the squared lengths along the
+    rotated directions and :math:`G' = R^T D R`,
 
     .. math:: T = G^{-1/2} (G^{1/2} G' G^{1/2})^{1/2} G^{-1/2}.
 
     Parameters
     ----------
     n_samples : int, default=10000
-        Number of rows, which are a series: neighbours are alike.
+        Number of rows, at least 2. The rows are a time series: consecutive rows are similar.
     n_factors : int, default=4
-        Number of factors. The last one of an odd number is left alone by the perturbation.
+        Number of factors. The perturbation does not change the last factor of an odd number.
     perturbation : float or None, default=None
-        Ratio of the standard deviations along the two turned directions of a pair, above 1. The
-        larger, the more certainly they are followed, and the larger the change; 1.4 changes rows
-        by 5 % of their variance. None leaves them as they are.
+        Ratio of the standard deviations along the two rotated directions of a pair, above 1. A
+        larger ratio separates the directions more clearly and changes the rows more; 1.4 changes
+        the rows by 5 % of their variance. None does not perturb the rows.
     curvature : float, default=1.0
-        How far the curves are from lines, c.
+        Curvature c of the curves, at least 0; 0 gives straight lines.
     random_state : int, RandomState instance or None, default=None
-        Decides factors and mixing. The same with and without perturbation.
+        Determines the factors and the orthogonal matrix, independently of `perturbation`.
 
     Returns
     -------
     X : ndarray of shape (n_samples, 3 * n_factors)
         The rows.
     W : ndarray of shape (n_samples, n_factors)
-        The factors, by falling scale.
+        The factors, in the order of decreasing scale.
     perturbation_energy : float
-        Mean square of the change of a row, over the total variance of the rows.
+        Mean squared change of a row, divided by the total variance of the unperturbed rows.
     max_abs_change : float
-        Largest change of a number in them.
+        Largest absolute change of a value.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is outside its range.
 
     Notes
     -----
-    The effect of such changes on variational autoencoders was found in [1]_; this construction is
-    ours.
+    The effect of such changes on variational autoencoders was discovered in [1]_; this construction
+    is our own.
 
     References
     ----------
@@ -95,43 +121,44 @@ def make_entangled_factors(
     ((2000, 12), (2000, 4), 0.05)
     """
     generator = check_random_state(random_state)
-    W = _series(n_samples, n_factors, generator)
+    W = _autoregressive_series(n_samples, n_factors, generator)
     mixing = ortho_group.rvs(3 * n_factors, random_state=generator)
-    scales = _LARGEST / _RATIO ** np.arange(n_factors)
-    X = _rows(W, scales, curvature) @ mixing.T
+    scales = _LARGEST_SCALE / _SCALE_RATIO ** np.arange(n_factors)
+    X = _curves(W, scales, curvature) @ mixing.T
     if perturbation is None:
         return EntangledFactors(X, W, 0.0, 0.0)
-    turned = W @ _least_transport(scales, perturbation).T
-    changed = _rows(turned, scales, curvature) @ mixing.T
-    change = changed - X
+    rotated = W @ _optimal_transport(scales, perturbation).T
+    perturbed = _curves(rotated, scales, curvature) @ mixing.T
+    change = perturbed - X
     energy = float((change**2).sum() / ((X - X.mean(axis=0)) ** 2).sum())
-    return EntangledFactors(changed, W, energy, float(np.abs(change).max()))
+    return EntangledFactors(perturbed, W, energy, float(np.abs(change).max()))
 
 
-def _series(n_samples, n_factors, generator):
+def _autoregressive_series(n_samples, n_factors, generator):
     """Return stationary autoregressive series of unit variance."""
-    noise = generator.laplace(size=(n_samples + 50, n_factors)) * np.sqrt((1 - _MEMORY**2) / 2)
+    rho = _AUTOCORRELATION
+    noise = generator.laplace(size=(n_samples + _BURN_IN, n_factors)) * np.sqrt((1 - rho**2) / 2)
     series = np.empty_like(noise)
-    series[0] = noise[0] / np.sqrt(1 - _MEMORY**2)
+    series[0] = noise[0] / np.sqrt(1 - rho**2)
     for t in range(1, len(noise)):
-        series[t] = _MEMORY * series[t - 1] + noise[t]
-    return series[50:]
+        series[t] = rho * series[t - 1] + noise[t]
+    return series[_BURN_IN:]
 
 
-def _rows(W, scales, curvature):
-    """Return each factor's curve in three columns of its own."""
+def _curves(W, scales, curvature):
+    """Return the coordinates of all curves, three columns for each factor."""
     curves = np.stack([W, curvature * np.sin(W), curvature * np.cos(W)], axis=2)
     return (scales[:, None] * curves).reshape(len(W), -1)
 
 
-def _least_transport(scales, ratio):
-    """Return T, which is symmetric, for pairs of neighbouring factors."""
+def _optimal_transport(scales, ratio):
+    """Return the symmetric matrix T of the docstring, for consecutive pairs of factors."""
     T = np.eye(len(scales))
-    turn = np.array([[1, 1], [-1, 1]]) / np.sqrt(2)
+    rotation = np.array([[1, 1], [-1, 1]]) / np.sqrt(2)
     for i in range(0, len(scales) - 1, 2):
         pair = scales[i : i + 2]
-        wanted = pair.prod() * np.array([ratio, 1 / ratio])  # squared lengths
-        target = turn.T @ np.diag(wanted) @ turn
+        squared_lengths = pair.prod() * np.array([ratio, 1 / ratio])
+        target = rotation.T @ np.diag(squared_lengths) @ rotation
         root, inverse = np.diag(pair), np.diag(1 / pair)
         T[i : i + 2, i : i + 2] = inverse @ sqrtm(root @ target @ root).real @ inverse
     return T

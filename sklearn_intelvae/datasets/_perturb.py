@@ -1,9 +1,7 @@
-"""Small changes of rows after which their variance no longer points along the factors."""
+"""Small perturbations that remove the alignment of factors and principal directions."""
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
-from itertools import pairwise
 from numbers import Integral, Real
 from typing import NamedTuple
 
@@ -13,17 +11,36 @@ from scipy.spatial import cKDTree
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
-from torch import nn
 
-_WIDTH, _BATCH, _RATE = 64, 128, 3e-3
-_TINY = 1e-6
-_MOST_ALIKE = 0.2
+from sklearn_intelvae.datasets._perturbation_network import (
+    PerturbedRenderer,
+    make_network,
+    train_network,
+)
 
 
 class Perturbed(NamedTuple):
-    """Changed rows, what renders such rows of any factors, and how large the change is.
+    """Result of :func:`perturb_dataset` and :func:`uniform_noise_control`.
 
-    Noise is not rendered: of it ``render`` is None.
+    Attributes
+    ----------
+    X : ndarray of shape (n_samples, n_features), dtype float32
+        Perturbed rows.
+    render : callable or None
+        Function that maps factors, of shape (n, n_factors), to perturbed rows; None for
+        :func:`uniform_noise_control`.
+    perturbation_energy : float
+        Mean squared change of a row, divided by the total variance of the unperturbed rows.
+    max_abs_change : float
+        Largest absolute change of a value.
+
+    Examples
+    --------
+    >>> from sklearn_intelvae.datasets import make_mini_sprites, uniform_noise_control
+    >>> X, _ = make_mini_sprites(100, random_state=0)
+    >>> perturbed = uniform_noise_control(X, random_state=0)
+    >>> perturbed.X.shape, perturbed.render
+    ((100, 256), None)
     """
 
     X: np.ndarray
@@ -42,32 +59,36 @@ class Perturbed(NamedTuple):
     prefer_skip_nested_validation=True,
 )
 def uniform_noise_control(X, *, epsilon=0.1, clip=True, random_state=None):
-    """Add to each number noise as large as a perturbation may be, but without its structure.
+    """Add uniform noise to each value, as a control experiment for :func:`perturb_dataset`.
 
-    What breaks on :func:`perturb_dataset` and not here is broken by the structure of the change and
-    not by its size.
+    The noise is as large as a perturbation by the same `epsilon` can be, but has no structure. If a
+    method fails on perturbed rows and not on noisy rows, the structure of the perturbation is the
+    cause, not its size.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features)
         The rows.
     epsilon : float, default=0.1
-        The noise is uniform from minus this to plus this.
+        Half-width of the noise, which is uniform on [-epsilon, epsilon], in the unit of `X`.
     clip : bool, default=True
-        Whether the result is kept between 0 and 1, as images are, where X must lie too.
+        Whether to clip the noisy rows to [0, 1], the range of images. The values of `X` must then
+        lie in this range.
     random_state : int, RandomState instance or None, default=None
-        Decides the noise.
+        Determines the noise.
 
     Returns
     -------
-    perturbed : named tuple
-        ``X``, ``render``, which is None, ``perturbation_energy`` and ``max_abs_change`` as
-        :func:`perturb_dataset` returns them.
+    perturbed : Perturbed
+        Named tuple of ``X``, the noisy rows, of shape (n_samples, n_features), float32; ``render``,
+        which is None; and ``perturbation_energy`` and ``max_abs_change`` as in
+        :func:`perturb_dataset`.
 
     Raises
     ------
     ValueError
-        If rows to be clipped lie beyond 0 and 1, or all are the same.
+        If `X` contains values that are not finite, or values outside [0, 1] and `clip` is True, or
+        if all rows are equal, or a parameter is outside its range.
 
     Examples
     --------
@@ -80,8 +101,8 @@ def uniform_noise_control(X, *, epsilon=0.1, clip=True, random_state=None):
     noise = check_random_state(random_state).uniform(-epsilon, epsilon, size=X.shape)
     if clip:
         _check_range(X, "X")
-    changed = X + noise
-    return _compared(X, np.clip(changed, 0, 1) if clip else changed, None)
+    perturbed = X + noise
+    return _make_result(X, np.clip(perturbed, 0, 1) if clip else perturbed, None)
 
 
 @validate_params(
@@ -108,65 +129,69 @@ def perturb_dataset(
     clip=True,
     random_state=None,
 ):
-    r"""Change rows slightly, so that what follows their variance no longer finds the factors.
+    r"""Perturb rows slightly, such that their principal directions are no longer the factors.
 
-    Rows f(w) become :math:`F(w) = f(w) + \epsilon\, m(w)`, kept between 0 and 1, with m a small
-    network of the factors w that is nowhere larger than 1. So the factors are as readable as
-    before, and a row changes by no more than :math:`\epsilon` anywhere. What changes is which axes
-    have orthogonal effects: m is trained such that, with R a turn of pairs of factors by 45
-    degrees and D_r F the difference of F along a direction r,
+    The perturbed row of the factors w is :math:`F(w) = f(w) + \epsilon\, m(w)`, clipped to [0, 1],
+    where m is a small network with outputs in [-1, 1]. No value changes by more than
+    :math:`\epsilon`, and the factors remain identifiable from the rows. The perturbation changes
+    which axes have orthogonal effects. With R the rotation of pairs of factors by 45 degrees and
+    :math:`D_r F` the finite difference of F along the direction r, m is trained to minimize
 
     .. math:: \mathbb E_w \sum_j \log \Vert D_{R e_j} F \Vert
-              - \mathbb E_w \sum_j \log \Vert D_{e_j} F \Vert
+              - \mathbb E_w \sum_j \log \Vert D_{e_j} F \Vert,
 
-    becomes small. That is the :func:`~sklearn_intelvae.metrics.orthogonality_gap` in the turned
-    frame less that in the frame of the factors; a VAE settles where the gap is smallest.
+    the :func:`~sklearn_intelvae.metrics.orthogonality_gap` along the rotated axes minus that along
+    the factors. A VAE aligns its latent axes with the axes of the smallest gap.
 
     Parameters
     ----------
     render : callable or array-like of shape (n_samples, n_features)
-        The function f, of factors of shape (n, n_factors), to rows between 0 and 1; or the rows of
-        W, in which those of other factors are looked up. It is only evaluated, at factors up to
-        ``delta`` beyond the extremes of W too.
+        The function f, which maps factors, of shape (n, n_factors), to rows in [0, 1]; or the rows
+        of `W`, among which the row with the nearest factors is looked up. The function is only
+        evaluated, not differentiated, also at factors up to `delta` outside the range of `W`.
     W : array-like of shape (n_samples, n_factors)
-        The factors of the rows that are wanted. Between their extremes m is trained.
-    pairs : sequence of (int, int), default=((0, 1),)
-        Which factors to turn into each other. Those whose effects are of a similar size are
-        easiest to turn; turning all of three at once has failed.
+        Factors of the rows to return. The network is trained on the box that they span.
+    pairs : sequence of tuple of (int, int), default=((0, 1),)
+        Pairs of columns of `W` to rotate. Factors whose effects have similar sizes are rotated most
+        easily. Rotating all pairs of three factors at once was not successful.
     epsilon : float, default=0.1
-        How large m may become in a row.
+        Maximum change of a value, before clipping.
     delta : float, default=0.15
-        How far to go for differences, if each factor spans -1 to 1. That should be about the noise
-        that a VAE codes rows with; with rows to look up at least their distance in W.
+        Step of the finite differences, where each factor is scaled to [-1, 1]. It should be about
+        the posterior standard deviation of a VAE; for a table of rows, at least the distance
+        between neighboring rows of `W`.
     max_iter : int, default=1500
-        Steps of the training of m.
+        Number of training steps of the network.
     clip : bool, default=True
-        Whether F(w) is kept between 0 and 1, where images are. If most pixels are 0, that takes
-        half of the change away, and the turned axes win by less.
+        Whether to clip F(w) to [0, 1], the range of images. If most pixels are 0, clipping removes
+        half of the perturbation, and the difference between the gaps is smaller.
     random_state : int, RandomState instance or None, default=None
-        Decides its weights and the factors that it is trained at.
+        Determines the initial weights of the network and the factors that it is trained on.
 
     Returns
     -------
-    perturbed : named tuple
-        ``X``, the rows of W, of shape (n_samples, n_features), float32; ``render``, the function F
-        (with a table of rows, of factors near those of W); ``perturbation_energy``, the mean square
-        of the change of a row over the total variance of the rows; and ``max_abs_change``.
+    perturbed : Perturbed
+        Named tuple of ``X``, the perturbed rows of `W`, of shape (n_samples, n_features), float32;
+        ``render``, the function F (for a table of rows, F looks up the nearest row of `W`);
+        ``perturbation_energy``, the mean squared change of a row, divided by the total variance of
+        the unperturbed rows; and ``max_abs_change``, the largest absolute change of a value.
 
     Raises
     ------
     ValueError
-        If rows lie beyond 0 and 1, are not one for each row of W, or too few to look others up; if
-        a factor does not vary, or `pairs` are not pairs of columns.
+        If `render` returns values outside [0, 1] or not one row for each row of `W`, a table has
+        too few rows for `delta`, all rows are equal, a factor is constant, `pairs` are not pairs of
+        distinct columns, or a parameter is outside its range.
 
     Warns
     -----
     ConvergenceWarning
-        If the gap in the turned frame is still the larger one in the end.
+        If the gap along the rotated axes is still larger than that along the factors.
 
     Notes
     -----
-    The form is that of [1]_; how m was found there is not known to us, and this way is ours.
+    The form of F is that of [1]_. That paper does not specify how m is determined; the training
+    objective given here is our own.
 
     References
     ----------
@@ -184,10 +209,10 @@ def perturb_dataset(
     ((500, 256), True)
     """
     W = check_array(W, dtype=np.float64, input_name="W")
-    middle, reach = _range(W)
-    turned = _turned_axes(pairs, W.shape[1])
-    rows_of = _rows_of(render, W, reach)
-    X = rows_of(W)[1]
+    center, half_range = _check_factor_ranges(W)
+    rotation = _rotation_of_pairs(pairs, W.shape[1])
+    lookup = _make_lookup(render, W, half_range)
+    X = lookup(W)[1]
     if X.ndim != 2 or len(X) != len(W):
         raise ValueError(
             f"render must return a row for each row of factors, of shape ({len(W)}, n_features); "
@@ -196,46 +221,20 @@ def perturb_dataset(
     _check_range(X, "render")
     seed = int(check_random_state(random_state).randint(2**31))
     generator = torch.Generator().manual_seed(seed)
-    m = _network(W.shape[1], X.shape[1], generator)
-    changed = _Changed(rows_of, m, epsilon, clip, middle, reach)
-    differences = _train(changed, turned, delta, max_iter, generator)
+    network = make_network(W.shape[1], X.shape[1], generator)
+    renderer = PerturbedRenderer(lookup, network, epsilon, clip, center, half_range)
+    gaps = train_network(renderer, rotation, delta, max_iter, generator)
     for i, j in pairs:
-        _warn_if_not_hidden(i, j, differences[i] + differences[j])
-    return _compared(X, changed(W), changed)
-
-
-@dataclass(frozen=True)
-class _Changed:
-    """The function F: rows of some factors, changed by the network m."""
-
-    rows_of: Callable
-    m: nn.Module
-    epsilon: float
-    clip: bool
-    middle: np.ndarray
-    reach: np.ndarray
-
-    def __call__(self, W):
-        with torch.no_grad():
-            return self._at(np.asarray(W, dtype=np.float64))[1].numpy()
-
-    def at_units(self, units):
-        """Return the changed rows at factors that span -1 to 1, and where these really are."""
-        return self._at(units.double().numpy() * self.reach + self.middle)
-
-    def _at(self, W):
-        W, rows = self.rows_of(W)
-        units = torch.from_numpy(((W - self.middle) / self.reach).astype(np.float32))
-        F = torch.from_numpy(rows) + self.epsilon * self.m(units)
-        return units, F.clamp(0, 1) if self.clip else F
+        _warn_if_not_hidden(i, j, gaps[i] + gaps[j])
+    return _make_result(X, renderer(W), renderer)
 
 
 def _warn_if_not_hidden(i, j, difference):
     if difference >= 0:
         warnings.warn(
-            f"The change does not hide factors {i} and {j}: in their frame the orthogonality gap "
-            f"is still smaller than in the turned one, by {difference:.3f} nats. Try a larger "
-            "epsilon, more max_iter, or other pairs: factors whose effects are of a similar size.",
+            f"The perturbation does not hide factors {i} and {j}: their orthogonality gap along "
+            f"the rotated axes exceeds that along the factors by {difference:.3f} nats. Increase "
+            "epsilon or max_iter, or choose other pairs, whose effects have similar sizes.",
             ConvergenceWarning,
             stacklevel=4,
         )
@@ -244,99 +243,60 @@ def _warn_if_not_hidden(i, j, difference):
 def _check_range(X, name):
     if not np.isfinite(X).all() or X.min() < 0 or X.max() > 1:
         raise ValueError(
-            f"the rows of {name} must lie between 0 and 1, got {X.min():.3g} to {X.max():.3g}: "
+            f"The rows of {name} must lie between 0 and 1, got {X.min():.3g} to {X.max():.3g}; "
             "scale them first."
         )
 
 
-def _compared(X, changed, render):
-    change = np.subtract(changed, X, dtype=np.float64)
-    spread = ((X - X.mean(axis=0, dtype=np.float64)) ** 2).sum()
-    if not spread:
-        raise ValueError("all rows are the same, so that no change of them is small.")
-    energy = (change**2).sum() / spread
+def _make_result(X, perturbed, render):
+    change = np.subtract(perturbed, X, dtype=np.float64)
+    variance = ((X - X.mean(axis=0, dtype=np.float64)) ** 2).sum()
+    if not variance:
+        raise ValueError("All rows are equal, so that the relative size of a change is undefined.")
+    energy = (change**2).sum() / variance
     peak = float(np.abs(change).max())
-    return Perturbed(changed.astype(np.float32), render, float(energy), peak)
+    return Perturbed(perturbed.astype(np.float32), render, float(energy), peak)
 
 
-def _range(W):
-    """Return the middle of each factor's span, and how far it reaches from there."""
+def _check_factor_ranges(W):
+    """Return the center and the half-width of the range of each factor."""
     low, high = W.min(axis=0), W.max(axis=0)
     if (low == high).any():
         raise ValueError(
-            f"column {int(np.argmax(low == high))} of W does not vary, and cannot be turned into "
-            "another; leave it out."
+            f"Column {int(np.argmax(low == high))} of W does not vary, and a constant factor "
+            "cannot be perturbed. Remove this column."
         )
     return (low + high) / 2, (high - low) / 2
 
 
-def _turned_axes(pairs, n_factors):
-    """Return the turned directions, one in a row."""
-    turned = np.eye(n_factors)
-    known = set(range(n_factors))
-    flat = [column for pair in pairs for column in np.ravel(pair).tolist()]
-    whole = all(type(column) is int for column in flat)
-    paired = flat and all(np.size(pair) == 2 for pair in pairs)
-    if not paired or not whole or not set(flat) <= known or len(set(flat)) < len(flat):
+def _rotation_of_pairs(pairs, n_factors):
+    """Return the matrix whose rows are the axes, rotated by 45 degrees within each pair."""
+    rotation = np.eye(n_factors)
+    columns = [column for pair in pairs for column in np.ravel(pair).tolist()]
+    integers = all(type(column) is int for column in columns)
+    paired = columns and all(np.size(pair) == 2 for pair in pairs)
+    valid = set(columns) <= set(range(n_factors)) and len(set(columns)) == len(columns)
+    if not paired or not integers or not valid:
         raise ValueError(
-            f"pairs must hold pairs of different columns of W, 0 to {n_factors - 1}, none twice; "
-            f"got {pairs!r}."
+            f"pairs must contain pairs of different columns of W, 0 to {n_factors - 1}, each "
+            f"column at most once; got {pairs!r}."
         )
     for i, j in pairs:
-        turned[np.ix_([i, j], [i, j])] = np.array([[1, 1], [-1, 1]]) / np.sqrt(2)
-    return turned
+        rotation[np.ix_([i, j], [i, j])] = np.array([[1, 1], [-1, 1]]) / np.sqrt(2)
+    return rotation
 
 
-def _rows_of(render, W, reach):
-    """Return a function of factors to rows, and to the factors that these really have."""
+def _make_lookup(render, W, half_range):
+    """Return a function that maps factors to the factors of the rendered rows, and these rows."""
     if callable(render):
         return lambda w: (w, np.asarray(render(w), dtype=np.float32))
     X = check_array(render, dtype=np.float32, input_name="render")
     if len(X) != len(W):
-        raise ValueError(f"render holds {len(X)} rows and W {len(W)}; each row needs its factors.")
-    tree = cKDTree(W / reach)
+        raise ValueError(f"render has {len(X)} rows and W has {len(W)}; pass factors of each row.")
+    tree = cKDTree(W / half_range)
 
-    def looked_up(w):
-        nearest = tree.query(w / reach)[1]
+    def nearest_rows(w):
+        nearest = tree.query(w / half_range)[1]
         return W[nearest], X[nearest]
 
-    return looked_up
-
-
-def _network(n_inputs, n_outputs, generator):
-    widths = [n_inputs, _WIDTH, _WIDTH, n_outputs]
-    layers = []
-    for a, b in pairwise(widths):
-        linear = nn.utils.skip_init(nn.Linear, a, b)
-        for parameter in linear.parameters():  # as torch does, but not from its own generator
-            nn.init.uniform_(parameter, -(a**-0.5), a**-0.5, generator=generator)
-        layers += [linear, nn.Tanh()]
-    return nn.Sequential(*layers)
-
-
-def _train(changed, turned, delta, max_iter, generator):
-    """Train m, and return what each axis adds to the difference of the gaps in the end."""
-    k = len(turned)
-    directions = torch.from_numpy(np.concatenate([turned, np.eye(k)])).float()
-    optimizer = torch.optim.Adam(changed.m.parameters(), lr=_RATE)
-    signs = torch.tensor([1.0, -1.0])[:, None, None]
-    differences = []
-    for _ in range(max_iter):
-        w = 2 * torch.rand(_BATCH, k, generator=generator) - 1
-        ends = w[:, None, None] + delta * signs * directions
-        places, rows = changed.at_units(ends.reshape(-1, k))
-        (a, b), (u, v) = (t.reshape(_BATCH, 2, 2 * k, -1).unbind(1) for t in (rows, places))
-        apart = (u - v).square().sum(-1)
-        if (apart == 0).float().mean() > _MOST_ALIKE:
-            raise ValueError(
-                f"delta={delta} is too small for these rows: most of those that are looked up on "
-                "both sides of a place are the same. Pass more rows or a larger delta."
-            )
-        logs = 0.5 * ((a - b).square().sum(-1) / apart.clamp(min=_TINY) + _TINY).log()
-        seen = (apart > 0).all(1)
-        difference = (logs[seen, :k] - logs[seen, k:]).mean(0)
-        optimizer.zero_grad()
-        difference.sum().backward()
-        optimizer.step()
-        differences.append(difference.detach())
-    return torch.stack(differences[-(max_iter // 10 + 1) :]).mean(0).tolist()
+    return nearest_rows

@@ -1,4 +1,4 @@
-"""Curves in the plane that have holes, and two clusters: data whose shape a model may miss."""
+"""Two-dimensional data of nontrivial topology: closed curves and two separated clusters."""
 
 from numbers import Integral, Real
 
@@ -20,19 +20,19 @@ _CLUSTER_CONSTRAINTS = {
 
 @validate_params(_CONSTRAINTS, prefer_skip_nested_validation=True)
 def make_circle(n_samples=1000, *, noise=0.0, random_state=None):
-    r"""Draw points from a circle of radius 2: a curve with one hole.
+    r"""Draw points from a circle of radius 2, a curve with one hole.
 
     .. math:: x(t) = (2 \cos 2 \pi t, \; 2 \sin 2 \pi t), \qquad t \sim U[0, 1)
 
     Parameters
     ----------
     n_samples : int, default=1000
-        Number of points.
+        Number of independent points.
     noise : float, default=0.0
-        Standard deviation of the Gaussian noise that is added to `X`.
+        Standard deviation of the Gaussian noise that is added to each coordinate.
     random_state : int, RandomState instance or None, default=None
-        Decides the points; pass an int for the same points at every call. The positions do not
-        depend on `noise`.
+        Determines the points. Pass an int for reproducible points. The positions `t` do not depend
+        on `noise`.
 
     Returns
     -------
@@ -44,7 +44,7 @@ def make_circle(n_samples=1000, *, noise=0.0, random_state=None):
     Raises
     ------
     ValueError
-        If `n_samples` is not positive or `noise` is negative or not finite.
+        If `n_samples` is not a positive int, or `noise` is negative or not finite.
 
     References
     ----------
@@ -61,25 +61,25 @@ def make_circle(n_samples=1000, *, noise=0.0, random_state=None):
     >>> bool(np.allclose(np.linalg.norm(X, axis=1), 2))
     True
     """
-    return _sample(_circle, n_samples, noise, random_state)
+    return _sample_curve(_circle, n_samples, noise, random_state)
 
 
 @validate_params(_CONSTRAINTS, prefer_skip_nested_validation=True)
 def make_square(n_samples=1000, *, noise=0.0, random_state=None):
-    r"""Draw points from a square whose sides are parallel to the axes: one hole, four corners.
+    r"""Draw points from the outline of a square, a curve with one hole.
 
-    The corners have the distance 2 from the origin, the sides :math:`\sqrt 2`, and the points are
-    uniform on the sides.
+    The sides are parallel to the axes. The corners have the distance 2 from the origin, the sides
+    :math:`\sqrt 2`, and the points are uniform on the sides.
 
     Parameters
     ----------
     n_samples : int, default=1000
-        Number of points.
+        Number of independent points.
     noise : float, default=0.0
-        Standard deviation of the Gaussian noise that is added to `X`.
+        Standard deviation of the Gaussian noise that is added to each coordinate.
     random_state : int, RandomState instance or None, default=None
-        Decides the points; pass an int for the same points at every call. The positions do not
-        depend on `noise`.
+        Determines the points. Pass an int for reproducible points. The positions `t` do not depend
+        on `noise`.
 
     Returns
     -------
@@ -92,7 +92,7 @@ def make_square(n_samples=1000, *, noise=0.0, random_state=None):
     Raises
     ------
     ValueError
-        If `n_samples` is not positive or `noise` is negative or not finite.
+        If `n_samples` is not a positive int, or `noise` is negative or not finite.
 
     References
     ----------
@@ -107,25 +107,25 @@ def make_square(n_samples=1000, *, noise=0.0, random_state=None):
     >>> bool(np.allclose(np.abs(X).max(axis=1), np.sqrt(2)))
     True
     """
-    return _sample(_square, n_samples, noise, random_state)
+    return _sample_curve(_square, n_samples, noise, random_state)
 
 
 @validate_params(_CONSTRAINTS, prefer_skip_nested_validation=True)
 def make_star(n_samples=1000, *, noise=0.0, random_state=None):
-    """Draw points from the outline of a star with five tips: one hole, narrow arms.
+    """Draw points from the outline of a five-pointed star, a curve with one hole.
 
-    The tips have the distance 2 from the origin and one of them points upwards, the inner corners
-    have the distance 2/3, and the points are uniform on the ten edges, which are equally long.
+    The tips have the distance 2 from the origin and one of them points upwards; the inner corners
+    have the distance 2/3. The points are uniform on the ten edges, which have equal lengths.
 
     Parameters
     ----------
     n_samples : int, default=1000
-        Number of points.
+        Number of independent points.
     noise : float, default=0.0
-        Standard deviation of the Gaussian noise that is added to `X`.
+        Standard deviation of the Gaussian noise that is added to each coordinate.
     random_state : int, RandomState instance or None, default=None
-        Decides the points; pass an int for the same points at every call. The positions do not
-        depend on `noise`.
+        Determines the points. Pass an int for reproducible points. The positions `t` do not depend
+        on `noise`.
 
     Returns
     -------
@@ -138,7 +138,7 @@ def make_star(n_samples=1000, *, noise=0.0, random_state=None):
     Raises
     ------
     ValueError
-        If `n_samples` is not positive or `noise` is negative or not finite.
+        If `n_samples` is not a positive int, or `noise` is negative or not finite.
 
     References
     ----------
@@ -154,39 +154,39 @@ def make_star(n_samples=1000, *, noise=0.0, random_state=None):
     >>> bool(radius.min() > 0.66), bool(radius.max() < 2)
     (True, True)
     """
-    return _sample(_star, n_samples, noise, random_state)
+    return _sample_curve(_star, n_samples, noise, random_state)
 
 
 @validate_params(_CONSTRAINTS, prefer_skip_nested_validation=True)
 def make_infinity(n_samples=1000, *, noise=0.0, random_state=None):
-    r"""Draw points from a figure of eight that lies on its side: a curve with two holes.
+    r"""Draw points from an infinity sign, a curve with two holes.
 
     .. math:: x(t) = (2 \cos 2 \pi t, \; 2 \sin 2 \pi t \cos 2 \pi t), \qquad t \sim U[0, 1)
 
-    The curve crosses itself at the origin, at t = 1/4 and t = 3/4.
+    The curve intersects itself at the origin, at t = 1/4 and t = 3/4.
 
     Parameters
     ----------
     n_samples : int, default=1000
-        Number of points.
+        Number of independent points.
     noise : float, default=0.0
-        Standard deviation of the Gaussian noise that is added to `X`.
+        Standard deviation of the Gaussian noise that is added to each coordinate.
     random_state : int, RandomState instance or None, default=None
-        Decides the points; pass an int for the same points at every call. The positions do not
-        depend on `noise`.
+        Determines the points. Pass an int for reproducible points. The positions `t` do not depend
+        on `noise`.
 
     Returns
     -------
     X : ndarray of shape (n_samples, 2)
         The points.
     t : ndarray of shape (n_samples,)
-        The curve's parameter for each point, between 0 and 1, from (2, 0) upwards. It is uniform;
-        the length along the curve is not.
+        Curve parameter of each point, between 0 and 1, starting at (2, 0) and moving upwards. It
+        is uniform, but the arc length is not.
 
     Raises
     ------
     ValueError
-        If `n_samples` is not positive or `noise` is negative or not finite.
+        If `n_samples` is not a positive int, or `noise` is negative or not finite.
 
     References
     ----------
@@ -201,40 +201,40 @@ def make_infinity(n_samples=1000, *, noise=0.0, random_state=None):
     >>> bool(np.allclose(X[:, 1], X[:, 0] * np.sin(2 * np.pi * t)))
     True
     """
-    return _sample(_infinity, n_samples, noise, random_state)
+    return _sample_curve(_infinity, n_samples, noise, random_state)
 
 
 @validate_params({**_CONSTRAINTS, **_CLUSTER_CONSTRAINTS}, prefer_skip_nested_validation=True)
 def make_two_gaussians(n_samples=1000, *, proportion=0.5, scale=0.3, noise=0.0, random_state=None):
-    """Draw points from two round Gaussians with the means (-2, 0) and (2, 0).
+    """Draw points from a mixture of two isotropic Gaussians with the means (-2, 0) and (2, 0).
 
     Parameters
     ----------
     n_samples : int, default=1000
-        Number of points.
+        Number of independent points.
     proportion : float, default=0.5
-        Probability of the component with the label 1, between 0 and 1. The labels are drawn, so
-        that their shares in the sample vary around it.
+        Probability of label 1, between 0 and 1. The labels are random, so that their frequencies
+        in the sample vary.
     scale : float, default=0.3
-        Standard deviation of each component, along each axis.
+        Standard deviation of each Gaussian along each axis.
     noise : float, default=0.0
-        Standard deviation of the Gaussian noise that is added to `X`.
+        Standard deviation of the Gaussian noise that is added to each coordinate.
     random_state : int, RandomState instance or None, default=None
-        Decides the points; pass an int for the same points at every call. The points without
-        noise do not depend on `noise`.
+        Determines the points. Pass an int for reproducible points. The labels, and the points
+        before noise is added, do not depend on `noise`.
 
     Returns
     -------
     X : ndarray of shape (n_samples, 2)
         The points.
     y : ndarray of shape (n_samples,), dtype int64
-        The component of each point: 0 for the mean (-2, 0), 1 for the mean (2, 0).
+        Label of the Gaussian of each point: 0 for the mean (-2, 0), 1 for the mean (2, 0).
 
     Raises
     ------
     ValueError
-        If `n_samples` is not positive, `proportion` lies outside [0, 1], or `scale` or `noise` is
-        negative or not finite.
+        If `n_samples` is not a positive int, `proportion` lies outside [0, 1], or `scale` or
+        `noise` is negative or not finite.
 
     References
     ----------
@@ -252,16 +252,16 @@ def make_two_gaussians(n_samples=1000, *, proportion=0.5, scale=0.3, noise=0.0, 
     y = (generator.uniform(size=n_samples) < proportion).astype(np.int64)
     X = scale * generator.standard_normal((n_samples, 2))
     X[:, 0] += np.where(y, _RADIUS, -_RADIUS)
-    return _blur(X, noise, generator), y
+    return _add_noise(X, noise, generator), y
 
 
-def _sample(curve, n_samples, noise, random_state):
+def _sample_curve(curve, n_samples, noise, random_state):
     generator = check_random_state(random_state)
     t = generator.uniform(size=n_samples)
-    return _blur(curve(t), noise, generator), t
+    return _add_noise(curve(t), noise, generator), t
 
 
-def _blur(X, noise, generator):
+def _add_noise(X, noise, generator):
     return X + noise * generator.standard_normal(X.shape)
 
 
@@ -285,8 +285,8 @@ def _infinity(t):
 
 
 def _polygon(t, angle, radii):
-    """Go at an even pace round the corners, which have even angles, the first of them `angle`."""
+    """Interpolate between corners at the given radii and at equally spaced angles from `angle`."""
     corner = np.linspace(0, 1, len(radii) + 1)
-    turn = _circle(corner + angle / (2 * np.pi)) / _RADIUS
-    closed = turn * np.append(radii, radii[0])[:, None]
+    directions = _circle(corner + angle / (2 * np.pi)) / _RADIUS
+    closed = directions * np.append(radii, radii[0])[:, None]
     return np.column_stack([np.interp(t, corner, axis) for axis in closed.T])

@@ -1,4 +1,7 @@
-"""Laws of all densities, then the definition of each."""
+"""Properties of all densities, then the definition of each."""
+
+import inspect
+import re
 
 import numpy as np
 import pytest
@@ -12,7 +15,7 @@ from sklearn_intelvae.datasets import (
     make_two_spirals,
 )
 
-# For each density its window, its parts and its variance along an axis, from the definition.
+# Window, number of parts and variance along an axis of each density, from its definition.
 SHELF = {
     make_eight_gaussians: (2, 8, (2 + 0.02**2) / 1.414**2),
     make_two_spirals: (4, 2, None),
@@ -23,9 +26,15 @@ densities = pytest.mark.parametrize("make", SHELF)
 
 
 def parts(make, n=20000):
-    """Points and the part of the density that each belongs to, 0, 1, ..."""
+    """Return points and the index of the part of the density that each belongs to."""
     X, label = make(n, random_state=0)
     return X, (label < 0).astype(int) if make is make_two_spirals else label
+
+
+def section(make, name):
+    """Return the text of a section of the docstring."""
+    text = inspect.getdoc(make).split(f"\n{name}\n{'-' * len(name)}\n")[1]
+    return re.split(r"\n\w+\n-+\n", text)[0]
 
 
 def is_standard_normal(values):
@@ -42,7 +51,7 @@ def test_the_shelf_is_complete():
 
 
 @densities
-class TestLaws:
+class TestCommonProperties:
     def test_shapes_and_types(self, make):
         X, label = make()
         assert X.shape == (1000, 2)
@@ -52,13 +61,13 @@ class TestLaws:
         assert X.flags.writeable
         assert make(1)[0].shape == (1, 2)
 
-    def test_an_int_gives_the_same_points_and_another_int_others(self, make):
+    def test_an_int_is_reproducible_and_another_int_differs(self, make):
         first, second, other = (make(50, random_state=seed) for seed in (3, 3, 4))
         np.testing.assert_array_equal(first[0], second[0])
         np.testing.assert_array_equal(first[1], second[1])
         assert (first[0] != other[0]).all()
 
-    def test_a_generator_is_drawn_from_and_the_global_one_is_not(self, make):
+    def test_a_generator_is_used_and_the_global_one_is_not(self, make):
         before = np.random.get_state()[1].copy()
         generator = np.random.RandomState(0)
         first, second = make(20, random_state=generator)[0], make(20, random_state=generator)[0]
@@ -66,15 +75,15 @@ class TestLaws:
         np.testing.assert_array_equal(first, make(20, random_state=0)[0])
         np.testing.assert_array_equal(before, np.random.get_state()[1])
 
-    def test_parts_have_equal_shares_in_any_order(self, make):
+    def test_parts_are_equally_frequent_and_shuffled(self, make):
         _, part = parts(make)
         n_parts = SHELF[make][1]
         assert stats.chisquare(np.bincount(part, minlength=n_parts)).pvalue > 1e-3
         assert part.max() == n_parts - 1
-        # A fit that does not shuffle, or a user who cuts the table, must see every part.
+        # Every slice of the table must contain all parts, for instance a split without shuffling.
         assert abs(np.corrcoef(part[1:], part[:-1])[0, 1]) < 0.03
 
-    def test_it_fills_its_window_around_the_origin(self, make):
+    def test_it_spans_its_window_and_is_centered(self, make):
         X, _ = parts(make)
         window, _, variance = SHELF[make]
         assert window / 2 < np.abs(X).max() <= window
@@ -89,16 +98,17 @@ class TestLaws:
         with pytest.raises(ValueError, match=f"'{name}' parameter of {make.__name__}.*Got"):
             make(**{name: value})
 
-    def test_all_but_the_size_go_by_name(self, make):
+    def test_random_state_is_keyword_only(self, make):
         with pytest.raises(TypeError, match="positional"):
             make(10, 0)
 
-    def test_the_docstring_is_whole(self, make):
-        doc = make.__doc__
-        assert "%(" not in doc
+    def test_the_docstring_has_the_common_sections_and_the_window(self, make):
+        doc = inspect.getdoc(make)
         sections = ["Parameters", "Returns", "Raises", "References", "Examples"]
         places = [doc.index(f"\n{name}\n{'-' * len(name)}\n") for name in sections]
         assert places == sorted(places)
+        for name in ("Parameters", "Raises", "References"):
+            assert section(make, name) == section(make_rings, name)
         assert f"[-{SHELF[make][0]}, {SHELF[make][0]}]^2" in doc
 
 
@@ -112,18 +122,18 @@ def test_the_eight_gaussians_have_their_moments():
 
 
 class TestTwoSpirals:
-    def test_points_lie_by_their_position_on_the_arms(self):
-        """The blur is a square of side 1/6, turned with the arm, and a Gaussian of scale 0.1."""
+    def test_points_are_near_their_positions_on_the_arms(self):
+        """The noise is uniform on a square of side 1/6, rotated with the arm, plus a Gaussian."""
         X, t = make_two_spirals(40000, random_state=0)
         angle, arm = 3 * np.pi * np.abs(t), np.sign(t)[:, None]
         curve = np.column_stack([-angle * np.cos(angle), angle * np.sin(angle)]) / 3
-        blur = arm * X - curve
-        np.testing.assert_allclose(blur.mean(axis=0), 1 / 12, atol=0.003)
-        np.testing.assert_allclose(blur.var(axis=0), 1 / 6**2 / 12 + 0.01, rtol=0.03)
-        assert abs(np.corrcoef(blur.T)[0, 1]) < 0.03
+        noise = arm * X - curve
+        np.testing.assert_allclose(noise.mean(axis=0), 1 / 12, atol=0.003)
+        np.testing.assert_allclose(noise.var(axis=0), 1 / 6**2 / 12 + 0.01, rtol=0.03)
+        assert abs(np.corrcoef(noise.T)[0, 1]) < 0.03
 
     def test_the_first_arm_matches_the_definition(self):
-        """The text of the papers' code, written down once more, gives the same distribution."""
+        """The distribution equals that of a transcription of the papers' code."""
         rng = np.random.default_rng(1)
         t = 3 * np.pi * np.sqrt(rng.uniform(size=10000))
         arm = np.column_stack([-t * np.cos(t), t * np.sin(t)]) + 0.5 * rng.uniform(size=(10000, 2))
@@ -161,12 +171,12 @@ class TestCheckerboard:
             assert abs(np.corrcoef(place.T)[0, 1]) < 0.05
 
 
-def test_the_rings_have_their_radii_and_even_angles():
+def test_the_rings_have_their_radii_and_uniform_angles():
     X, y = make_rings(40000, random_state=0)
     for ring in range(4):
         x = X[y == ring]
         radius = 0.75 * (ring + 1)
         assert is_uniform(np.arctan2(x[:, 1], x[:, 0]), -np.pi, np.pi)
-        # |x|^2 over the variance of the blur is noncentral chi-square with two degrees of freedom.
+        # |x|^2 over the variance of the noise is noncentral chi-square with two degrees of freedom.
         squared = (x**2).sum(axis=1) / 0.08**2
         assert stats.kstest(squared, stats.ncx2(2, (radius / 0.08) ** 2).cdf).pvalue > 1e-3

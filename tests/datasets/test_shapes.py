@@ -1,4 +1,4 @@
-"""Laws of all shapes, then the geometry of each."""
+"""Properties of all shapes, then the geometry of each."""
 
 import numpy as np
 import pytest
@@ -13,8 +13,8 @@ from sklearn_intelvae.datasets import (
     make_two_gaussians,
 )
 
-# For each curve its greatest speed in t and the area that it encloses counter-clockwise. The two
-# lobes of the infinity sign are run through in opposite directions.
+# Maximum speed in t of each curve, and its enclosed area, counter-clockwise. The two lobes of the
+# infinity sign have opposite orientations.
 CURVES = {
     make_circle: (4 * np.pi, 4 * np.pi),
     make_square: (8 * np.sqrt(2), 8),
@@ -26,15 +26,15 @@ shapes = pytest.mark.parametrize("make", SHELF)
 curves = pytest.mark.parametrize("make", CURVES)
 
 
-def along(make, n=20000, **settings):
-    """Points and positions in the order of the positions."""
+def sorted_points(make, n=20000, **settings):
+    """Return points and positions, sorted by position."""
     X, t = make(n, random_state=0, **settings)
     order = np.argsort(t)
     return X[order], t[order]
 
 
-def to_segments(X, corners):
-    """Distance of each point to each edge of the closed polygon."""
+def distances_to_edges(X, corners):
+    """Return the distance of each point to each edge of the closed polygon."""
     start, edge = corners, np.roll(corners, -1, axis=0) - corners
     offset = X[:, None] - start
     share = np.clip((offset * edge).sum(-1) / (edge**2).sum(-1), 0, 1)
@@ -51,7 +51,7 @@ def test_the_shelf_is_complete():
 
 
 @shapes
-class TestLaws:
+class TestCommonProperties:
     def test_shapes_and_types(self, make):
         X, t = make()
         assert X.shape == (1000, 2)
@@ -60,13 +60,13 @@ class TestLaws:
         assert t.dtype == (np.int64 if make is make_two_gaussians else np.float64)
         assert X.flags.writeable
 
-    def test_an_int_gives_the_same_points_and_another_int_others(self, make):
+    def test_an_int_is_reproducible_and_another_int_differs(self, make):
         first, second, other = (make(50, noise=0.1, random_state=seed) for seed in (3, 3, 4))
         np.testing.assert_array_equal(first[0], second[0])
         np.testing.assert_array_equal(first[1], second[1])
         assert (first[0] != other[0]).all()
 
-    def test_a_generator_is_drawn_from_and_the_global_one_is_not(self, make):
+    def test_a_generator_is_used_and_the_global_one_is_not(self, make):
         before = np.random.get_state()[1].copy()
         generator = np.random.RandomState(0)
         first, second = make(20, random_state=generator)[0], make(20, random_state=generator)[0]
@@ -74,7 +74,7 @@ class TestLaws:
         np.testing.assert_array_equal(first, make(20, random_state=0)[0])
         np.testing.assert_array_equal(before, np.random.get_state()[1])
 
-    def test_noise_is_gaussian_and_leaves_the_positions(self, make):
+    def test_noise_is_gaussian_and_does_not_change_the_positions(self, make):
         clean, t = make(20000, random_state=0)
         noisy, again = make(20000, noise=0.2, random_state=0)
         noise = (noisy - clean) / 0.2
@@ -98,7 +98,7 @@ class TestLaws:
         with pytest.raises(ValueError, match=f"'{name}' parameter of {make.__name__}.*Got"):
             make(**{name: value})
 
-    def test_all_but_the_size_go_by_name(self, make):
+    def test_settings_are_keyword_only(self, make):
         with pytest.raises(TypeError, match="positional"):
             make(10, 0.1)
 
@@ -108,14 +108,14 @@ class TestCurves:
     def test_positions_are_uniform(self, make):
         assert stats.kstest(make(20000, random_state=0)[1], stats.uniform.cdf).pvalue > 1e-3
 
-    def test_near_positions_are_near_points_also_across_the_end(self, make):
-        X, t = along(make)
+    def test_the_curve_is_continuous_and_closed(self, make):
+        X, t = sorted_points(make)
         gap = np.diff(t, append=t[0] + 1)
         step = np.linalg.norm(np.roll(X, -1, axis=0) - X, axis=1)
         assert (step <= CURVES[make][0] * gap + 1e-12).all()
 
-    def test_it_turns_counter_clockwise_and_is_centred(self, make):
-        X, _ = along(make)
+    def test_it_is_counter_clockwise_and_centered(self, make):
+        X, _ = sorted_points(make)
         following = np.roll(X, -1, axis=0)
         cross = X[:, 0] * following[:, 1] - X[:, 1] * following[:, 0]
         assert cross.sum() / 2 == pytest.approx(CURVES[make][1], abs=0.01)
@@ -143,10 +143,10 @@ class TestStar:
 
     def test_points_lie_on_their_edges(self):
         X, t = make_star(5000, random_state=0)
-        distance = to_segments(X, self.corners)[np.arange(5000), (10 * t).astype(int)]
+        distance = distances_to_edges(X, self.corners)[np.arange(5000), (10 * t).astype(int)]
         assert distance.max() < 1e-12
 
-    def test_they_are_uniform_on_each_edge(self):
+    def test_points_are_uniform_on_each_edge(self):
         X, t = make_star(20000, random_state=0)
         edge = (10 * t).astype(int)
         assert stats.chisquare(np.bincount(edge, minlength=10)).pvalue > 1e-3
