@@ -1,8 +1,9 @@
-"""Randomness is owned: seeds, generators, and noise that belongs to a row."""
+"""Random numbers: seeds of named streams, generators, and noise that is a function of a row."""
 
 from __future__ import annotations
 
 import inspect
+from enum import IntEnum
 
 import numpy as np
 import torch
@@ -10,12 +11,12 @@ from scipy.special import ndtri
 from sklearn.utils import check_random_state
 from torch.overrides import TorchFunctionMode
 
-_INITIALISERS = frozenset(
+_INITIALIZERS = frozenset(
     function
     for function in vars(torch.nn.init).values()
     if inspect.isfunction(function) and "generator" in inspect.signature(function).parameters
 )
-_RANDOM_FUNCTIONS = _INITIALISERS | {
+_RANDOM_FUNCTIONS = _INITIALIZERS | {
     torch.rand,
     torch.randn,
     torch.randint,
@@ -43,9 +44,9 @@ _LIKE = {torch.rand_like: torch.rand, torch.randn_like: torch.randn}
 class OwnRandomness(TorchFunctionMode):
     """Inside this context torch's random functions draw from one given generator.
 
-    ``nn.Linear`` and its kin initialise themselves from torch's global generator. This context
-    hands them ours instead, so that building a network neither moves the global generator nor
-    depends on it, in this thread or in any other.
+    ``nn.Linear`` and similar layers initialize themselves from torch's global generator. This
+    context passes them another one, so that building a network neither changes the global
+    generator nor depends on it, in this thread or in any other.
     """
 
     def __init__(self, generator: torch.Generator) -> None:
@@ -62,23 +63,56 @@ class OwnRandomness(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
+class Stream(IntEnum):
+    """The independent streams of random numbers that follow from one seed."""
+
+    FIT = 0
+    """Initial weights, the order of the rows, and the noise of the training steps."""
+    VALIDATION_NOISE = 1
+    """Noise of the loss on the validation rows, the same in each epoch."""
+    VALIDATION_SPLIT = 2
+    """Which rows are set aside for validation."""
+    COMPARISON = 3
+    """Noise of the loss by which several starts are compared."""
+    PRETRAINING = 5
+    """Order of the rows while the encoder is pretrained."""
+    SAMPLING = 6
+    """Draws from a density that the user fitted to the codes."""
+
+
+def seed_of(seed: int, stream: Stream, number: int = 0) -> int:
+    """Return the seed of a stream, or of the stream of that name and number."""
+    return seed + int(stream) if stream < Stream.SAMPLING else seed + number
+
+
+def seeds_of_starts(seed: int, n_init: int) -> list[int]:
+    """Return a seed for each start; the first is ``seed``, as in a fit from one start."""
+    later = np.random.default_rng(seed).integers(2**31, size=n_init - 1)
+    return [seed, *map(int, later)]
+
+
+def seeds_of_trials(seed: int, n_trials: int) -> list[int]:
+    """Return a seed for each trial of a start; the first is the seed of the start."""
+    return [seed, *map(int, np.random.default_rng([seed, 1]).integers(2**31, size=n_trials - 1))]
+
+
 def generator_from(seed: int, device: torch.device | str = "cpu") -> torch.Generator:
-    """Return a generator of its own on ``device``, started at ``seed``."""
+    """Return a new generator on ``device`` that starts at ``seed``."""
     return torch.Generator(device=device).manual_seed(seed)
 
 
 def draw_seed(random_state: int | np.random.RandomState | None) -> int:
-    """Return a seed from ``random_state``; ``None`` asks the operating system, not a global."""
+    """Return a seed from ``random_state``; ``None`` uses the operating system's entropy."""
     if random_state is None:
         return int(np.random.default_rng().integers(2**31))
     return int(check_random_state(random_state).randint(2**31))
 
 
 def noise_of_rows(X: np.ndarray, n_particles: int, n_components: int) -> np.ndarray:
-    """Return standard normal noise that is a fixed function of each row's content.
+    """Return standard normal noise that is a fixed function of each row's values.
 
-    A row meets the same noise whatever rows come with it and in whatever order, while different
-    rows meet independent noise. A Monte Carlo score built on it is deterministic, and the errors
+    The noise of a row does not depend on the other rows or on their order, and the noise of
+    different rows is independent. A Monte Carlo score built on it is deterministic, and the errors
     of its terms average out over the rows.
 
     Parameters
@@ -101,7 +135,7 @@ def noise_of_rows(X: np.ndarray, n_particles: int, n_components: int) -> np.ndar
 
 
 def _mix(words: np.ndarray) -> np.ndarray:
-    """Scramble 64-bit words (the finaliser of the SplitMix64 generator)."""
+    """Hash 64-bit words (the output function of the SplitMix64 generator)."""
     with np.errstate(over="ignore"):
         words = words + np.uint64(0x9E3779B97F4A7C15)
         words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

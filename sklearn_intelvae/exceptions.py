@@ -1,4 +1,4 @@
-"""Errors that carry more than a message."""
+"""Exceptions."""
 
 from __future__ import annotations
 
@@ -8,16 +8,39 @@ __all__ = ["DivergenceError"]
 
 
 class DivergenceError(ArithmeticError):
-    """The loss, or a weight, stopped being finite during training.
+    """The loss or a weight stopped being finite during training.
+
+    Parameters
+    ----------
+    message : str
+        The cause and the remedies.
+    epoch : int
+        The epoch, counted from 1, in which it happened.
+    estimator : estimator or None, default=None
+        See below.
 
     Attributes
     ----------
     epoch : int
         The epoch, counted from 1, in which it happened.
     estimator : estimator or None
-        A fitted estimator that holds the last finite weights, when the error comes from an
-        estimator's ``fit``; the estimator whose ``fit`` failed is left as it was.
+        A fitted estimator with the last finite weights, if an estimator's ``fit`` raised the error;
+        the estimator whose ``fit`` failed is unchanged.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_intelvae import DivergenceError, InteLVAE
+    >>> X = np.random.default_rng(0).normal(size=(100, 3))
+    >>> vae = InteLVAE(2, learning_rate_init=1e20, max_iter=50, random_state=0)
+    >>> try:
+    ...     vae.fit(X)
+    ... except DivergenceError as error:
+    ...     error.estimator.transform(X).shape
+    (100, 2)
     """
+
+    result: Any = None
 
     def __init__(self, message: str, epoch: int, estimator: Any = None) -> None:
         super().__init__(message)

@@ -12,44 +12,62 @@ import torch.nn.functional as F
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
-from sklearn_intelvae import distributions
 from sklearn_intelvae._part import Part
-from sklearn_intelvae.distributions import Distribution
+from sklearn_intelvae.distributions import Bernoulli as BernoulliRows
+from sklearn_intelvae.distributions import Distribution, Normal
+from sklearn_intelvae.distributions import Laplace as LaplaceRows
 
 __all__ = ["Bernoulli", "Gaussian", "Laplace", "Likelihood"]
 
-_PACE = 10.0
-"""Adam moves a weight by about the learning rate at most. The log of the scale may have to fall by
-several units within a few thousand steps, so it moves this many times faster than a weight."""
+_LOG_SCALE_SPEED = 10.0
+"""Adam changes a parameter by about the learning rate per step. The log of the scale may have to
+fall by several units within a few thousand steps, so it is this factor times its parameter."""
 
 
 class Likelihood(Part):
-    """Base class of likelihoods; a subclass gives ``forward``.
+    """Base class of likelihoods p(X | z); a subclass gives ``forward``.
 
     Attributes
     ----------
     outputs_per_feature : int
-        How many numbers the decoder has to supply for each feature of X.
+        Number of outputs that the decoder supplies for each feature of X; 1 by default.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_intelvae import InteLVAE
+    >>> from sklearn_intelvae.distributions import Normal
+    >>> from sklearn_intelvae.likelihoods import Likelihood
+    >>> class VaryingWidth(Likelihood):
+    ...     outputs_per_feature = 2
+    ...
+    ...     def forward(self, h):
+    ...         mean, raw = h.chunk(2, dim=-1)
+    ...         return Normal(mean, torch.nn.functional.softplus(raw + 3) - 3)
+    >>> InteLVAE(likelihood=VaryingWidth())
+    InteLVAE(likelihood=VaryingWidth())
     """
 
-    outputs_per_feature = 1
+    outputs_per_feature: int = 1
 
     def build(self, n_features: int) -> None:
-        """Make the likelihood's own weights, if it has any."""
+        """Check the hyper-parameters, and create weights and buffers if there are any."""
         self._validate()
 
-    def initialise(self, X: Tensor) -> None:
-        """Set starting values from the training data, if the likelihood wants to."""
-
-    def check(self, X: np.ndarray) -> None:
-        """Raise ValueError where X lies outside the support."""
+    def check_support(self, X: np.ndarray) -> None:
+        """Raise ValueError if a value of X lies outside the support of p(X | z)."""
 
     def forward(self, h: Tensor) -> Distribution:
-        """Map the decoder's output, (n, outputs_per_feature * n_features), to p(X | z)."""
+        """Map the decoder's output to the distributions p(x | z) of n rows.
+
+        Parameters
+        ----------
+        h : Tensor of shape (n, outputs_per_feature * n_features)
+        """
         raise NotImplementedError
 
     def mean(self, h: Tensor) -> Tensor:
-        """Return the mean of p(X | z) alone; for where it costs less than the whole."""
+        """Return the means of p(x | z), shape (n, n_features)."""
         return self(h).mean
 
 
@@ -73,19 +91,19 @@ class _LocationScale(Likelihood):
         self.min_scale = min_scale
 
     def build(self, n_features: int) -> None:
-        """Make the scale: one number, or one for each feature."""
+        """Create the scale: one number, or one for each feature."""
         super().build(n_features)
-        learned = isinstance(self.scale, str)
         shape = (n_features,) if self.scale == "per_feature" else ()
-        if learned:
+        if isinstance(self.scale, str):
             bound = math.log(self.min_scale)
+            start = math.log(math.expm1(-bound)) / _LOG_SCALE_SPEED
             self.register_buffer("log_bound", torch.full(shape, bound))
-            self.excess = nn.Parameter(torch.full(shape, math.log(math.expm1(-bound)) / _PACE))
+            self.excess = nn.Parameter(torch.full(shape, start))
         else:
             self.register_buffer("fixed_log_scale", torch.full(shape, math.log(float(self.scale))))
 
-    def initialise(self, X: Tensor) -> None:
-        """Start a learned scale at the standard deviation of the training data."""
+    def initialize(self, X: Tensor, generator: torch.Generator) -> None:
+        """Start a learned scale at the standard deviation of the training rows."""
         if isinstance(self.scale, str):
             overall = X.std(correction=0)
             spread = X.std(dim=0, correction=0) if self.scale == "per_feature" else overall
@@ -93,13 +111,13 @@ class _LocationScale(Likelihood):
             self.log_bound += spread.log()
 
     def log_scale(self) -> Tensor:
-        """Return the log of the scale; a learned one stays above its bound."""
+        """Return the log of the scale, shape () or (n_features,)."""
         if not isinstance(self.scale, str):
             return self.fixed_log_scale
-        return self.log_bound + F.softplus(_PACE * self.excess)
+        return self.log_bound + F.softplus(_LOG_SCALE_SPEED * self.excess)
 
     def mean(self, h: Tensor) -> Tensor:
-        """Return the decoder's output as it is."""
+        """Return the decoder's output, which is the mean."""
         return h
 
 
@@ -112,8 +130,8 @@ class Gaussian(_LocationScale):
         Standard deviation s in the units of X: one learned number, one for each feature, or a
         fixed positive number.
     min_scale : float, default=0.01
-        Lower bound of a learned scale, as a fraction of the standard deviation of X. Without one
-        the density of a feature that can be reconstructed exactly grows without limit.
+        Lower bound of a learned scale, as a fraction of the standard deviation of X. Without a
+        bound the density of a feature that is reconstructed exactly grows without limit.
 
     Examples
     --------
@@ -127,11 +145,11 @@ class Gaussian(_LocationScale):
 
     def forward(self, h: Tensor) -> Distribution:
         """Return the Gaussians around ``h``."""
-        return distributions.Normal(h, self.log_scale())
+        return Normal(h, self.log_scale())
 
 
 class Laplace(_LocationScale):
-    """p(x | z) with density ``exp(-|x - decoder(z)| / s) / (2 s)``, for data with outliers.
+    """p(x | z) = exp(-|x - decoder(z)| / s) / (2 s), for real numbers with outliers.
 
     Parameters
     ----------
@@ -152,14 +170,14 @@ class Laplace(_LocationScale):
 
     def forward(self, h: Tensor) -> Distribution:
         """Return the Laplace distributions around ``h``."""
-        return distributions.Laplace(h, self.log_scale())
+        return LaplaceRows(h, self.log_scale())
 
 
 class Bernoulli(Likelihood):
-    """p(x | z) of zeros and ones, with logits from the decoder.
+    """p(x | z) of zeros and ones; the decoder's output holds the logits.
 
-    Values between 0 and 1, such as the greys of an image, are accepted, as is usual with VAEs;
-    the log-likelihood is then a score, not a density.
+    Values between 0 and 1, such as the gray levels of an image, are accepted, as is usual for
+    VAEs; the result of ``log_prob`` is then the negative cross-entropy, not a log density.
 
     Examples
     --------
@@ -170,16 +188,16 @@ class Bernoulli(Likelihood):
     tensor([[0.5000, 0.5000]])
     """
 
-    def check(self, X: np.ndarray) -> None:
-        """Raise ValueError where X lies outside [0, 1]."""
+    def check_support(self, X: np.ndarray) -> None:
+        """Raise ValueError if a value of X lies outside [0, 1]."""
         low, high = float(X.min()), float(X.max())
         if low < 0 or high > 1:
             raise ValueError(
                 f"likelihood='bernoulli' needs X in [0, 1], but X ranges from {low:.4g} to "
                 f"{high:.4g}. Rescale X, for instance with MinMaxScaler(clip=True) or by dividing "
-                "grey values by their maximum, or choose likelihood='gaussian'."
+                "gray levels by their maximum, or choose likelihood='gaussian'."
             )
 
     def forward(self, h: Tensor) -> Distribution:
         """Return the Bernoulli distributions with logits ``h``."""
-        return distributions.Bernoulli(h)
+        return BernoulliRows(h)

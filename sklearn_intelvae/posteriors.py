@@ -9,20 +9,56 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sklearn_intelvae._part import Part
-from sklearn_intelvae.distributions import FullNormal, Normal
+from sklearn_intelvae.distributions import FullNormal, Normal, PosteriorDistribution
 
-__all__ = ["DiagonalGaussian", "FullGaussian"]
+__all__ = ["DiagonalGaussian", "FullGaussian", "Posterior"]
 
 
 _LOG_VARIANCE = (-12.0, 4.0)
 
 
-class DiagonalGaussian(Part):
+class Posterior(Part):
+    """Base class of posteriors; a subclass gives ``n_outputs`` and ``forward``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_intelvae.distributions import Normal
+    >>> from sklearn_intelvae.posteriors import Posterior
+    >>> class Isotropic(Posterior):
+    ...     def n_outputs(self, n_components):
+    ...         return n_components + 1
+    ...
+    ...     def forward(self, h):
+    ...         mean, log_scale = h[:, :-1], h[:, -1:].clamp(-6, 2)
+    ...         return Normal(mean, log_scale.expand_as(mean))
+    >>> Isotropic()(torch.zeros(5, 4)).mean.shape
+    torch.Size([5, 3])
+    """
+
+    def n_outputs(self, n_components: int) -> int:
+        """Return the number of outputs that the encoder needs for each row."""
+        raise NotImplementedError
+
+    def forward(self, h: Tensor) -> PosteriorDistribution:
+        """Map the encoder's output, (n, n_outputs), to the distributions q(y | x) of n rows."""
+        raise NotImplementedError
+
+    def mean(self, h: Tensor) -> Tensor:
+        """Return the means of q(y | x), shape (n, n_components)."""
+        return self(h).mean
+
+
+class DiagonalGaussian(Posterior):
     """q(y | x) = N(mean(x), diag(variance(x))), the posterior of Kingma and Welling (2014).
 
-    The encoder's output is cut in halves: the mean and the log-variance, which is kept between -12
-    and 4. A posterior much wider than the prior is never better, but a row far from all others may
-    ask for one, and its sampled y would then swamp the loss.
+    The first half of the encoder's output is the mean, the second half the log variance, limited
+    to [-12, 4]. A posterior much wider than the prior is never better, but for a row far from all
+    others the encoder may return a large variance, and the sampled y would then dominate the loss.
+
+    References
+    ----------
+    Kingma and Welling, "Auto-Encoding Variational Bayes", ICLR 2014.
 
     Examples
     --------
@@ -34,7 +70,7 @@ class DiagonalGaussian(Part):
     """
 
     def n_outputs(self, n_components: int) -> int:
-        """Return how many numbers the encoder has to give for each row."""
+        """Return 2 n_components."""
         return 2 * n_components
 
     def forward(self, h: Tensor) -> Normal:
@@ -43,20 +79,20 @@ class DiagonalGaussian(Part):
         return Normal(mean, 0.5 * F.hardtanh(log_variance, *_LOG_VARIANCE))
 
     def mean(self, h: Tensor) -> Tensor:
-        """Return the means alone, all that a representation needs."""
+        """Return the means alone, shape (n, n_components)."""
         return h.chunk(2, dim=-1)[0]
 
 
-class FullGaussian(Part):
-    """q(y | x) = N(mean(x), L(x) L(x)^T), with a covariance of its own for each row.
+class FullGaussian(Posterior):
+    """q(y | x) = N(mean(x), L(x) L(x)^T), with a full covariance for each row.
 
-    The encoder gives the mean, the logarithms of the squares of L's diagonal, kept within the range
-    that variances have in :class:`DiagonalGaussian`, and what is below the diagonal, as it is.
+    The encoder's output holds the mean, the log squares of L's diagonal, limited like the log
+    variances of :class:`DiagonalGaussian`, and the elements of L below the diagonal.
 
-    A diagonal posterior is cheapest where the decoder's columns are orthogonal, and so it turns the
-    axes of y into local principal directions. This one can be turned with any axes: with a normal
-    prior these mean nothing, and with another prior, such as
-    :class:`~sklearn_intelvae.priors.Laplace`, what the prior asks for decides alone.
+    With a diagonal posterior the bound is largest where the columns of the decoder's Jacobian are
+    orthogonal, so the axes of y align with local principal directions of X. A full posterior has no
+    preferred axes: with a normal prior the axes are arbitrary, and with another prior, such as
+    :class:`~sklearn_intelvae.priors.Laplace`, the prior alone determines them.
 
     References
     ----------
@@ -73,7 +109,7 @@ class FullGaussian(Part):
     """
 
     def n_outputs(self, n_components: int) -> int:
-        """Return how many numbers the encoder has to give for each row."""
+        """Return n_components for the mean, and n_components (n_components + 1) / 2 for L."""
         return n_components + n_components * (n_components + 1) // 2
 
     def forward(self, h: Tensor) -> FullNormal:
@@ -87,7 +123,7 @@ class FullGaussian(Part):
         return FullNormal(mean, factor)
 
     def mean(self, h: Tensor) -> Tensor:
-        """Return the means alone, all that a representation needs."""
+        """Return the means alone, shape (n, n_components)."""
         return h[..., : _n_components(h.shape[-1])]
 
 

@@ -1,98 +1,376 @@
-"""What every estimator with an intermediary latent does."""
+"""What all estimators share: fit, partial_fit, files, and the application of the model to rows."""
 
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
-from numbers import Real
+from collections.abc import Callable
 from typing import Any
 
-from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import Interval, StrOptions
+import numpy as np
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    _fit_context,
+)
+from sklearn.utils import check_consistent_length
+from sklearn.utils.validation import check_is_fitted
 
-from sklearn_intelvae.estimators._callbacks import CallbackSupportMixin
-from sklearn_intelvae.estimators._codes import CODES
-from sklearn_intelvae.estimators._generation import GenerationMixin
-from sklearn_intelvae.estimators._persistence import PersistenceMixin
-from sklearn_intelvae.estimators._representation import RepresentationMixin
-from sklearn_intelvae.estimators._sentence import Sentence
-from sklearn_intelvae.estimators._shelves import resolve
-from sklearn_intelvae.estimators._training import TrainingMixin
-from sklearn_intelvae.networks import ACTIVATIONS
-from sklearn_intelvae.objectives import ELBO
-from sklearn_intelvae.posteriors import DiagonalGaussian
+from sklearn_intelvae.estimators._files import (
+    load_estimator,
+    save_estimator,
+    state_with_arrays,
+    state_with_modules,
+)
+from sklearn_intelvae.estimators._fitted import (
+    divergence_message,
+    fitted_attributes,
+    warn_after,
+    warn_before,
+)
+from sklearn_intelvae.estimators._inference import apply
+from sklearn_intelvae.estimators._parameters import description, fit_spec, refuse_another_model
+from sklearn_intelvae.estimators._validation import (
+    check_finite,
+    validated,
+    validated_table,
+    validated_weight,
+)
+from sklearn_intelvae.exceptions import DivergenceError
+from sklearn_intelvae.objectives import Objective
+from sklearn_intelvae.training import FitData, FitResult, FitSpec, TrainingBudget, train
+from sklearn_intelvae.training._callbacks import SklearnCallbacks
+
+try:
+    from sklearn.callback import CallbackSupportMixin
+except ImportError:
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Replaces scikit-learn's mixin in versions before 1.9, which have no callbacks."""
 
 
-class BaseInteLVAE(
-    TrainingMixin,
-    RepresentationMixin,
-    GenerationMixin,
-    PersistenceMixin,
+class BaseModel(
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
     CallbackSupportMixin,
     BaseEstimator,
     metaclass=ABCMeta,
 ):
-    """A subclass names the parameters, and what mapping and objective these describe."""
+    """Base class of the estimators; a subclass gives parameters, parts and objective."""
 
-    _kind = Sentence()
+    _budget = TrainingBudget(steps_per_row=3, max_steps=8000, open_ended_steps=1000)
+    """The length of the training if ``max_iter`` is "auto"."""
 
-    _parameter_constraints: dict[str, list[Any]] = {
-        "prior": [str, callable],
-        "likelihood": [str, callable],
-        "encoder": [str, callable],
-        "decoder": [str, callable],
-        "hidden_layer_sizes": ["array-like"],
-        "activation": [StrOptions(set(ACTIVATIONS))],
-        "image_shape": ["array-like", None],
-        "codes": [StrOptions(set(CODES))],
-        **TrainingMixin._parameter_constraints,
-    }
+    _collapse_advice = ""
+    """Remedies if no component of y carries information about X."""
 
     @abstractmethod
-    def __init__(self, **params):
-        vars(self).update(params)
+    def _parts(self) -> Any:
+        """Return the unbuilt parts that the parameters describe."""
 
     @abstractmethod
-    def _mapping_part(self) -> Any:
-        """Return the mapping that the parameters describe."""
-
-    def _posterior_part(self) -> Any:
-        """Return the posterior that the parameters describe."""
-        return DiagonalGaussian()
-
-    def _prior_part(self) -> Any:
-        """Return the prior that the parameters describe."""
-        return resolve("prior", self.prior)
-
-    _against_collapse: str
-    """What to change if nothing of X reaches the latent."""
-
-
-class OnTheBoundMixin:
-    """The parameters of what is trained on the evidence lower bound, or on what you like."""
-
-    _parameter_constraints: dict[str, list[Any]] = {
-        "objective": [str, callable],
-        "beta": ELBO._parameter_constraints["beta"],
-        "kl_warmup": [Interval(Real, 0, 1, closed="both")],
-    }
-
-    _against_collapse = (
-        "a longer kl_warmup, a smaller beta, or likelihood=Gaussian(scale=...) with a scale well "
-        "below the spread of the features"
-    )
+    def _objective(self) -> Objective:
+        """Return the objective that the parameters describe."""
 
     @property
-    def _warmup(self):
-        return self.kl_warmup
+    def _warmup(self) -> float:
+        """The fraction of the training during which the warm-up lasts."""
+        return 0.0
 
-    def _objective_part(self):
-        if callable(self.beta) and not self.kl_warmup:
-            raise ValueError("a schedule of beta runs over the warm-up: set kl_warmup above 0.")
-        if isinstance(self.objective, str) and self.objective == "elbo":
-            return ELBO(beta=self.beta)
-        if self.beta != 1:
+    def _spec(self) -> FitSpec:
+        """Read the parameters, once for each fit."""
+        return fit_spec(
+            self.get_params(deep=False),
+            parts=self._parts(),
+            objective=self._objective(),
+            warmup=self._warmup,
+            budget=self._budget,
+        )
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None, *, sample_weight=None, X_val=None, X_prev=None):
+        """Fit the model to X.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training rows, at least two.
+        y : Ignored
+            Present for API consistency.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row in the loss; only ratios matter. A row of weight 0 has no effect.
+        X_val : array-like of shape (n_validation_samples, n_features), default=None
+            Rows to validate on after each epoch, in place of a part of X. If the objective uses
+            pairs, they are a series, and X must be one too.
+        X_prev : array-like of shape (n_samples, n_features), default=None
+            The row before each row of X, for objectives of pairs. None means that X is a series in
+            its order; its first row is then used only as predecessor of the second.
+
+        Returns
+        -------
+        self : object
+            Fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data cannot be used; the estimator is unchanged then.
+        TypeError
+            If a part does not have the methods that it needs.
+        DivergenceError
+            If the loss stops being finite. The error's ``estimator`` attribute is a fitted copy
+            with the last finite weights.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_intelvae import InteLVAE
+        >>> X = np.random.default_rng(0).normal(size=(200, 4))
+        >>> vae = InteLVAE(2, early_stopping=True, max_iter=5, random_state=0)
+        >>> vae.fit(X, sample_weight=np.ones(200)).n_iter_
+        5
+        """
+        resume = self.warm_start and self.__sklearn_is_fitted__()
+        return self._train(X, y, sample_weight, X_val, X_prev, resume=resume)
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None, *, sample_weight=None, X_prev=None):
+        """Continue the training for one epoch, or start it.
+
+        The optimizer continues where it stopped, with the rate ``learning_rate_init``. The warm-up
+        counts the steps of all calls, and lasts for its fraction of the steps that ``max_iter``
+        implies. Weights are relative to the mean weight of the call.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training rows, at least two.
+        y : Ignored
+            Present for API consistency.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row in the loss, as in ``fit``.
+        X_prev : array-like of shape (n_samples, n_features), default=None
+            The row before each row of X, as in ``fit``.
+
+        Returns
+        -------
+        self : object
+            Fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data cannot be used, or the parameters describe another model
+            than the fitted one; the estimator is unchanged then.
+        DivergenceError
+            If the loss stops being finite, as in ``fit``.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_intelvae import InteLVAE
+        >>> X = np.random.default_rng(0).normal(size=(200, 4))
+        >>> vae = InteLVAE(2, random_state=0)
+        >>> for rows in np.split(X, 4):
+        ...     vae = vae.partial_fit(rows)
+        >>> vae.n_iter_
+        4
+        """
+        resume = self.__sklearn_is_fitted__()
+        return self._train(X, y, sample_weight, None, X_prev, resume=resume, one_epoch=True)
+
+    def _train(self, X, y, sample_weight, X_val, X_prev, *, resume, one_epoch=False):
+        before = dict(vars(self))
+        vars(self).pop("density_", None)
+        try:
+            data = self._validated_data(X, sample_weight, X_val, X_prev, reset=not resume)
+            attributes = self._fitted_attributes(*self._result(data, y, resume, one_epoch))
+        except BaseException:
+            for name in ("n_features_in_", "feature_names_in_", "density_"):
+                vars(self).pop(name, None)
+                if name in before:
+                    setattr(self, name, before[name])
+            raise
+        self._set(attributes)
+        warn_after(attributes, type(self).__name__, self._collapse_advice)
+        return self
+
+    def _result(
+        self, data: FitData, y: Any, resume: bool, one_epoch: bool
+    ) -> tuple[FitResult, FitData]:
+        """Train, and return the result; the estimator is not changed."""
+        spec = self._spec()
+        if resume:
+            refuse_another_model(description(self.get_params(deep=False)), self._description)
+        else:
+            warn_before(spec.objective, data.train["x"], type(self).__name__)
+        context = getattr(self, "_init_callback_context", None)
+        callbacks = SklearnCallbacks(
+            None if one_epoch or context is None else lambda n: context(max_subtasks=n),
+            {"estimator": self, "X": data.train["x"], "y": data.train["x"] if y is None else y},
+            lambda result: self._fitted_attributes(result, data),
+        )
+        previous = self._previous_result() if resume else None
+        try:
+            result = train(spec, data, previous=previous, one_epoch=one_epoch, callbacks=callbacks)
+        except DivergenceError as error:
+            raise self._explained(error, data, spec.learning_rate_init) from error
+        return result, data
+
+    def _previous_result(self) -> FitResult:
+        return FitResult(
+            parts=self._parts_at_fit,
+            model=self.module_,
+            objective=self.objective_,
+            history=self.history_,
+            state=self._training_state,
+            index=np.arange(0),
+        )
+
+    def _fitted_attributes(self, result: FitResult, data: FitData) -> dict[str, Any]:
+        """Return what makes this estimator a fitted one."""
+        attributes = fitted_attributes(result, data)
+        attributes["_parts_at_fit"] = attributes.pop("_parts")
+        attributes["_description"] = description(self.get_params(deep=False))
+        attributes["_fitted_to_pairs"] = "previous" in data.train
+        return attributes
+
+    def _set(self, attributes: dict[str, Any]) -> None:
+        for name, value in attributes.items():
+            setattr(self, name, value)
+
+    def _explained(
+        self, error: DivergenceError, data: FitData, learning_rate: float
+    ) -> DivergenceError:
+        """Return the error with advice and a fitted estimator with the last finite weights."""
+        survivor = object.__new__(type(self))
+        vars(survivor).update(vars(self))
+        survivor._set(self._fitted_attributes(error.result, data))
+        epoch = survivor.n_iter_ + 1
+        message = divergence_message(type(self).__name__, epoch, data.train["x"], learning_rate)
+        return DivergenceError(message, epoch, survivor)
+
+    def _validated_data(self, X, sample_weight, X_val, X_prev, *, reset) -> FitData:
+        """Check the arrays that a fit is given."""
+        X = validated(self, X, reset=reset, min_samples=2)
+        check_finite(X, type(self).__name__)
+        table = {"x": X}
+        weight = validated_weight(sample_weight, X)
+        if weight is not None:
+            table["weight"] = weight
+        if X_prev is not None:
+            table["previous"] = validated_table(self, X_prev, "X_prev")
+            check_consistent_length(X, table["previous"])
+        if X_val is None:
+            return FitData(table)
+        if X_prev is not None:
             raise ValueError(
-                f"beta={self.beta} has no effect beside objective={self.objective!r}; set the "
-                "weight on the objective and leave beta at 1."
+                "X_val cannot be combined with X_prev, since its rows have no rows before them: "
+                "omit it, or set early_stopping=True, which sets pairs aside."
             )
-        return resolve("objective", self.objective)
+        return FitData(table, {"x": validated_table(self, X_val, "X_val")})
+
+    def _validated(self, X: Any) -> np.ndarray:
+        check_is_fitted(self)
+        return validated(self, X)
+
+    def _apply(self, function: Callable, X: np.ndarray, width: int = 1) -> np.ndarray:
+        """Apply a function of rows on the model's device, some thousand rows at a time."""
+        return apply(function, X, self.module_, type(self).__name__, width)
+
+    def save(self, path):
+        """Write the fitted estimator to one file, as safetensors with a JSON header.
+
+        The file holds parameters, fitted attributes, weights, the optimizer's state, the versions
+        of the libraries, and a checksum. Objects of your own classes, such as a mapping or
+        callbacks, are not written; pass them to ``load``. A ``density_`` is written if it is a
+        GaussianMixture; any other is omitted, with a warning.
+
+        Parameters
+        ----------
+        path : str or path-like
+            An existing file is replaced in one step, after everything is written.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        OSError
+            If the file cannot be written.
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> import numpy as np
+        >>> from sklearn_intelvae import InteLVAE
+        >>> X = np.random.default_rng(0).normal(size=(200, 4))
+        >>> vae = InteLVAE(2, max_iter=3, random_state=0).fit(X)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     vae.save(os.path.join(folder, "vae.safetensors"))
+        ...     again = InteLVAE.load(os.path.join(folder, "vae.safetensors"))
+        >>> np.array_equal(again.transform(X), vae.transform(X))
+        True
+        """
+        check_is_fitted(self)
+        save_estimator(self, path)
+
+    @classmethod
+    def load(cls, path, **objects):
+        """Return the fitted estimator that ``save`` wrote.
+
+        Nothing in the file is executed, and no class is imported because the file names it.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file.
+        **objects
+            Parameters that were objects of your own classes when the estimator was saved, as they
+            were passed to the constructor, for instance ``mapping=Ring()``.
+
+        Returns
+        -------
+        estimator : an instance of this class
+            The fitted estimator.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            If the file is damaged, was written by a newer version, holds another class, or needs
+            an object that was not passed.
+        TypeError
+            If an object is passed for a parameter that the class does not have.
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> import numpy as np
+        >>> import torch
+        >>> from sklearn_intelvae import InteLVAE
+        >>> X = np.random.default_rng(0).normal(size=(200, 4))
+        >>> vae = InteLVAE(2, mapping=torch.tanh, max_iter=3, random_state=0).fit(X)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     vae.save(os.path.join(folder, "vae.safetensors"))
+        ...     again = InteLVAE.load(os.path.join(folder, "vae.safetensors"), mapping=torch.tanh)
+        >>> np.array_equal(again.transform(X), vae.transform(X))
+        True
+        """
+        return load_estimator(cls, path, objects)
+
+    def __getstate__(self):
+        """Return the state, with arrays in place of torch's modules."""
+        return state_with_arrays(super().__getstate__())
+
+    def __setstate__(self, state):
+        """Rebuild the modules from the parts and the arrays."""
+        super().__setstate__(state_with_modules(state))
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "module_")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from sklearn_intelvae.estimators._base import BaseInteLVAE, OnTheBoundMixin
-from sklearn_intelvae.estimators._docs import with_shared_docs
-from sklearn_intelvae.estimators._shelves import resolve
+from sklearn.utils._param_validation import StrOptions
+
+from sklearn_intelvae.estimators._parameters import (
+    BOUND_CONSTRAINTS,
+    REGISTRY,
+    VAE_CONSTRAINTS,
+    bound_objective,
+    resolve,
+    vae_parts,
+)
+from sklearn_intelvae.estimators._vae import BaseVAE
 
 
-@with_shared_docs
-class InteLVAE(OnTheBoundMixin, BaseInteLVAE):
-    """A variational autoencoder whose latent has the structure that you ask for.
+class InteLVAE(BaseVAE):
+    """A variational autoencoder whose latent has a structure of your choice.
 
     ::
 
         X -> encoder -> q(y | X) -> y -> mapping -> z -> decoder -> p(X | z)
 
-    The intermediary latent y is Gaussian, as in a plain VAE. A mapping g turns it into the
-    representation z = g(y) and gives it its structure: a circle, clusters, sparsity, or whatever
-    your own module does. Fitting maximises the evidence lower bound of log p(X).
+    The intermediary latent y is Gaussian, as in a plain VAE. A mapping g transforms it into the
+    representation z = g(y) and gives it its structure: a circle, clusters, sparsity, or that of
+    your own module. ``fit`` maximizes the evidence lower bound of log p(X).
 
     Parameters
     ----------
@@ -26,29 +33,134 @@ class InteLVAE(OnTheBoundMixin, BaseInteLVAE):
     mapping : {"identity", "sphere", "clusters", "sparse", "glue", "hierarchy", "flow", \
 "ica"}, torch.nn.Module or callable, default="identity"
         The map g; see :mod:`sklearn_intelvae.mappings`. "identity" makes a plain VAE. A module is
-        copied, never trained in place. A function of a tensor will do.
-    posterior : {"diagonal", "full"} or torch.nn.Module, default="diagonal"
-        The shape of the Gaussian q(y | X): independent components, or a covariance for each row.
-        Independent components draw the axes of y towards local principal directions of X; with
-        "full" only prior and objective give them a meaning. See
-        :mod:`sklearn_intelvae.posteriors`.
-    %(prior)s
-    %(likelihood)s
-    %(objective)s
-    %(parameters of the training)s
+        copied, never trained in place. A function of a tensor can be passed too.
+    posterior : {"diagonal", "full"} or sklearn_intelvae.posteriors.Posterior, default="diagonal"
+        The covariance of the Gaussian q(y | X): diagonal, or full for each row. With a diagonal
+        covariance the axes of y align with local principal directions of X; with "full" only prior
+        and objective determine them. See :mod:`sklearn_intelvae.posteriors`.
+    prior : {"normal", "laplace", "mixture", "vamp", "vamp-init-mixture", "spike-and-slab"} or \
+sklearn_intelvae.priors.Prior, default="normal"
+        Distribution p(y) of the intermediary latent; see :mod:`sklearn_intelvae.priors`. The
+        settings of an object are searched as ``prior__n_modes`` and so on.
+    likelihood : {"gaussian", "bernoulli", "laplace"} or sklearn_intelvae.likelihoods.Likelihood, \
+default="gaussian"
+        Distribution p(X | z); see :mod:`sklearn_intelvae.likelihoods`. "gaussian" and "laplace"
+        learn one scale for all features; ``Gaussian("per_feature")`` learns one for each, which
+        is often better for tables. "bernoulli" needs X in [0, 1].
+    objective : {"elbo", "annealed-capacity", "beta-tc", "factor", "dip", "slow", "autoencoder", \
+"soft-intro"} or sklearn_intelvae.objectives.Objective, default="elbo"
+        The loss; see :mod:`sklearn_intelvae.objectives`.
+    beta : float or callable, default=1.0
+        Weight of the KL term if ``objective`` is "elbo"; above 1 that of the beta-VAE. A function
+        of the fraction of the warm-up that has passed is a schedule.
+    kl_warmup : float, default=0.5
+        Fraction of ``max_iter`` during which the weight of the KL term, and of the other costs of y
+        of an objective, grows from 0 to its full value. Without it, models with a learned scale may
+        collapse: no information about X reaches y. For "soft-intro" it is the fraction during which
+        the game does not have its full weight; that objective needs a longer training, the default
+        of :class:`SoftIntroVAE`.
+    encoder, decoder : {"auto", "mlp", "conv"} or torch.nn.Module, default="auto"
+        Networks; see :mod:`sklearn_intelvae.networks`. "auto" means "conv" if ``image_shape`` is
+        given, otherwise "mlp". A module may have any output width: a linear layer adapts it.
+    hidden_layer_sizes : sequence of int, default=(128, 128)
+        Widths of the hidden layers of the encoder; the decoder has them in the opposite order. A
+        "conv" network uses the last one.
+    activation : str, default="relu"
+        One of "identity", "relu", "leaky_relu", "elu", "gelu", "silu", "softplus", "tanh",
+        "logistic".
+    image_shape : (int, int, int) or None, default=None
+        Channels, height and width of the image in each row of X.
+    output : {"representation", "posterior_mean", "both"}, default="representation"
+        What ``transform`` returns: z = g(mean of q(y | X)), the mean of q(y | X) itself, or z and
+        then that mean. The mean of q(y | X) has the information that g removes. With few labels a
+        classifier may do better with a structured z, such as a sparse one; with many labels with
+        the mean or both. The model does not depend on it, so that ``set_params(output=...)`` has
+        an effect without another fit.
+    learning_rate : {"cosine", "constant"}, default="cosine"
+        Schedule over the epochs of a fit: a half cosine down to zero, or none.
+    learning_rate_init : float, default=1e-3
+        Initial learning rate of Adam.
+    batch_size : int or "auto", default="auto"
+        Rows in a batch; "auto" means about a sixteenth of them, from 32 to 256.
+    max_iter : int or "auto", default="auto"
+        Number of epochs; "auto" means 3 steps for each row, at most 8000 steps, and at least 20
+        epochs. ``partial_fit`` has no fixed length; its warm-up refers to 1000 steps.
+    n_init : int, default=1
+        Number of fits from different initial weights, orders of the rows and noise. The fit with
+        the lowest objective is kept: at full warm-up and with the same noise for all, on the
+        validation rows or, without these, on at most some 10,000 of the training rows. The first
+        fit is that of ``n_init=1``. Diverged fits are skipped unless all diverge. Continued
+        training, by ``warm_start`` or ``partial_fit``, is always one fit.
+    early_stopping : bool, default=False
+        Whether to set rows aside, to stop when the loss on them no longer decreases, and to restore
+        the best weights. The loss is that at full warm-up, with the same noise in each epoch; in a
+        game it is the loss of real rows. Epochs of the warm-up do not count.
+    validation_fraction : float, default=0.1
+        Fraction of the rows to set aside if no ``X_val`` is passed to ``fit``: the last rows of a
+        series, for an objective of pairs, otherwise random rows.
+    n_iter_no_change : int, default=10
+        Number of epochs without an improvement by ``tol`` before training stops.
+    tol : float, default=1e-4
+        Smallest improvement of that loss that counts; for a bound in nats per row.
+    warm_start : bool, default=False
+        Whether ``fit`` continues from the weights and the optimizer's state of the last fit.
+    skorch_callbacks : list of skorch callbacks or None, default=None
+        Callbacks of the skorch net that trains the model. Pass scikit-learn's callbacks to
+        ``set_callbacks``.
+    skorch_params : dict or None, default=None
+        Further parameters of ``skorch.NeuralNet``, such as ``{"optimizer": torch.optim.SGD}`` or
+        ``{"optimizer__weight_decay": 1e-4, "compile": True}``.
+    device : str, default="auto"
+        "cpu", "cuda", "cuda:1", ...; "auto" means a GPU if torch finds one.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the initial weights, the order of the rows and the noise. The global generators of
+        torch and NumPy are neither used nor changed.
+    verbose : int, default=0
+        1 prints a line for each epoch, and one for each start if there are several.
 
     Attributes
     ----------
-    %(attributes)s
+    module_ : sklearn_intelvae.models.VAE
+        The fitted torch module, in evaluation mode.
+    objective_ : sklearn_intelvae.objectives.Objective
+        The objective, with its own weights if it has any.
+    n_iter_ : int
+        Number of epochs, over all calls that continued one another.
+    history_ : list of dict
+        A row for each epoch: the loss, its terms per row (those of a bound in nats), the duration
+        in seconds.
+    loss_curve_ : list of float
+        Training loss of each epoch.
+    validation_scores_ : list of float
+        Minus the loss on the validation rows in each epoch; empty without such rows.
+    n_features_in_ : int
+        Number of features of X.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, if X has string names.
+    kl_per_component_ : ndarray of shape (n_components,)
+        Information about X in each component of y, in nats, on at most 2048 training rows; near
+        zero for a collapsed component. The mean KL divergence of q(y_j | X) from the prior or, if
+        the prior does not factorize, from the Gaussian with the moments of all q.
+    active_components_ : ndarray of int
+        Indices of the components whose posterior mean has a variance over X above 0.01.
+    density_ : object
+        The density of the codes that ``fit_density`` fitted, until the next fit.
+
+    Raises
+    ------
+    ValueError
+        By ``fit``, if a parameter or the data cannot be used.
+    DivergenceError
+        By ``fit``, if the loss stops being finite.
 
     See Also
     --------
     SparseInteLVAE : The same with the sparse mapping and its settings as parameters.
-    sklearn.decomposition.PCA : When a linear map is enough.
+    sklearn.decomposition.PCA : The linear method, when it is sufficient.
 
     Notes
     -----
-    X is best scaled to a common unit beforehand, for instance by ``StandardScaler``.
+    Scale X to a common unit first, for instance with ``StandardScaler``.
 
     References
     ----------
@@ -73,10 +185,10 @@ class InteLVAE(OnTheBoundMixin, BaseInteLVAE):
     """
 
     _parameter_constraints = {
-        "mapping": [str, callable],
-        "posterior": [str, callable],
-        **OnTheBoundMixin._parameter_constraints,
-        **BaseInteLVAE._parameter_constraints,
+        "mapping": [StrOptions(set(REGISTRY["mapping"])), callable],
+        "posterior": [StrOptions(set(REGISTRY["posterior"])), callable],
+        **BOUND_CONSTRAINTS,
+        **VAE_CONSTRAINTS,
     }
 
     def __init__(
@@ -95,7 +207,7 @@ class InteLVAE(OnTheBoundMixin, BaseInteLVAE):
         hidden_layer_sizes=(128, 128),
         activation="relu",
         image_shape=None,
-        codes="z",
+        output="representation",
         learning_rate="cosine",
         learning_rate_init=1e-3,
         batch_size="auto",
@@ -106,46 +218,57 @@ class InteLVAE(OnTheBoundMixin, BaseInteLVAE):
         n_iter_no_change=10,
         tol=1e-4,
         warm_start=False,
-        callbacks=None,
-        net_params=None,
+        skorch_callbacks=None,
+        skorch_params=None,
         device="auto",
         random_state=None,
         verbose=0,
     ):
+        self.n_components = n_components
         self.mapping = mapping
         self.posterior = posterior
-        super().__init__(
-            n_components=n_components,
-            prior=prior,
-            likelihood=likelihood,
-            objective=objective,
-            beta=beta,
-            kl_warmup=kl_warmup,
-            encoder=encoder,
-            decoder=decoder,
-            hidden_layer_sizes=hidden_layer_sizes,
-            activation=activation,
-            image_shape=image_shape,
-            codes=codes,
-            learning_rate=learning_rate,
-            learning_rate_init=learning_rate_init,
-            batch_size=batch_size,
-            max_iter=max_iter,
-            n_init=n_init,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            tol=tol,
-            warm_start=warm_start,
-            callbacks=callbacks,
-            net_params=net_params,
-            device=device,
-            random_state=random_state,
-            verbose=verbose,
+        self.prior = prior
+        self.likelihood = likelihood
+        self.objective = objective
+        self.beta = beta
+        self.kl_warmup = kl_warmup
+        self.encoder = encoder
+        self.decoder = decoder
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.image_shape = image_shape
+        self.output = output
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.n_init = n_init
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.skorch_callbacks = skorch_callbacks
+        self.skorch_params = skorch_params
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    _collapse_advice = (
+        "a longer kl_warmup, a smaller beta, or likelihood=Gaussian(scale=...) with a scale well "
+        "below the spread of the features"
+    )
+
+    @property
+    def _warmup(self):
+        return self.kl_warmup
+
+    def _objective(self):
+        return bound_objective(self.objective, self.beta, self.kl_warmup)
+
+    def _parts(self):
+        return vae_parts(
+            self.get_params(deep=False),
+            mapping=resolve("mapping", self.mapping),
+            posterior=resolve("posterior", self.posterior),
         )
-
-    def _mapping_part(self):
-        return resolve("mapping", self.mapping)
-
-    def _posterior_part(self):
-        return resolve("posterior", self.posterior)

@@ -2,103 +2,141 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils import check_consistent_length
 
 from sklearn_intelvae._random import generator_from
-from sklearn_intelvae.contrast import Contrast, ContrastParts, build_contrast, log_odds
-from sklearn_intelvae.estimators import _inputs
-from sklearn_intelvae.estimators._callbacks import CallbackSupportMixin
-from sklearn_intelvae.estimators._chunks import ChunksMixin
-from sklearn_intelvae.estimators._description import network
-from sklearn_intelvae.estimators._docs import with_shared_docs
-from sklearn_intelvae.estimators._kind import Kind
-from sklearn_intelvae.estimators._persistence import PersistenceMixin
-from sklearn_intelvae.estimators._training import TrainingMixin
-from sklearn_intelvae.networks import ACTIVATIONS
+from sklearn_intelvae._torch_state import own_torch_state
+from sklearn_intelvae.estimators._base import BaseModel
+from sklearn_intelvae.estimators._inference import device_of
+from sklearn_intelvae.estimators._parameters import (
+    ENCODER_CONSTRAINTS,
+    TRAINING_CONSTRAINTS,
+    network,
+)
+from sklearn_intelvae.models import PCLParts
+from sklearn_intelvae.models._pcl import log_odds
 from sklearn_intelvae.objectives import PermutationContrast
+from sklearn_intelvae.training import TrainingBudget
 
 
-class _Pairs(Kind):
-    """The kind of model that looks at pairs of rows, and generates nothing."""
-
-    def parts(self, estimator: Any) -> ContrastParts:
-        return ContrastParts(network(estimator, "encoder"))
-
-    def build(
-        self, parts: ContrastParts, n_features: int, n_components: int, generator: torch.Generator
-    ) -> Contrast:
-        return build_contrast(parts, n_features, n_components, generator)
-
-
-@with_shared_docs
-class PCL(
-    TrainingMixin,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    ChunksMixin,
-    PersistenceMixin,
-    CallbackSupportMixin,
-    BaseEstimator,
-):
+class PCL(BaseModel):
     """Permutation-contrastive learning: independent factors from the order of rows.
 
-    A network learns to tell rows that follow one another from pairs put together at random. If
-    the factors behind the rows move independently, each with a memory of its own, and not like
-    Gaussian processes of the same memory, what it then knows of a row are these factors, each in
-    a component, but for their order and a scale that may bend. How each moves is learned as well,
-    by a small network that sees that component alone. Unlike a VAE it does not look at variances,
-    and so is not misled where these are; but it needs the order, noise in X hurts it, and it
-    generates nothing.
+    A network learns to distinguish consecutive rows from random pairs. If the factors behind the
+    rows are independent processes with temporal dependence, and are not Gaussian processes with the
+    same autocorrelation, each component of the representation is one factor, up to their order and
+    a monotonic transformation. A small network for each component, which depends on that component
+    alone, learns how the factor evolves. Unlike a VAE it does not depend on variances, which can be
+    misleading; but it needs the order of the rows, is sensitive to noise in X, and generates no
+    rows.
 
     Parameters
     ----------
     n_components : int, default=2
-        Number of factors to look for.
+        Number of factors.
     encoder : {"auto", "mlp", "conv"} or torch.nn.Module, default="auto"
-        The network; see :mod:`sklearn_intelvae.networks`. "auto" is "conv" if ``image_shape`` is
-        given, else "mlp".
+        The network; see :mod:`sklearn_intelvae.networks`. "auto" means "conv" if ``image_shape`` is
+        given, otherwise "mlp".
     hidden_layer_sizes : sequence of int, default=(64, 64)
-        Its hidden layers; a "conv" network takes the last one.
+        Widths of its hidden layers; a "conv" network uses the last one.
     activation : str, default="relu"
         One of "identity", "relu", "leaky_relu", "elu", "gelu", "silu", "softplus", "tanh",
         "logistic".
     image_shape : (int, int, int) or None, default=None
-        Channels, height and width of the image that each row of X holds.
-    %(parameters of the loop)s
+        Channels, height and width of the image in each row of X.
+    learning_rate : {"cosine", "constant"}, default="cosine"
+        Schedule over the epochs of a fit: a half cosine down to zero, or none.
+    learning_rate_init : float, default=3e-3
+        Initial learning rate of Adam.
+    batch_size : int or "auto", default="auto"
+        Rows in a batch; "auto" means about a sixteenth of them, from 32 to 256.
+    max_iter : int or "auto", default="auto"
+        Number of epochs; "auto" means 3 steps for each row, at most 6000 steps, and at least 20
+        epochs. ``partial_fit`` has no fixed length; its warm-up refers to 1000 steps.
+    n_init : int, default=1
+        Number of fits from different initial weights, orders of the rows and noise. The fit with
+        the lowest objective is kept: at full warm-up and with the same noise for all, on the
+        validation rows or, without these, on at most some 10,000 of the training rows. The first
+        fit is that of ``n_init=1``. Diverged fits are skipped unless all diverge. Continued
+        training, by ``warm_start`` or ``partial_fit``, is always one fit.
+    early_stopping : bool, default=False
+        Whether to set rows aside, to stop when the loss on them no longer decreases, and to restore
+        the best weights. The loss is that at full warm-up, with the same noise in each epoch; in a
+        game it is the loss of real rows. Epochs of the warm-up do not count.
+    validation_fraction : float, default=0.1
+        Fraction of the rows to set aside if no ``X_val`` is passed to ``fit``: the last rows of a
+        series, for an objective of pairs, otherwise random rows.
+    n_iter_no_change : int, default=10
+        Number of epochs without an improvement by ``tol`` before training stops.
+    tol : float, default=1e-4
+        Smallest improvement of that loss that counts; for a bound in nats per row.
+    warm_start : bool, default=False
+        Whether ``fit`` continues from the weights and the optimizer's state of the last fit.
+    skorch_callbacks : list of skorch callbacks or None, default=None
+        Callbacks of the skorch net that trains the model. Pass scikit-learn's callbacks to
+        ``set_callbacks``.
+    skorch_params : dict or None, default=None
+        Further parameters of ``skorch.NeuralNet``, such as ``{"optimizer": torch.optim.SGD}`` or
+        ``{"optimizer__weight_decay": 1e-4, "compile": True}``.
+    device : str, default="auto"
+        "cpu", "cuda", "cuda:1", ...; "auto" means a GPU if torch finds one.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the initial weights, the order of the rows and the noise. The global generators of
+        torch and NumPy are neither used nor changed.
+    verbose : int, default=0
+        1 prints a line for each epoch, and one for each start if there are several.
 
     Attributes
     ----------
-    module_ : sklearn_intelvae.contrast.Contrast
+    module_ : sklearn_intelvae.models.PCLModel
         The fitted torch module, in evaluation mode.
-    %(attributes of the loop)s
+    objective_ : sklearn_intelvae.objectives.Objective
+        The objective, with its own weights if it has any.
+    n_iter_ : int
+        Number of epochs, over all calls that continued one another.
+    history_ : list of dict
+        A row for each epoch: the loss, its terms per row (those of a bound in nats), the duration
+        in seconds.
+    loss_curve_ : list of float
+        Training loss of each epoch.
+    validation_scores_ : list of float
+        Minus the loss on the validation rows in each epoch; empty without such rows.
+    n_features_in_ : int
+        Number of features of X.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, if X has string names.
+
+    Raises
+    ------
+    ValueError
+        By ``fit``, if a parameter or the data cannot be used.
+    DivergenceError
+        By ``fit``, if the loss stops being finite.
 
     See Also
     --------
     InteLVAE : With ``objective=SlowVAE()``, a generative model of such pairs.
-    sklearn.decomposition.FastICA : When factors are mixed linearly, without any order.
+    sklearn.decomposition.FastICA : For linearly mixed factors, without any order.
 
     Notes
     -----
-    The scale of a component is about that of unit variance over the training rows; ``transform``
-    uses the averages that training has gathered, whatever rows are passed. X is best scaled to a
-    common unit beforehand, for instance by ``StandardScaler``.
+    A component has about unit variance over the training rows; ``transform`` uses the running
+    statistics of the training, whatever rows are passed. Scale X to a common unit first, for
+    instance with ``StandardScaler``.
 
-    Where memories differ a fit may come to rest with factors that are mixed. Its score is lower
+    If the autocorrelations differ, a fit may converge to mixtures of factors. Its score is lower
     then, and ``n_init=4`` keeps the best of four.
 
-    ``X_prev`` is scikit-learn metadata. In a search, ask for it with
-    ``set_fit_request(X_prev=True)`` and ``set_score_request(X_prev=True)``; in a pipeline, have
-    ``Pipeline(transform_input=["X_prev"])`` scale it too.
+    ``X_prev`` is scikit-learn metadata. In a search, request it with
+    ``set_fit_request(X_prev=True)`` and ``set_score_request(X_prev=True)``; in a pipeline,
+    ``Pipeline(transform_input=["X_prev"])`` scales it too.
 
     References
     ----------
     Hyvärinen and Morioka, "Nonlinear ICA of Temporally Dependent Stationary Sources", AISTATS 2017.
     Zietlow, Rolinek and Martius, "Demystifying Inductive Biases for (Beta-)VAE Based
-    Architectures", ICML 2021, where it is what survives.
+    Architectures", ICML 2021, where it withstands the perturbations.
 
     Examples
     --------
@@ -111,16 +149,9 @@ class PCL(
     True
     """
 
-    _kind = _Pairs()
-    _auto_steps = _inputs.Steps(per_row=3, most=6000, open_ended=1000)
+    _budget = TrainingBudget(steps_per_row=3, max_steps=6000, open_ended_steps=1000)
 
-    _parameter_constraints = {
-        "encoder": [str, callable],
-        "hidden_layer_sizes": ["array-like"],
-        "activation": [StrOptions(set(ACTIVATIONS))],
-        "image_shape": ["array-like", None],
-        **TrainingMixin._parameter_constraints,
-    }
+    _parameter_constraints = {**ENCODER_CONSTRAINTS, **TRAINING_CONSTRAINTS}
 
     def __init__(
         self,
@@ -140,8 +171,8 @@ class PCL(
         n_iter_no_change=10,
         tol=1e-4,
         warm_start=False,
-        callbacks=None,
-        net_params=None,
+        skorch_callbacks=None,
+        skorch_params=None,
         device="auto",
         random_state=None,
         verbose=0,
@@ -161,13 +192,16 @@ class PCL(
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
         self.warm_start = warm_start
-        self.callbacks = callbacks
-        self.net_params = net_params
+        self.skorch_callbacks = skorch_callbacks
+        self.skorch_params = skorch_params
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
 
-    def _objective_part(self):
+    def _parts(self):
+        return PCLParts(network(self.get_params(deep=False), "encoder"))
+
+    def _objective(self):
         return PermutationContrast()
 
     def transform(self, X):
@@ -176,42 +210,76 @@ class PCL(
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+            Rows to represent.
 
         Returns
         -------
         H : ndarray of shape (n_samples, n_components), float32
-        """
-        return self._represented(X)
+            The estimated factors.
 
-    def _represented(self, X):
-        """Return the representation as an array, whatever ``set_output`` asks of transform."""
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If X has another number of features, or values that are not finite.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_intelvae import PCL
+        >>> X = np.random.default_rng(0).normal(size=(100, 3)).cumsum(axis=0)
+        >>> PCL(2, max_iter=2, random_state=0).fit(X).transform(X).shape
+        (100, 2)
+        """
+        return self._representation(X)
+
+    def _representation(self, X):
+        """Return the representation as an array, whatever ``set_output`` sets for transform."""
         X = self._validated(X)
-        return self._in_chunks(self.module_.represent, X)
+        return self._apply(self.module_.transform, X)
 
     @property
     def _n_features_out(self):
         return self.module_.n_components
 
     def score(self, X, y=None, *, X_prev=None):
-        """Return the share of pairs that are told rightly to belong together, or not to.
+        """Return the accuracy of distinguishing consecutive rows from random pairs.
 
-        Half of them are rows and those before them, the other half rows and those before other
-        rows, in a fixed random order.
+        Half of the pairs are rows and the rows before them, the other half rows and the rows before
+        other rows, in a fixed random order.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+            Rows to score.
         y : Ignored
+            Present for API consistency.
         X_prev : array-like of shape (n_samples, n_features), default=None
-            For each row the one before it. None takes X as a series in its order.
+            The row before each row. None means that X is a series in its order.
 
         Returns
         -------
         accuracy : float
-            .5 for a representation that knows nothing of what lasts.
+            0.5 for a representation without temporal dependence.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If there are fewer than two pairs, or ``X_prev`` is missing after a fit to pairs.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_intelvae import PCL
+        >>> X = np.random.default_rng(0).normal(size=(100, 3)).cumsum(axis=0)
+        >>> 0 <= PCL(2, max_iter=2, random_state=0).fit(X).score(X) <= 1
+        True
         """
-        H = torch.from_numpy(self._represented(X))
-        if X_prev is None and self._given_pairs:
+        H = torch.from_numpy(self._representation(X))
+        if X_prev is None and self._fitted_to_pairs:
             raise ValueError(
                 "this PCL was fitted to pairs: score needs X_prev too, in a search by "
                 "set_score_request(X_prev=True)."
@@ -219,15 +287,16 @@ class PCL(
         if X_prev is None:
             H, before = H[1:], H[:-1]
         else:
-            before = torch.from_numpy(self._represented(X_prev))
-            _inputs.check_consistent_length(H, before)
+            before = torch.from_numpy(self._representation(X_prev))
+            check_consistent_length(H, before)
         if len(H) < 2:
             raise ValueError(
-                f"there are {len(H)} pairs to tell apart, where at least 2 are needed: pass more "
+                f"there are {len(H)} pairs to distinguish, and at least 2 are needed: pass more "
                 "rows."
             )
-        H, before = H.to(self._device()), before.to(self._device())
-        with torch.inference_mode():
-            generator = generator_from(0, H.device)
+        device = device_of(self.module_)
+        H, before = H.to(device), before.to(device)
+        with own_torch_state(), torch.inference_mode():
+            generator = generator_from(0, device)
             real, other = log_odds(self.module_.regression, H, before, generator)
             return float(0.5 * ((real > 0).double().mean() + (other < 0).double().mean()))

@@ -1,4 +1,4 @@
-"""The mapping that drives the latent plane apart into clusters."""
+"""The mapping that separates the latent plane into clusters."""
 
 from __future__ import annotations
 
@@ -13,61 +13,69 @@ from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 
 from sklearn_intelvae.mappings._base import Mapping
-from sklearn_intelvae.mappings._grouping import grouping
+from sklearn_intelvae.mappings._initial_clusters import initial_clusters
 from sklearn_intelvae.mappings._sectors import Sectors
 
-_LASTING_GUIDANCE = 0.1
-_PACE = 5.0
+_FINAL_GUIDANCE = 0.1
+_SHARES_SPEED = 5.0
+"""The shares of the prior move by this many times the progress of the warm-up in a step."""
 
 
 class Clusters(Mapping):
-    r"""Cut the plane of the first two components into K sectors and push them apart.
+    r"""Divide the plane of the first two components into K sectors and push them apart.
 
-    A point in sector k, at distance d from the sector's nearer border, moves along the sector's
+    A point in sector k, at distance d from the nearer border of the sector, moves along the
     bisector :math:`r_k`:
 
     .. math:: g(y) = y + c\, d^{p}\, r_k, \qquad r_k = (\cos \theta_k, \sin \theta_k).
 
     With p well below 1 the step away from the border is steep, so that hardly any mass of the
-    prior is left between the clusters. Every sector maps into itself, the borders stay where they
-    are, g is continuous and invertible; further components pass unchanged. With two clusters only
+    prior is left between the clusters. Every sector maps into itself, the borders do not move,
+    g is continuous and invertible; further components pass unchanged. With two clusters only
     the first component moves, and one component is enough. Use it when the data fall into groups.
 
     Parameters
     ----------
     n_clusters : int or sequence of int, default=2
-        Number of sectors, K. Several numbers cut several planes: (2, 5) cuts the plane of the
-        first two components in 2, that of the next two in 5, and makes 10 clusters.
+        Number of sectors, K. Several numbers divide several planes: (2, 5) divides the plane of
+        the first two components in 2, that of the next two in 5, and makes 10 clusters.
     shift : float, default=5.0
-        Size of the step, c.
+        Size of the step, c, in the unit of y.
     power : float, default=0.2
-        Exponent p of the distance, between 0 and 1. A larger one, such as 0.5, parts the clusters
-        less sharply.
+        Exponent p of the distance, between 0 and 1. A larger one, such as 0.5, separates the
+        clusters less sharply.
     learn_proportions : bool, default=False
-        Whether the sectors' shares of the prior, which are the clusters' shares of what is
-        generated, follow the shares of the rows that are encoded in them. Otherwise they are equal.
-    guidance : float, default=20.0
-        Weight, in nats per row, of a pull towards a first guess at the groups, while the KL term
-        is warmed up; a tenth of it remains. 0 for no guess.
-    balance : float, default=20.0
-        Weight, in nats per row, of what keeps sectors from running empty: a further pull on the
-        rows of a group that has lost more than half of its first guess, or, without guidance, a
-        penalty on sectors with less than a fifth of an equal share.
+        Whether the sectors' shares of the prior, which are the clusters' shares of the generated
+        rows, follow the shares of the training rows that are encoded in them. Otherwise they are
+        equal.
+    guidance_weight : float, default=20.0
+        Weight, in nats per row, of a term that pulls each row towards its initial cluster while
+        the KL term is warmed up; a tenth of it remains afterwards. 0 for no initial clusters.
+    balance_weight : float, default=20.0
+        Weight, in nats per row, of a term that keeps sectors from losing all rows: a further pull
+        on the rows of an initial cluster that has lost more than half of its rows or, without
+        initial clusters, a penalty on sectors with less than a fifth of an equal share.
 
     Attributes
     ----------
     proportions : Tensor of shape (K,)
         The clusters' shares of the prior.
 
+    Raises
+    ------
+    ValueError
+        By ``build``, if ``n_clusters`` does not consist of positive integers or needs more
+        components than there are.
+
     Notes
     -----
-    A row that starts on the wrong side of a border hardly ever crosses it, since reconstruction
-    gets worse before it gets better: without guidance runs end with a sector unused or two groups
-    in one. The first guess is made from X by k-means, with ten times too many centres that Ward's
-    method joins until K are left. Guided rows take their places before the borders rise, and are
-    then free to move. The gradient of the reconstruction moves learned borders far too slowly;
-    here they move at each step towards the shares of the batch, as in the M-step of a mixture
-    model. Guidance costs the distances to 10 K centres at each training step.
+    A row that starts on the wrong side of a border hardly ever crosses it, since the reconstruction
+    becomes worse before it becomes better: without guidance fits end with a sector unused or two
+    groups in one. The initial clusters are found in X by k-means with ten times too many centers,
+    which Ward's method merges until K are left. Rows are guided into their sectors before the
+    borders rise, and can then move freely. The gradient of the reconstruction moves learned borders
+    far too slowly; here they move at each step towards the shares of the batch, as in the M-step
+    of a mixture model. Guidance costs the distances to 10 K centers at each training step.
 
     The slope of :math:`d^p` is unbounded at a border. Gradients use the slope at a distance of
     :math:`10^{-3}` for anything nearer; values are exact.
@@ -75,7 +83,7 @@ class Clusters(Mapping):
     References
     ----------
     Miao et al., "On Incorporating Inductive Biases into VAEs", ICLR 2022, equation 6; here the
-    sectors are turned by half a sector, so that two clusters part the first component.
+    sectors are rotated by half a sector, so that two clusters separate the first component.
 
     Examples
     --------
@@ -95,12 +103,13 @@ class Clusters(Mapping):
         "shift": [Interval(Real, 0, None, closed="left")],
         "power": [Interval(Real, 0, 1, closed="neither")],
         "learn_proportions": ["boolean"],
-        "guidance": [Interval(Real, 0, None, closed="left")],
-        "balance": [Interval(Real, 0, None, closed="left")],
+        "guidance_weight": [Interval(Real, 0, None, closed="left")],
+        "balance_weight": [Interval(Real, 0, None, closed="left")],
     }
 
-    centres: Tensor | None
-    guesses: Tensor
+    has_regions = True
+    centers: Tensor | None
+    cluster_of_center: Tensor
     progress: Tensor
     step: Tensor
 
@@ -110,20 +119,20 @@ class Clusters(Mapping):
         shift: float = 5.0,
         power: float = 0.2,
         learn_proportions: bool = False,
-        guidance: float = 20.0,
-        balance: float = 20.0,
+        guidance_weight: float = 20.0,
+        balance_weight: float = 20.0,
     ) -> None:
         super().__init__()
         self.n_clusters = n_clusters
         self.shift = shift
         self.power = power
         self.learn_proportions = learn_proportions
-        self.guidance = guidance
-        self.balance = balance
-        self.warmth = 1.0
+        self.guidance_weight = guidance_weight
+        self.balance_weight = balance_weight
+        self.shift_fraction = 1.0
 
     def build(self, n_components: int) -> None:
-        """Cut the planes, and refuse settings that the formula does not cover."""
+        """Create the sectors of each plane."""
         super().build(n_components)
         sizes = self._sizes()
         if not all(isinstance(size, Integral) and size >= 1 for size in sizes) or not sizes:
@@ -134,44 +143,45 @@ class Clusters(Mapping):
         if n_components < needed:
             raise ValueError(
                 f"mapping={self!r} needs n_components of at least {needed}, got {n_components}: "
-                "each number of clusters cuts a plane of two components, the last a line of one "
-                "if it is 2."
+                "each number of clusters divides a plane of two components, the last one a line of "
+                "one component if it is 2."
             )
         self.cuts = nn.ModuleList(Sectors(int(size)) for size in sizes)
-        self.register_buffer("centres", None)
-        self.register_buffer("guesses", None)
+        self.register_buffer("centers", None)
+        self.register_buffer("cluster_of_center", None)
         self.register_buffer("progress", torch.ones(()))
         self.register_buffer("step", torch.full((), 0.01))
 
-    def initialise(self, X: Tensor, generator: torch.Generator) -> None:
-        """Guess the groups of the training rows."""
-        if not self.guidance:
+    def initialize(self, X: Tensor, generator: torch.Generator) -> None:
+        """Find the initial clusters of the training rows."""
+        if not self.guidance_weight:
             return
         seed = int(torch.randint(2**31, (), generator=generator))
         sizes = self._sizes()
-        groups = grouping(X.numpy(force=True), math.prod(sizes), seed)
-        if groups is None:
+        initial = initial_clusters(X.numpy(force=True), math.prod(sizes), seed)
+        if initial is None:
             return
-        self.centres = torch.from_numpy(groups.centres)
-        self.guesses = torch.from_numpy(np.stack(np.unravel_index(groups.group, sizes)))
+        self.centers = torch.from_numpy(initial.centers)
+        parts = np.stack(np.unravel_index(initial.cluster, sizes))
+        self.cluster_of_center = torch.from_numpy(parts)
         for number, cut in enumerate(self._cuts()):
             others = tuple(i for i in range(len(sizes)) if i != number)
-            shares = torch.from_numpy(groups.shares.reshape(sizes).sum(axis=others))
-            cut.guess(shares)
+            shares = torch.from_numpy(initial.shares.reshape(sizes).sum(axis=others))
+            cut.set_target(shares)
             if self.learn_proportions:
                 cut.shares.copy_(shares)
 
     @property
     def proportions(self) -> Tensor:
-        """Return the clusters' shares of the prior, (K,)."""
+        """The clusters' shares of the prior, (K,)."""
         shares = torch.ones(1)
         for cut in self._cuts():
             shares = torch.outer(shares.to(cut.shares), cut.shares).flatten()
         return shares
 
     def forward(self, y: Tensor) -> Tensor:
-        """Return the shifted points."""
-        shift = self.shift * self.warmth if self.training else self.shift
+        """Return the shifted points, of the shape of y."""
+        shift = self.shift * self.shift_fraction if self.training else self.shift
         planes = [cut(plane, shift, self.power) for cut, plane in self._planes(y)]
         return torch.cat([*planes, y[:, 2 * len(planes) :]], dim=1)
 
@@ -182,46 +192,51 @@ class Clusters(Mapping):
             region = region * cut.n_parts + cut.regions(plane)
         return region
 
-    def warm_up(self, fraction: float) -> None:
-        """Raise the step: in the first quarter with guidance, in the second half without.
+    def set_progress(self, fraction: float) -> None:
+        """Raise the shift: in the first quarter with guidance, in the second half without.
 
-        Rows without guidance first gather around the origin and sort themselves while the borders
-        are still low. Learned borders follow what the last batch has shown.
+        Rows without guidance first gather around the origin and choose a sector while the borders
+        are still low. Learned shares are updated from the running shares of the rows.
         """
         progress = self.progress.item()
         if fraction > progress:
             self.step.fill_(fraction - progress)
         self.progress.fill_(fraction)
-        early = self.centres is not None
-        self.warmth = min(1.0, 4 * fraction) if early else max(0.0, 2 * fraction - 1)
-        if self.learn_proportions and self.warmth > 0:
+        guided = self.centers is not None
+        self.shift_fraction = min(1.0, 4 * fraction) if guided else max(0.0, 2 * fraction - 1)
+        if self.learn_proportions and self.shift_fraction > 0:
             for cut in self._cuts():
-                cut.follow(min(1.0, _PACE * self.step.item()))
+                cut.update_shares(min(1.0, _SHARES_SPEED * self.step.item()))
 
-    def notice(self, y: Tensor, weight: Tensor | None) -> None:
-        """Keep count of the rows of each sector."""
+    def observe(self, y: Tensor, weight: Tensor | None) -> None:
+        """Update the running shares of the rows in each sector."""
         for cut, plane in self._planes(y):
-            cut.notice(plane, weight)
+            cut.observe(plane, weight)
 
-    def guide(self, x: Tensor, y: Tensor) -> Tensor:
-        """Return the pull of each row towards its guessed group, in nats."""
-        pull = y.new_zeros(len(y))
-        if self.centres is None:
+    def loss_terms(self, x: Tensor, mean: Tensor, y: Tensor, z: Tensor) -> dict[str, Tensor]:
+        """Return the penalty on sectors without rows, and in training the guidance of each row."""
+        terms = {"penalty": self._penalty(y)}
+        return terms | {"guidance": self._guidance(x, mean)} if self.training else terms
+
+    def _guidance(self, x: Tensor, mean: Tensor) -> Tensor:
+        """Return the pull of each row towards its initial cluster, in nats, shape (n,)."""
+        pull = mean.new_zeros(len(mean))
+        if self.centers is None:
             return pull
-        fading = self.guidance * (1 - self.progress).clamp(min=_LASTING_GUIDANCE)
-        guesses = self.guesses[:, torch.cdist(x, self.centres).argmin(dim=1)]
-        for (cut, plane), guess in zip(self._planes(y), guesses, strict=True):
-            weight = fading + self.balance * cut.lack()[guess]
-            pull = pull + weight * cut.surprise(plane, guess)
+        fading = self.guidance_weight * (1 - self.progress).clamp(min=_FINAL_GUIDANCE)
+        targets = self.cluster_of_center[:, torch.cdist(x, self.centers).argmin(dim=1)]
+        for (cut, plane), target in zip(self._planes(mean), targets, strict=True):
+            weight = fading + self.balance_weight * cut.deficit()[target]
+            pull = pull + weight * cut.classification_loss(plane, target)
         return pull
 
-    def penalty(self, y: Tensor, z: Tensor) -> Tensor:
-        """Return the weighted lack of rows in each sector, where no guidance fills them."""
-        lack = y.new_zeros(())
-        if self.centres is None:
+    def _penalty(self, y: Tensor) -> Tensor:
+        """Return the weighted deficits of the sectors, if no guidance fills them, shape ()."""
+        deficit = y.new_zeros(())
+        if self.centers is None:
             for cut, plane in self._planes(y):
-                lack = lack + cut.soft_lack(plane)
-        return self.balance * lack
+                deficit = deficit + cut.deficit_loss(plane)
+        return self.balance_weight * deficit
 
     def _sizes(self) -> tuple[int, ...]:
         several = isinstance(self.n_clusters, Iterable)
@@ -231,12 +246,12 @@ class Clusters(Mapping):
         return list(self.cuts)  # type: ignore[arg-type]
 
     def _planes(self, y: Tensor) -> list[tuple[Sectors, Tensor]]:
-        """Return each cut with its components."""
+        """Return each division with its components."""
         return [(cut, y[:, 2 * i : 2 * i + 2]) for i, cut in enumerate(self._cuts())]
 
     def _load_from_state_dict(self, state_dict, prefix, *args):  # type: ignore[no-untyped-def]
-        """Make room for the centres, whose number only the training data know."""
-        for name in ("centres", "guesses"):
+        """Allocate the centers, whose number depends on the training rows."""
+        for name in ("centers", "cluster_of_center"):
             value = state_dict.get(prefix + name)
             setattr(self, name, None if value is None else torch.empty_like(value))
         super()._load_from_state_dict(state_dict, prefix, *args)

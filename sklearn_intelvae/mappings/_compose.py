@@ -2,41 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 
-import torch
-from sklearn.utils.metaestimators import available_if
 from torch import Tensor, nn
 
-from sklearn_intelvae._part import build, output_width
-from sklearn_intelvae.mappings._base import Mapping
-
-
-def _one_has(method: str) -> Callable[[Compose], bool]:
-    """Return a check of whether one of the two mappings has a method."""
-    return lambda mapping: hasattr(mapping.first, method) or hasattr(mapping.second, method)
+from sklearn_intelvae._checks import output_width
+from sklearn_intelvae._part import call
+from sklearn_intelvae.mappings._base import Mapping, build_nested
 
 
 class Compose(Mapping):
     """Apply one mapping after the other: g(y) = second(first(y)).
 
-    The second is built for what the first returns, whatever its width. The composition has
-    ``penalty`` and ``guide`` if one of the two has, the sum of theirs, and ``regions`` if one of
-    the two has: those of the first, or else those of the second at first(y), and
-    ``to_decoder`` if the second has it. It costs what its mappings cost, and the first once more at
-    each training step for each of these. Use it to give z two structures at a time; for more than
-    two mappings, compose compositions.
+    The second is built for the output of the first, whatever its width. Use it to give z two
+    structures at a time; for more than two mappings, compose compositions. The loss terms are the
+    sums of those of both mappings; the regions are those of the first mapping that has regions;
+    the decoder's input is that of the second. The cost is that of both mappings, and that of the
+    first once more at each training step for each of these.
 
     Parameters
     ----------
     first, second : torch.nn.Module
-        Mappings, or modules of your own; wrap a function as ``Function(...)``. Their settings are
-        reached by name: ``mapping__first__n_clusters`` in the grid of an estimator.
+        Mappings, or plain modules; wrap a function as ``Function(...)``. Their settings have the
+        names ``mapping__first__n_clusters`` and so on in the grid of an estimator.
 
     Raises
     ------
     ValueError
-        By ``build``, if one of them is no module, or does not suit the number of columns it gets.
+        By ``build``, if one of them is not a module, or cannot process the number of columns that
+        it receives.
 
     Examples
     --------
@@ -48,7 +42,7 @@ class Compose(Mapping):
     >>> g.build(2)
     >>> g(torch.tensor([[3.0, 1.0]]))
     tensor([[0.6000, 0.8000]])
-    >>> hasattr(g, "regions")
+    >>> g.has_regions
     False
     """
 
@@ -58,62 +52,55 @@ class Compose(Mapping):
         self.second = second
 
     def build(self, n_components: int) -> None:
-        """Build the first for y, and the second for what the first returns."""
+        """Build the first mapping for y, and the second for the output of the first."""
         super().build(n_components)
-        for name in ("first", "second"):
-            if not isinstance(getattr(self, name), nn.Module):
-                raise ValueError(
-                    f"{name} must be a mapping or a torch.nn.Module, got "
-                    f"{getattr(self, name)!r}; wrap a function as Function(...)."
-                )
-        build(self.first, n_components)
-        build(self.second, output_width(self.first, n_components))
-
-    def initialise(self, X: Tensor, generator: torch.Generator) -> None:
-        """Show the training rows to both."""
-        for mapping in (self.first, self.second):
-            if hasattr(mapping, "initialise"):
-                mapping.initialise(X, generator)  # type: ignore[operator]
+        build_nested(self.first, n_components, "first")
+        if not isinstance(self.second, nn.Module):
+            build_nested(self.second, n_components, "second")
+        build_nested(self.second, output_width(self.first, n_components), "second")
 
     def forward(self, y: Tensor) -> Tensor:
         """Return second(first(y))."""
-        return self.second(self.first(y))
+        return call(self.second, call(self.first, y))
 
-    @available_if(_one_has("notice"))
-    def notice(self, y: Tensor, weight: Tensor | None) -> None:
-        """Show the draws to both, each as it gets them."""
-        for mapping, inputs in ((self.first, y), (self.second, self.first(y))):
-            if hasattr(mapping, "notice"):
-                mapping.notice(inputs, weight)  # type: ignore[operator]
+    def loss_terms(self, x: Tensor, mean: Tensor, y: Tensor, z: Tensor) -> dict[str, Tensor]:
+        """Return the sums of the terms of both mappings."""
+        terms: dict[str, Tensor] = {}
+        for mapping, (inner_mean, inner_y, inner_z) in self._passes(mean, y, z):
+            for name, term in call(mapping.loss_terms, x, inner_mean, inner_y, inner_z).items():
+                terms[name] = terms[name] + term if name in terms else term
+        return terms
 
-    @available_if(lambda mapping: hasattr(mapping.second, "to_decoder"))
+    def observe(self, y: Tensor, weight: Tensor | None) -> None:
+        """Pass the draws on to both mappings, each as it receives them."""
+        for mapping, (_, inner_y, _) in self._passes(y, y, y):
+            call(mapping.observe, inner_y, weight)
+
     def to_decoder(self, z: Tensor) -> Tensor:
-        """Return what the second mapping gives to the decoder."""
-        return self.second.to_decoder(z)  # type: ignore[operator]
+        """Return the decoder's input of the second mapping."""
+        return call(self.second.to_decoder, z) if isinstance(self.second, Mapping) else z
 
-    @available_if(_one_has("penalty"))
-    def penalty(self, y: Tensor, z: Tensor) -> Tensor:
-        """Return the sum of the penalties, in nats."""
-        between = self.first(y)
-        passes = ((self.first, y, between), (self.second, between, z))
-        penalty = y.new_zeros(())
-        for mapping, inputs, outputs in passes:
-            if hasattr(mapping, "penalty"):
-                penalty = penalty + mapping.penalty(inputs, outputs)  # type: ignore[operator]
-        return penalty
+    @property
+    def has_regions(self) -> bool:  # type: ignore[override]
+        """Whether one of the two mappings has regions."""
+        return any(isinstance(m, Mapping) and m.has_regions for m in (self.first, self.second))
 
-    @available_if(_one_has("guide"))
-    def guide(self, x: Tensor, y: Tensor) -> Tensor:
-        """Return the sum of the pulls, in nats."""
-        pull = y.new_zeros(())
-        for mapping, inputs in ((self.first, y), (self.second, self.first(y))):
-            if hasattr(mapping, "guide"):
-                pull = pull + mapping.guide(x, inputs)  # type: ignore[operator]
-        return pull
-
-    @available_if(_one_has("regions"))
     def regions(self, y: Tensor) -> Tensor:
-        """Return the region of each row in the first mapping that has regions."""
-        if hasattr(self.first, "regions"):
-            return self.first.regions(y)  # type: ignore[operator]
-        return self.second.regions(self.first(y))  # type: ignore[operator]
+        """Return the regions of the first mapping that has regions."""
+        for mapping, (_, inner_y, _) in self._passes(y, y, y):
+            if mapping.has_regions:
+                return call(mapping.regions, inner_y)
+        raise NotImplementedError
+
+    def _passes(
+        self, mean: Tensor, y: Tensor, z: Tensor
+    ) -> Iterator[tuple[Mapping, tuple[Tensor, Tensor, Tensor]]]:
+        """Yield each mapping that has hooks, with mean, input and output as it sees them."""
+        if not isinstance(self.second, Mapping):
+            if isinstance(self.first, Mapping):
+                yield self.first, (mean, y, call(self.first, y))
+            return
+        between = call(self.first, y)
+        if isinstance(self.first, Mapping):
+            yield self.first, (mean, y, between)
+        yield self.second, (between if mean is y else call(self.first, mean), between, z)

@@ -1,4 +1,4 @@
-"""The mapping that is a normalising flow."""
+"""The mapping that is a normalizing flow."""
 
 from __future__ import annotations
 
@@ -17,34 +17,32 @@ from sklearn_intelvae.networks import MLP
 class Flow(Mapping):
     r"""A learned, invertible g: affine coupling layers, so that z has a flexible prior.
 
-    Each layer leaves one half of its input, a, as it is and moves the other half, b, by amounts
-    that a small network computes from a; the next layer changes the roles.
+    Each layer keeps one half of its input, a, and scales and shifts the other half, b, by amounts
+    that a small network computes from a; the next layer exchanges the roles.
 
     .. math:: b \mapsto b \odot e^{u(a)} + t(a), \qquad
               u(a) = m \tanh\!\big(\tilde u(a) / m\big)
 
-    The flow starts as the identity. A single component has no other half: it is scaled and shifted
-    by learned constants.
+    The flow starts as the identity. A single component is scaled and shifted by learned constants.
 
     The paper's theorem 1 says that a mapping can only lower the divergence between posterior and
     prior, :math:`\mathrm{KL}(q(z|x) \Vert p(z)) \le \mathrm{KL}(q(y|x) \Vert p(y))`. For an
-    invertible g the two are equal, and the bound that is maximised is that of a VAE whose prior
-    p(z), and posteriors, are the learned densities to which g carries the Gaussians. Use it when z
-    is to be looked at or used itself and its distribution is not to be forced into a Gaussian. A
-    decoder with hidden layers bends z as well, so do not expect much of the likelihood. It has no
-    bias of its own towards any structure.
+    invertible g the two are equal, and the bound is that of a VAE whose prior p(z) and posteriors
+    are the images of the Gaussians under g. Use it when z itself is of interest and its
+    distribution should not be forced to be Gaussian. A decoder with hidden layers transforms z as
+    well, so that the likelihood gains little. The flow has no bias towards any structure.
 
-    It costs ``n_layers`` small networks per row in either direction. Training needs no
-    determinant, since the KL term is taken before g.
+    The cost is ``n_layers`` small networks per row in either direction. Training needs no
+    determinant, since the KL term is that of y.
 
     Parameters
     ----------
     n_layers : int, default=4
-        Number of coupling layers; with one, half of the components stay as they are.
+        Number of coupling layers; with one, half of the components are unchanged.
     hidden_layer_sizes : sequence of int, default=(32,)
-        Hidden layers of each layer's network.
+        Widths of the hidden layers of each layer's network.
     max_log_scale : float, default=2.0
-        Bound m of the logarithm of a layer's scales; keeps training stable.
+        Bound m on the log scales of a layer, for stable training.
 
     Raises
     ------
@@ -86,7 +84,7 @@ class Flow(Mapping):
         self.max_log_scale = max_log_scale
 
     def build(self, n_components: int) -> None:
-        """Make the layers."""
+        """Create the layers."""
         super().build(n_components)
         sizes = (n_components // 2, n_components - n_components // 2)
         self.layers = nn.ModuleList(
@@ -99,13 +97,13 @@ class Flow(Mapping):
         return self._pass(y)[0]
 
     def inverse(self, z: Tensor) -> Tensor:
-        """Return the y that is mapped to z."""
+        """Return the y with g(y) = z, of the shape of z."""
         for layer in reversed(self.layers):
             z = layer.inverse(z)  # type: ignore[operator]
         return z
 
     def log_abs_det(self, y: Tensor) -> Tensor:
-        """Return the log determinant of dg/dy, in nats per row: log p(z) is log p(y) minus it."""
+        """Return log |det dg/dy| of each row, in nats: log p(z) = log p(y) - log |det dg/dy|."""
         return self._pass(y)[1]
 
     def _pass(self, y: Tensor) -> tuple[Tensor, Tensor]:
@@ -117,7 +115,7 @@ class Flow(Mapping):
 
 
 class _Coupling(nn.Module):
-    """Scale and shift one half of the components by functions of the other."""
+    """Scale and shift one half of the components by functions of the other half."""
 
     def __init__(
         self,
@@ -134,7 +132,7 @@ class _Coupling(nn.Module):
         self.network = _starting_at_zero(n_kept, 2 * n_moved, hidden_layer_sizes)
 
     def _halves(self, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the half that is kept and the half that is moved."""
+        """Return the half that is kept and the half that is transformed."""
         first, second = y.split(self.sizes, dim=1)
         return (second, first) if self.moves_first else (first, second)
 
@@ -146,7 +144,7 @@ class _Coupling(nn.Module):
         return self.max_log_scale * (raw / self.max_log_scale).tanh(), shift
 
     def forward(self, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the image of y and the logarithms of the scales."""
+        """Return the image of y and the log scales."""
         kept, moved = self._halves(y)
         log_scale, shift = self._log_scale_and_shift(kept)
         return self._joined(kept, moved * log_scale.exp() + shift), log_scale
@@ -159,7 +157,7 @@ class _Coupling(nn.Module):
 
 
 class _Constant(nn.Module):
-    """A network without inputs: learned numbers, the same for each row."""
+    """A network without inputs: learned numbers that are the same for each row."""
 
     def __init__(self, n_outputs: int) -> None:
         super().__init__()

@@ -1,21 +1,23 @@
-"""A mapping made of a function."""
+"""The mapping that applies a function or a plain module."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from torch import Tensor
+from torch import Tensor, nn
 
+from sklearn_intelvae._checks import refuse_hooks
+from sklearn_intelvae._part import call
 from sklearn_intelvae.mappings._base import Mapping
 
 
 class Function(Mapping):
-    """g given by any function of a tensor; estimators wrap a bare function in it.
+    """g(y) = function(y); estimators wrap functions and plain modules in it.
 
     Parameters
     ----------
-    function : callable
-        Maps a tensor of shape (n, n_components) to one with n rows, differentiably.
+    function : callable or torch.nn.Module
+        Maps a tensor of shape (n, n_components) to one of shape (n, n_latent), differentiably.
         A function defined at the top level of a module can be pickled; a lambda cannot.
 
     Examples
@@ -30,6 +32,12 @@ class Function(Mapping):
         super().__init__()
         self.function = function
 
+    def build(self, n_components: int) -> None:
+        """Refuse a module whose hooks would not be called."""
+        super().build(n_components)
+        if isinstance(self.function, nn.Module) and not isinstance(self.function, Mapping):
+            refuse_hooks(self.function, Mapping, "mapping")
+
     def forward(self, y: Tensor) -> Tensor:
-        """Return function(y)."""
-        return self.function(y)
+        """Return function(y), of shape (n, n_latent)."""
+        return call(self.function, y)

@@ -24,10 +24,10 @@ class Glue(Mapping):
 
     where d is the distance, along the first axis, from :math:`c_1` to the nearest of the h - 1
     pinch points :math:`\cos(\pi j / h)`. There r is zero, so that the two points of the circle
-    above and below become one. The prior gives every loop the same mass. With one hole nothing is
-    glued, d = 1, and z lies on an ellipse.
+    above and below coincide. The prior assigns the same mass to every loop. With one hole no points
+    are glued, d = 1, and z lies on an ellipse.
 
-    It takes exactly two components, has no weights and costs a norm and h distances per row. Use
+    It needs exactly two components, has no weights and costs a norm and h distances per row. Use
     it for data on a closed curve that crosses itself h - 1 times, such as a figure of eight.
 
     Parameters
@@ -35,27 +35,27 @@ class Glue(Mapping):
     n_holes : int, default=2
         Number of loops, h.
     scale : float, default=2.0
-        Size of the chain, s: it reaches from -s to s along the first axis.
+        Size of the chain, s: it extends from -s to s along the first axis.
     eps : float, default=1e-7
-        Keeps the origin, which has no direction, finite: g(0) = 0.
+        Added to the norm, so that g(0) = 0.
     n_trials : int, default=5
-        Number of starts that are tried for some hundred steps before the best is trained.
+        Number of starts, each trained for some hundred steps; the best one is then trained fully.
 
     Raises
     ------
     ValueError
-        By ``build``, if y has another number of components than two, or a parameter is out of its
-        range.
+        By ``build``, if y does not have two components, or a parameter is outside its range.
 
     Notes
     -----
     Loops of equal mass are smaller towards the ends of the chain. With three holes the outer ones
     are 0.5 s wide and 0.4 s high, with five 0.2 s and 0.13 s: it is made for a few holes.
 
-    How the chain lies on the rows is decided in the first steps of a fit, and a tangle remains.
-    The loss of the first hundred steps tells one from the other; that of a finished fit hardly
-    does. Of ten fits to 1000 points, nine laid a figure of eight and four a chain of three loops
-    rightly in a single trial, ten and nine in the best of five.
+    The first steps of a fit decide which part of the chain represents which rows, and later steps
+    do not correct a wrong assignment. The loss after some hundred steps shows whether the
+    assignment is right; that of a finished fit hardly does. Of ten fits to 1000 points, nine
+    represented a figure of eight and four a chain of three loops correctly with a single trial, ten
+    and nine with the best of five.
 
     References
     ----------
@@ -91,12 +91,12 @@ class Glue(Mapping):
         self.n_trials = n_trials
 
     def build(self, n_components: int) -> None:
-        """Refuse settings that the formula does not cover."""
+        """Check the parameters and the number of components."""
         super().build(n_components)
         if n_components != 2:
             raise ValueError(
-                f"mapping={self!r} bends a circle and needs n_components=2, got {n_components}. To "
-                f"let two of more components make the loops, use OnComponents({self!r}, (0, 1))."
+                f"mapping={self!r} needs n_components=2, got {n_components}. To apply it to two of "
+                f"several components, use OnComponents({self!r}, (0, 1))."
             )
 
     def forward(self, y: Tensor) -> Tensor:

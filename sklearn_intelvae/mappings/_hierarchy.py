@@ -1,4 +1,4 @@
-"""The mapping whose levels depend on those above them."""
+"""The mapping whose levels are conditioned on the levels before them."""
 
 from __future__ import annotations
 
@@ -16,42 +16,41 @@ from sklearn_intelvae.networks import ACTIVATIONS, MLP
 
 
 class Hierarchy(Mapping):
-    r"""Split y into levels, each of which is formed in the light of the one before it.
+    r"""Split y into levels; each level of z is conditioned on the previous one.
 
     .. math:: z_0 = y_0, \qquad z_i = a\big(\mathrm{MLP}_i([z_{i-1}, y_i])\big)
 
-    The levels of z are as wide as those of y. What happens at the first level reaches all others,
-    what happens at the last reaches no other, so that the first suits what a row is and the last
-    its details. The networks are learned; they cost one small pass each per row. Use it when
-    coarse properties of the data decide what finer ones can be.
+    The levels of z are as wide as those of y. The first level influences all others, the last
+    level no other, so that the first level represents coarse properties of a row and the last its
+    details. The networks are learned; each costs one small pass per row. Use it when coarse
+    properties of the data determine which finer ones are possible.
 
-    To vary one level of some rows and keep what does not depend on it, change
-    ``y[:, g.levels[i]]`` and map again; after a fit g is ``vae.module_.mapping`` and y comes from
-    ``vae.encode(X)``.
+    To vary one level of some rows and keep the levels before it, change ``y[:, g.levels[i]]`` and
+    map again; after a fit g is ``vae.module_.mapping`` and y is ``vae.encode(X)[0]``.
 
     Parameters
     ----------
     splits : int or sequence of int, default=2
-        Number of levels, of equal size but for the last, which takes the remainder; or the size of
-        each level, from the first to the last.
+        Number of levels, of equal size except the last, which has the remaining components; or the
+        size of each level, from the first to the last.
     hidden_layer_sizes : sequence of int, default=()
-        Hidden layers of each network; the paper has none.
+        Widths of the hidden layers of each network; the paper has none.
     activation : str, default="relu"
-        Follows every layer of the networks, the last included: one of
+        Applied after every layer of the networks, including the last: one of
         :data:`sklearn_intelvae.networks.ACTIVATIONS`. With "relu", as in the paper, levels after
-        the first are non-negative and many of their values zero; "leaky_relu" or "identity"
-        leave none of y unused.
+        the first are non-negative and many of their values are zero; with "leaky_relu" or
+        "identity" z depends on every component of y.
 
     Attributes
     ----------
     levels : list of slice
-        The columns, of y and of z alike, of each level. There after ``build``.
+        The columns of each level, in y and in z. Set by ``build``.
 
     Raises
     ------
     ValueError
-        By ``build``, if the levels do not fill the components, one would be empty, or the
-        activation is not known.
+        By ``build``, if the sizes do not sum to the number of components, a level would be empty,
+        or the activation is unknown.
 
     References
     ----------
@@ -88,7 +87,7 @@ class Hierarchy(Mapping):
         self.activation = activation
 
     def build(self, n_components: int) -> None:
-        """Divide the components among the levels and make a network for each but the first."""
+        """Divide the components among the levels and create a network for each but the first."""
         super().build(n_components)
         sizes = _sizes_of_levels(self.splits, n_components)
         ends = accumulate(sizes)

@@ -1,4 +1,4 @@
-"""The mapping that turns y until its components are independent."""
+"""The mapping that rotates y until its components are independent."""
 
 from __future__ import annotations
 
@@ -7,37 +7,37 @@ from torch import Tensor
 
 from sklearn_intelvae.mappings._base import Mapping
 
-_KEPT, _FEWEST = 2048, 512
+_N_KEPT, _MIN_KEPT = 2048, 512
 _PERIOD = 4
-_PACE, _TURNS = 0.1, 20
+_MAX_RATE, _RATE_DECAY = 0.1, 20
 
 
 class ICA(Mapping):
-    r"""Turn y into independent components.
+    r"""Rotate y into independent components.
 
     .. math:: g(y) = Q y, \qquad Q^\top Q = 1
 
-    A diagonal posterior draws the axes of y into local principal directions. Where those are
-    mixtures of factors, so are the components of y; but they are white, and what is left between
-    them and the factors is a turn. Independent component analysis finds it as long as at most one
-    factor is Gaussian: that is the bias here. The turn leaves the standard normal prior as it is.
+    With a diagonal posterior, the axes of y align with local principal directions. Where these are
+    mixtures of factors, so are the components of y; but the components are uncorrelated and of unit
+    variance, and therefore differ from the factors by a rotation. Independent component analysis
+    finds it if at most one factor is Gaussian: this is the inductive bias here. The rotation leaves
+    the standard normal prior unchanged.
 
-    Q is not trained by the loss, which does not depend on it: the decoder is given
-    :math:`Q^\top z`. So bound, samples and reconstructions are those of a model without the turn,
-    and what is new is z. Q follows the draws of y that training makes, by parts of steps of FastICA
-    on the last 2048 of them at every fourth batch, at first by a tenth of a step and then by ever
-    less.
+    Q is not trained by the loss, which does not depend on it: the decoder receives
+    :math:`Q^\top z`. So bound, samples and reconstructions are those of a model without the
+    rotation; only z differs. Q follows the draws of y in training, by fractions of steps of FastICA
+    on the last 2048 draws at every fourth batch, at first by a tenth of a step, later by less.
 
-    As the first of two mappings in :class:`Compose` it turns what the second gets, and nothing is
-    turned back: the second and the decoder follow.
+    As the first of two mappings in :class:`Compose` it rotates the input of the second, and the
+    rotation is not undone: the second mapping and the decoder adapt to it.
 
     Notes
     -----
-    What is found is as good as y is white and as the factors are independent; a linear method on X
-    itself, such as :class:`sklearn.decomposition.FastICA`, finds it where X is a nearly linear
-    function of the factors. Components that have collapsed count as Gaussian: if there are several
-    Gaussian ones, their turn among each other is arbitrary, and z of more components than there are
-    factors may mix the surplus ones.
+    The result is as good as y is uncorrelated and the factors are independent. A linear method
+    applied to X, such as :class:`sklearn.decomposition.FastICA`, finds the factors if X is a nearly
+    linear function of them. Collapsed components count as Gaussian: if several components are
+    Gaussian, their rotation among each other is arbitrary, and with more components than factors
+    the surplus ones may be mixed in.
 
     References
     ----------
@@ -52,11 +52,11 @@ class ICA(Mapping):
     >>> from sklearn_intelvae.mappings import ICA
     >>> g = ICA()
     >>> g.build(2)
-    >>> turn = torch.tensor([[0.8, 0.6], [-0.6, 0.8]])
+    >>> rotation = torch.tensor([[0.8, 0.6], [-0.6, 0.8]])
     >>> factors = torch.empty(200, 200, 2).uniform_(-1, 1, generator=torch.manual_seed(0)) * 3**0.5
     >>> for batch in factors:
-    ...     g.notice(batch @ turn, None)
-    >>> z = g(factors[0] @ turn)
+    ...     g.observe(batch @ rotation, None)
+    >>> z = g(factors[0] @ rotation)
     >>> torch.allclose(z.abs(), factors[0].abs(), atol=0.2)
     True
     """
@@ -65,60 +65,60 @@ class ICA(Mapping):
     """Q, of shape (n_components, n_components)."""
 
     recent: Tensor
-    shares: Tensor
-    n_noticed: Tensor
-    n_turns: Tensor
+    recent_weights: Tensor
+    n_observed: Tensor
+    n_rotations: Tensor
 
     def build(self, n_components: int) -> None:
-        """Begin without a turn."""
+        """Start at the identity."""
         super().build(n_components)
         self.register_buffer("rotation", torch.eye(n_components))
-        self.register_buffer("recent", torch.zeros(_KEPT, n_components))
-        self.register_buffer("shares", torch.zeros(_KEPT))
-        self.register_buffer("n_noticed", torch.zeros((), dtype=torch.int64))
-        self.register_buffer("n_turns", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("recent", torch.zeros(_N_KEPT, n_components))
+        self.register_buffer("recent_weights", torch.zeros(_N_KEPT))
+        self.register_buffer("n_observed", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("n_rotations", torch.zeros((), dtype=torch.int64))
 
     def forward(self, y: Tensor) -> Tensor:
-        """Return the turned rows."""
+        """Return the rotated rows, of the shape of y."""
         return y @ self.rotation.T
 
     def to_decoder(self, z: Tensor) -> Tensor:
-        """Return y, so that a turn does not disturb what the decoder has learned."""
+        """Return y, so that a rotation does not change the decoder's input."""
         return z @ self.rotation
 
     @torch.no_grad()
-    def notice(self, y: Tensor, weight: Tensor | None) -> None:
-        """Keep the draws, and turn a little towards independent components of those kept."""
-        y = y[-_KEPT:]
-        place = (torch.arange(len(y), device=y.device) + self.n_noticed) % _KEPT
+    def observe(self, y: Tensor, weight: Tensor | None) -> None:
+        """Keep the draws, and rotate a little towards independent components of those kept."""
+        y = y[-_N_KEPT:]
+        place = (torch.arange(len(y), device=y.device) + self.n_observed) % _N_KEPT
         self.recent[place] = y
-        self.shares[place] = 1.0 if weight is None else weight[-_KEPT:]
-        self.n_noticed += len(y)
-        n = int(self.n_noticed)
-        if n >= _FEWEST and n // len(y) % _PERIOD == 0 and self.recent.isfinite().all():
-            self._turn(self.recent[:n], self.shares[:n])
+        self.recent_weights[place] = 1.0 if weight is None else weight[-_N_KEPT:]
+        self.n_observed += len(y)
+        n = int(self.n_observed)
+        if n >= _MIN_KEPT and n // len(y) % _PERIOD == 0 and self.recent.isfinite().all():
+            self._rotate(self.recent[:n], self.recent_weights[:n])
 
-    def _turn(self, y: Tensor, weight: Tensor) -> None:
-        """Make a part of a step of FastICA, a smaller one each time."""
-        self.n_turns += 1
-        pace = min(_PACE, _TURNS / int(self.n_turns))
+    def _rotate(self, y: Tensor, weight: Tensor) -> None:
+        """Make a fraction of a step of FastICA, a smaller one each time."""
+        self.n_rotations += 1
+        rate = min(_MAX_RATE, _RATE_DECAY / int(self.n_rotations))
         step = _fast_ica_step(_whitened(y, weight), weight / weight.sum(), self.rotation)
         signs = (step * self.rotation).sum(1, keepdim=True).sign()
-        target = torch.lerp(self.rotation, signs * step, pace)
+        target = torch.lerp(self.rotation, signs * step, rate)
         if target.isfinite().all():
-            self.rotation = _nearest_orthogonal(target)  # not in place: z still needs the old one
+            self.rotation = _nearest_orthogonal(target)  # not in place: z depends on the old one
 
 
 def _whitened(y: Tensor, weight: Tensor) -> Tensor:
-    """Return the rows without mean and correlation."""
+    """Return the rows with weighted mean zero and identity covariance."""
     share = weight / weight.sum()
-    centred = y - share @ y
-    variances, axes = torch.linalg.eigh(centred.T @ (share[:, None] * centred))
-    return centred @ axes * variances.clamp(min=1e-6).rsqrt() @ axes.T
+    centered = y - share @ y
+    variances, axes = torch.linalg.eigh(centered.T @ (share[:, None] * centered))
+    return centered @ axes * variances.clamp(min=1e-6).rsqrt() @ axes.T
 
 
 def _fast_ica_step(rows: Tensor, share: Tensor, rotation: Tensor) -> Tensor:
-    """Return the rotation that a step of symmetric FastICA goes to, with log cosh as contrast."""
+    """Return the rotation after one step of symmetric FastICA, with log cosh as contrast."""
     bent = torch.tanh(rows @ rotation.T)
     slope = share @ (1 - bent.square())
     return _nearest_orthogonal((share[:, None] * bent).T @ rows - slope[:, None] * rotation)

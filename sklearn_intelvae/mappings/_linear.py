@@ -1,4 +1,4 @@
-"""The mapping that mixes components by a known matrix."""
+"""The mapping that multiplies y by a known matrix."""
 
 from __future__ import annotations
 
@@ -11,27 +11,29 @@ from sklearn_intelvae.mappings._base import Mapping
 
 
 class Linear(Mapping):
-    r"""Multiply y by a fixed matrix: components that are known to be mixed.
+    r"""Multiply y by a fixed matrix: components with known correlations.
 
     .. math:: g(y) = A y, \qquad z = y A^\top \text{ for rows}
 
     Under the standard normal prior, z has the covariance :math:`A A^\top`. Use it when the factors
-    behind the data are known to be correlated, as height and weight are: y stays independent, z
-    carries the correlation. The matrix is not trained. It costs one matrix product per row.
+    behind the data are known to be correlated, as height and weight are: the components of y are
+    independent, those of z correlated. The matrix is not trained. The cost is one matrix product
+    per row.
 
     Parameters
     ----------
     matrix : array-like of shape (n_latent, n_components)
-        A. It may make z wider or narrower than y.
+        A. z may have more or fewer columns than y.
 
     Raises
     ------
     ValueError
-        By ``build``, if the matrix is not a finite table with a column for each component.
+        By ``build``, if the matrix is not two-dimensional and finite with a column for each
+        component.
 
     Examples
     --------
-    Two factors that share half of what the first one says:
+    Two correlated factors:
 
     >>> import torch
     >>> from sklearn_intelvae.mappings import Linear
@@ -48,12 +50,14 @@ class Linear(Mapping):
         self.matrix = matrix
 
     def build(self, n_components: int) -> None:
-        """Check the matrix and take it as a tensor that follows the model to its device."""
+        """Check the matrix and register it as a buffer."""
         super().build(n_components)
         try:
             weight = torch.tensor(np.asarray(self.matrix, dtype=np.float64)).float()
         except (TypeError, ValueError) as error:
-            raise ValueError(f"matrix must be a table of numbers, got {self.matrix!r}.") from error
+            raise ValueError(
+                f"matrix must be two-dimensional and numeric, got {self.matrix!r}."
+            ) from error
         if weight.ndim != 2 or weight.shape[1] != n_components or not len(weight):
             raise ValueError(
                 f"matrix has shape {tuple(weight.shape)}, but needs a row for each column of z and "
@@ -67,5 +71,5 @@ class Linear(Mapping):
         self.register_buffer("weight", weight, persistent=False)
 
     def forward(self, y: Tensor) -> Tensor:
-        """Return the mixed rows."""
+        """Return y A^T, of shape (n, n_latent)."""
         return y @ self.weight.T

@@ -2,44 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from numbers import Integral
 
 import torch
-from sklearn.utils.metaestimators import available_if
 from torch import Tensor, nn
 
-from sklearn_intelvae._part import build
-from sklearn_intelvae.mappings._base import Mapping
-
-
-def _inner_has(method: str) -> Callable[[OnComponents], bool]:
-    """Return a check of whether the inner mapping has a method."""
-    return lambda outer: hasattr(outer.mapping, method)
+from sklearn_intelvae._part import call
+from sklearn_intelvae.mappings._base import Mapping, build_nested
 
 
 class OnComponents(Mapping):
-    """Apply a mapping to some of the components of y and leave the others as they are.
+    """Apply a mapping to some of the components of y and leave the others unchanged.
 
-    z begins with what the mapping makes of the components that it is given, in the order in which
-    they are named; the others follow, unchanged, in the order that they had. ``penalty``,
-    ``guide``, ``regions`` and ``to_decoder`` are those of the inner mapping, if it has them. It
-    costs what the inner mapping costs, and a reordering of columns. Use it when only a part of what
-    varies has the structure, such as an angle beside a size and a colour.
+    The first columns of z are the output of the mapping for the components that it receives, in
+    the order of ``components``; the other components follow in their original order. Loss terms,
+    regions and the decoder's input are those of the inner mapping. The cost is that of the inner
+    mapping and of a reordering of columns. Use it when only some of the factors have the structure,
+    such as an angle beside a size and a color.
 
     Parameters
     ----------
     mapping : torch.nn.Module
-        A mapping, or a module of your own; wrap a function as ``Function(...)``. Its settings are
-        reached by name: ``mapping__mapping__n_clusters`` in the grid of an estimator.
+        A mapping, or a plain module; wrap a function as ``Function(...)``. Its settings have the
+        names ``mapping__mapping__n_clusters`` and so on in the grid of an estimator.
     components : sequence of int
-        Which components of y it is given, counted from 0.
+        The components of y that it receives, counted from 0.
 
     Raises
     ------
     ValueError
-        By ``build``, if ``mapping`` is no module, or ``components`` are not some of those that
-        there are, each once.
+        By ``build``, if ``mapping`` is not a module, or if ``components`` are not distinct
+        components of y.
 
     Examples
     --------
@@ -61,70 +55,61 @@ class OnComponents(Mapping):
         self.components = components
 
     def build(self, n_components: int) -> None:
-        """Build the inner mapping for the components that it is given."""
+        """Build the inner mapping for the components that it receives."""
         super().build(n_components)
-        if not isinstance(self.mapping, nn.Module):
-            raise ValueError(
-                f"mapping must be a mapping or a torch.nn.Module, got {self.mapping!r}; wrap a "
-                "function as Function(...)."
-            )
-        given = _checked(self.components, n_components)
-        others = [i for i in range(n_components) if i not in given]
-        self.register_buffer("order", torch.tensor([*given, *others]), persistent=False)
-        build(self.mapping, len(given))
-
-    def initialise(self, X: Tensor, generator: torch.Generator) -> None:
-        """Show the training rows to the inner mapping."""
-        if hasattr(self.mapping, "initialise"):
-            self.mapping.initialise(X, generator)  # type: ignore[operator]
-
-    def _split(self, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the components that are mapped, and the others."""
-        y = y.index_select(1, self.order)
-        return y[:, : len(self.components)], y[:, len(self.components) :]
+        selected = _checked(self.components, n_components)
+        others = [i for i in range(n_components) if i not in selected]
+        build_nested(self.mapping, len(selected), "mapping")
+        self.register_buffer("order", torch.tensor([*selected, *others]), persistent=False)
 
     def forward(self, y: Tensor) -> Tensor:
-        """Return what is mapped, then the rest."""
-        given, others = self._split(y)
-        return torch.cat([self.mapping(given), others], dim=1)
+        """Return the mapped components, then the others."""
+        selected, others = self._split(y)
+        return torch.cat([call(self.mapping, selected), others], dim=1)
 
-    @available_if(_inner_has("notice"))
-    def notice(self, y: Tensor, weight: Tensor | None) -> None:
-        """Show the inner mapping its part of the draws."""
-        self.mapping.notice(self._split(y)[0], weight)  # type: ignore[operator]
-
-    @available_if(_inner_has("to_decoder"))
-    def to_decoder(self, z: Tensor) -> Tensor:
-        """Return what the inner mapping gives to the decoder, then the rest."""
-        n_mapped = z.shape[1] - len(self.order) + len(self.components)
-        given = self.mapping.to_decoder(z[:, :n_mapped])  # type: ignore[operator]
-        return torch.cat([given, z[:, n_mapped:]], dim=1)
-
-    @available_if(_inner_has("penalty"))
-    def penalty(self, y: Tensor, z: Tensor) -> Tensor:
-        """Return the inner mapping's penalty, in nats."""
-        given, others = self._split(y)
+    def loss_terms(self, x: Tensor, mean: Tensor, y: Tensor, z: Tensor) -> dict[str, Tensor]:
+        """Return the terms of the inner mapping."""
+        if not isinstance(self.mapping, Mapping):
+            return {}
+        selected, others = self._split(y)
         mapped = z[:, : z.shape[1] - others.shape[1]]
-        return self.mapping.penalty(given, mapped)  # type: ignore[operator]
+        return call(self.mapping.loss_terms, x, self._split(mean)[0], selected, mapped)
 
-    @available_if(_inner_has("guide"))
-    def guide(self, x: Tensor, y: Tensor) -> Tensor:
-        """Return the inner mapping's pull on each row, in nats."""
-        return self.mapping.guide(x, self._split(y)[0])  # type: ignore[operator]
+    def observe(self, y: Tensor, weight: Tensor | None) -> None:
+        """Pass the selected components of the draws on to the inner mapping."""
+        if isinstance(self.mapping, Mapping):
+            call(self.mapping.observe, self._split(y)[0], weight)
 
-    @available_if(_inner_has("regions"))
+    def to_decoder(self, z: Tensor) -> Tensor:
+        """Return the decoder's input of the inner mapping, then the other components."""
+        if not isinstance(self.mapping, Mapping):
+            return z
+        n_mapped = z.shape[1] - len(self.order) + len(self.components)
+        mapped = call(self.mapping.to_decoder, z[:, :n_mapped])
+        return torch.cat([mapped, z[:, n_mapped:]], dim=1)
+
+    @property
+    def has_regions(self) -> bool:  # type: ignore[override]
+        """Whether the inner mapping has regions."""
+        return isinstance(self.mapping, Mapping) and self.mapping.has_regions
+
     def regions(self, y: Tensor) -> Tensor:
-        """Return the inner mapping's region of each row."""
-        return self.mapping.regions(self._split(y)[0])  # type: ignore[operator]
+        """Return the regions of the inner mapping."""
+        return call(self.mapping.regions, self._split(y)[0])  # type: ignore[arg-type]
+
+    def _split(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the selected components, and the others."""
+        y = y.index_select(1, self.order)
+        return y[:, : len(self.components)], y[:, len(self.components) :]
 
 
 def _checked(components: Sequence[int], n_components: int) -> list[int]:
     """Return the components as distinct integers from 0 to n_components - 1."""
-    given = list(components) if isinstance(components, Iterable) else []
-    known = all(isinstance(i, Integral) and 0 <= i < n_components for i in given)
-    if not given or not known or len(set(given)) < len(given):
+    selected = list(components) if isinstance(components, Iterable) else []
+    valid = all(isinstance(i, Integral) and 0 <= i < n_components for i in selected)
+    if not selected or not valid or len(set(selected)) < len(selected):
         raise ValueError(
             f"components={components!r} must name some of n_components={n_components} components, "
             f"each once, by integers from 0 to {n_components - 1}."
         )
-    return [int(i) for i in given]
+    return [int(i) for i in selected]

@@ -1,4 +1,4 @@
-"""The geometry of clusters: a line or a plane, cut into parts that move away from one another."""
+"""The geometry of clusters: a line or a plane, divided into parts that are pushed apart."""
 
 from __future__ import annotations
 
@@ -12,42 +12,42 @@ _NEAREST = 1e-3
 _SHARPNESS = 5.0
 _WIDE = 0.3
 _MEMORY = 0.1
-_LEAST_SHARE = 0.2
-_LEAST_GUESSED_SHARE = 0.5
+_MIN_SHARE = 0.2
+_MIN_TARGET_SHARE = 0.5
 
 
 class Sectors(nn.Module):
     """K sectors of a plane, or, if K is 2, the halves of its first axis.
 
-    A single part is never moved. Sector 0 lies around the positive first axis, the others follow
+    A single part is never moved. Sector 0 is centered on the positive first axis, the others follow
     counter-clockwise; of two halves the positive one comes first.
 
     Attributes
     ----------
     shares : Tensor of shape (K,)
         The standard normal mass of each part.
-    seen : Tensor of shape (K,)
+    running_shares : Tensor of shape (K,)
         A running mean of the shares of the training rows.
-    least : Tensor of shape (K,)
-        A part that holds less than this share of the rows is short of them.
+    min_shares : Tensor of shape (K,)
+        A part with a smaller running share has a deficit of rows.
     """
 
     shares: Tensor
-    seen: Tensor
-    least: Tensor
+    running_shares: Tensor
+    min_shares: Tensor
 
     def __init__(self, n_parts: int) -> None:
         super().__init__()
         self.n_parts = n_parts
         equal = torch.full((n_parts,), 1 / n_parts)
         self.register_buffer("shares", equal)
-        self.register_buffer("seen", equal.clone())
-        self.register_buffer("least", _LEAST_SHARE * equal)
+        self.register_buffer("running_shares", equal.clone())
+        self.register_buffer("min_shares", _MIN_SHARE * equal)
 
     def depth(self, y: Tensor) -> Tensor:
-        """Return how deep each row lies inside each part, (n, K), negative outside.
+        """Return the signed depth of each row inside each part, (n, K), negative outside.
 
-        It is the distance to the part's border, or to the tip of a sector where that is nearer.
+        It is the distance to the border of the part, or to the tip of a sector if that is nearer.
         """
         if self.n_parts == 1:
             return y.new_zeros(len(y), 1)
@@ -65,48 +65,48 @@ class Sectors(nn.Module):
         return self.depth(y).argmax(dim=1)
 
     def forward(self, y: Tensor, shift: float, power: float) -> Tensor:
-        """Move each row along its part's bisector by shift times depth**power."""
+        """Move each row along the bisector of its part by shift * depth**power."""
         depth, part = self.depth(y).max(dim=1)
         step = shift * _steep_power(depth.clamp(min=0), power)
         return y + step[:, None] * self._directions()[part][:, : y.shape[1]]
 
-    def notice(self, y: Tensor, weight: Tensor | None) -> None:
-        """Move the running mean of the shares towards those of these rows."""
-        shares = torch.bincount(self.regions(y), weight, self.n_parts).to(self.seen)
+    def observe(self, y: Tensor, weight: Tensor | None) -> None:
+        """Update the running shares with the (weighted) shares of these rows."""
+        shares = torch.bincount(self.regions(y), weight, self.n_parts).to(self.running_shares)
         if shares.sum() > 0:
-            self.seen.lerp_(shares / shares.sum(), _MEMORY)
+            self.running_shares.lerp_(shares / shares.sum(), _MEMORY)
 
-    def guess(self, shares: Tensor) -> None:
-        """Expect these shares of the rows."""
-        self.seen.copy_(shares)
-        self.least.copy_(_LEAST_GUESSED_SHARE * shares)
+    def set_target(self, shares: Tensor) -> None:
+        """Start the running shares, and the minimal ones, from expected shares of the rows."""
+        self.running_shares.copy_(shares)
+        self.min_shares.copy_(_MIN_TARGET_SHARE * shares)
 
-    def follow(self, rate: float) -> None:
-        """Let the shares of the prior move towards those that are seen."""
-        self.shares.lerp_(torch.maximum(self.seen, self.least), rate)
+    def update_shares(self, rate: float) -> None:
+        """Move the shares of the prior towards the running shares of the rows."""
+        self.shares.lerp_(torch.maximum(self.running_shares, self.min_shares), rate)
         self.shares /= self.shares.sum()
 
-    def lack(self) -> Tensor:
-        """Return how short of rows each part is, from 0 to 1."""
-        return (1 - self.seen / self.least).relu()
+    def deficit(self) -> Tensor:
+        """Return the relative deficit of rows in each part, from 0 to 1, shape (K,)."""
+        return (1 - self.running_shares / self.min_shares).relu()
 
-    def soft_lack(self, y: Tensor) -> Tensor:
-        """Return how short of these rows the parts are, together and differentiably."""
+    def deficit_loss(self, y: Tensor) -> Tensor:
+        """Return the sum of the parts' deficits among these rows, differentiable, shape ()."""
         sharpness = 2 * _SHARPNESS * math.sin(math.pi / self.n_parts)
         shares = (sharpness * self.depth(y)).softmax(dim=1).mean(dim=0)
-        return (1 - shares / self.least).relu().sum()
+        return (1 - shares / self.min_shares).relu().sum()
 
-    def surprise(self, y: Tensor, part: Tensor) -> Tensor:
-        """Return, in nats, how far each row is from lying inside the given part.
+    def classification_loss(self, y: Tensor, part: Tensor) -> Tensor:
+        """Return the cross-entropy of the given part of each row, in nats, shape (n,).
 
-        The scale of a distance is the part's width where that is small.
+        The logits are the depths, in units of the part's width if that is small.
         """
         width = (math.pi * self.shares.clamp(max=0.5)).sin()[part]
         sharpness = (_SHARPNESS * (_WIDE / width).clamp(min=1))[:, None]
         return F.cross_entropy(sharpness * self.depth(y), part, reduction="none")
 
     def _bisectors(self) -> Tensor:
-        """Return the angle of each sector's bisector."""
+        """Return the angle of the bisector of each sector."""
         middles = self.shares.cumsum(dim=0) - (self.shares + self.shares[0]) / 2
         return 2 * math.pi * middles
 
@@ -127,6 +127,6 @@ def _length(y: Tensor, eps: float = 1e-20) -> Tensor:
 
 
 def _steep_power(depth: Tensor, power: float) -> Tensor:
-    """Return depth**power, whose slope is taken no nearer to the border than ``_NEAREST``."""
+    """Return depth**power; its gradient is that at ``_NEAREST`` for any smaller depth."""
     slope = power * depth.detach().clamp(min=_NEAREST) ** (power - 1)
     return depth.detach() ** power + slope * (depth - depth.detach())

@@ -16,15 +16,15 @@ class Sphere(Mapping):
 
     .. math:: g(y) = y / (\lVert y \rVert_2 + \varepsilon)
 
-    With two components z lies on a circle, which suits an angle, a phase, or anything periodic;
-    with d components on the sphere of dimension d - 1; with one, z is a
-    sign, which has no gradient and learns nothing. The standard normal prior becomes the
-    uniform distribution on the sphere. It has no weights and costs one norm per row.
+    With two components z lies on a circle, for an angle, a phase, or any periodic quantity; with d
+    components on the sphere of dimension d - 1; with one component z is a sign, which has no
+    gradient, so that nothing is learned. The image of the standard normal prior is the uniform
+    distribution on the sphere. The mapping has no weights and costs one norm per row.
 
     Parameters
     ----------
     eps : float, default=1e-7
-        Keeps the origin, which has no direction, finite: g(0) = 0.
+        Added to the norm, so that g(0) = 0.
 
     References
     ----------
@@ -47,5 +47,5 @@ class Sphere(Mapping):
         self.eps = eps
 
     def forward(self, y: Tensor) -> Tensor:
-        """Return the unit vectors."""
+        """Return the unit vectors, of the shape of y."""
         return y / (y.norm(dim=-1, keepdim=True) + self.eps)

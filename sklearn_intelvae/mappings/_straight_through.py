@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
-from sklearn_intelvae._part import build, output_width
-from sklearn_intelvae.mappings._base import Mapping
+from sklearn_intelvae._checks import output_width
+from sklearn_intelvae._part import call
+from sklearn_intelvae.mappings._base import Mapping, build_nested
 
 _NAMES = ("function", "surrogate")
 
@@ -18,26 +19,25 @@ class StraightThrough(Mapping):
     .. math:: g(y) = f(y), \qquad \frac{\partial g}{\partial y} :=
               \frac{\partial s}{\partial y}
 
-    This is the straight-through estimator. A step, a rounding or a choice of the largest has a
-    gradient of zero almost everywhere, and nothing would be learned through it. Here training is
-    told the gradient of s, by default of the identity, as if s had been applied. That gradient is
-    biased: it belongs to another function than the one whose values are seen, so that a step
-    against it need not lower the loss, and where it vanishes the loss need not have a minimum. An
-    s that flattens out, such as tanh, stops the learning of rows that lie far from a step; try the
-    identity first. Scores, codes and samples use f alone.
+    This is the straight-through estimator. A step, a rounding or an argmax has a gradient of zero
+    almost everywhere, and nothing would be learned through it. Training uses the gradient of s, by
+    default the identity, instead. That gradient is biased, since it belongs to another function: a
+    step against it need not lower the loss, and where it vanishes the loss need not have a minimum.
+    With an s that saturates, such as tanh, rows far from a step learn nothing; try the identity
+    first. Scores, codes and samples use f alone.
 
-    If f is a mapping, its weights are not trained and its other methods, such as ``penalty`` or
+    If f is a mapping, its weights are not trained and its hooks, such as ``loss_terms`` or
     ``regions``, are not used.
 
-    It costs f and s once per row. Use it for a z that is to be discrete: binary or ordinal codes.
+    The cost is f and s once per row. Use it for a discrete z: binary or ordinal codes.
 
     Parameters
     ----------
     function : callable or torch.nn.Module
         f: maps a tensor of shape (n, n_components) to one with n rows.
     surrogate : callable, torch.nn.Module or None, default=None
-        s: a differentiable function whose values have the shape of f's. Weights that it has are
-        trained. None stands for the identity, which suits an f that keeps the number of columns.
+        s: a differentiable function whose values have the shape of those of f. Its weights, if it
+        has any, are trained. None means the identity, for an f that keeps the number of columns.
 
     Raises
     ------
@@ -72,20 +72,20 @@ class StraightThrough(Mapping):
         self.surrogate = surrogate
 
     def build(self, n_components: int) -> None:
-        """Build those of the two that are mappings, and compare their shapes."""
+        """Build f and s if they are mappings, and compare the shapes that they return."""
         super().build(n_components)
         for name in _NAMES:
             value = getattr(self, name)
             if not (callable(value) or (value is None and name == "surrogate")):
                 raise ValueError(f"{name} must be a function or a torch.nn.Module, got {value!r}.")
             if isinstance(value, nn.Module):
-                build(value, n_components)
-        output_width(self, n_components)
+                build_nested(value, n_components, name)
+        output_width(self, n_components, "mapping")
 
     def forward(self, y: Tensor) -> Tensor:
         """Return function(y), with the gradient of surrogate(y)."""
-        value = self.function(y).detach()
-        guide = y if self.surrogate is None else self.surrogate(y)
+        value = call(self.function, y).detach().to(y.dtype)
+        guide = y if self.surrogate is None else call(self.surrogate, y)
         if value.shape != guide.shape:
             surrogate = "the identity" if self.surrogate is None else repr(self.surrogate)
             raise ValueError(
@@ -93,5 +93,5 @@ class StraightThrough(Mapping):
                 f"{surrogate}, {tuple(guide.shape)}: pass a surrogate, a differentiable function "
                 "that returns the same shape"
             )
-        # The bracket is exactly zero, so that the value is exactly that of the function.
+        # The difference is exactly zero, so that the value is exactly that of the function.
         return value + (guide - guide.detach())

@@ -11,14 +11,14 @@ from typing import Any, ClassVar
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
-from sklearn_intelvae._part import Part
+from sklearn_intelvae.networks._base import Network
 from sklearn_intelvae.networks._mlp import ACTIVATIONS
 
 _KERNEL, _STRIDE, _PADDING = 4, 2, 1
 
 
-class _ImageNetwork(Part):
-    """What the two directions share: their hyper-parameters."""
+class _ImageNetwork(Network):
+    """The hyper-parameters that encoder and decoder share."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "image_shape": ["array-like"],
@@ -40,14 +40,14 @@ class _ImageNetwork(Part):
         self.n_hidden = n_hidden
         self.activation = activation
 
-    def _sizes(self, n_features: int, times_allowed: bool) -> list[tuple[int, ...]]:
+    def _sizes(self, n_features: int, multiple_allowed: bool) -> list[tuple[int, ...]]:
         """Return the sides of the image before and after each halving."""
         self._validate()
         n_pixels = math.prod(self.image_shape)
-        if n_features % n_pixels or (not times_allowed and n_features != n_pixels):
+        if n_features % n_pixels or (not multiple_allowed and n_features != n_pixels):
             raise ValueError(
-                f"image_shape={tuple(self.image_shape)} holds {n_pixels} numbers, but the rows of "
-                f"X hold {n_features}. Set image_shape=(channels, height, width) to the shape of "
+                f"image_shape={tuple(self.image_shape)} has {n_pixels} values, but the rows of "
+                f"X have {n_features}. Set image_shape=(channels, height, width) to the shape of "
                 "one row, or image_shape=None for a table."
             )
         sizes = [tuple(s >> i for s in self.image_shape[1:]) for i in range(len(self.channels) + 1)]
@@ -66,18 +66,33 @@ class ConvEncoder(_ImageNetwork):
     Parameters
     ----------
     image_shape : (int, int, int), default=(1, 28, 28)
-        Channels, height and width of the image that a row holds.
+        Channels, height and width of the image in each row.
     channels : sequence of int, default=(32, 64)
-        Channels after each convolution; there must be no more of them than the image can be
+        Number of channels after each convolution; at most as many convolutions as the image can be
         halved.
     n_hidden : int, default=128
+        Width of the hidden linear layer.
     activation : str, default="relu"
         One of :data:`sklearn_intelvae.networks.ACTIVATIONS`.
+
+    Raises
+    ------
+    ValueError
+        By ``build``, if the rows do not have the size of the image, or the image is too small.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_intelvae.networks import ConvEncoder
+    >>> network = ConvEncoder(image_shape=(1, 8, 8), channels=(4,))
+    >>> network.build(64, 3)
+    >>> network(torch.zeros(5, 64)).shape
+    torch.Size([5, 3])
     """
 
     def build(self, n_inputs: int, n_outputs: int) -> None:
-        """Make the layers; ``n_inputs`` is the number of pixels and channels in a row."""
-        sizes = self._sizes(n_inputs, times_allowed=False)
+        """Create the layers; ``n_inputs`` is channels * height * width."""
+        sizes = self._sizes(n_inputs, multiple_allowed=False)
         activation = ACTIVATIONS[self.activation]
         layers: list[nn.Module] = [nn.Unflatten(1, tuple(self.image_shape))]
         for widths in pairwise((self.image_shape[0], *self.channels)):
@@ -97,17 +112,32 @@ class ConvDecoder(_ImageNetwork):
     Parameters
     ----------
     image_shape : (int, int, int), default=(1, 28, 28)
-        Channels, height and width of the image that a row holds.
+        Channels, height and width of the image in each row.
     channels : sequence of int, default=(32, 64)
-        Channels as in :class:`ConvEncoder`, used in the opposite order.
+        Numbers of channels as in :class:`ConvEncoder`, used in the opposite order.
     n_hidden : int, default=128
+        Width of the hidden linear layer.
     activation : str, default="relu"
         One of :data:`sklearn_intelvae.networks.ACTIVATIONS`.
+
+    Raises
+    ------
+    ValueError
+        By ``build``, if the rows do not have the size of the image, or the image is too small.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_intelvae.networks import ConvDecoder
+    >>> network = ConvDecoder(image_shape=(1, 8, 8), channels=(4,))
+    >>> network.build(3, 64)
+    >>> network(torch.zeros(5, 3)).shape
+    torch.Size([5, 64])
     """
 
     def build(self, n_inputs: int, n_outputs: int) -> None:
-        """Make the layers; ``n_outputs`` is a multiple of the size of an image."""
-        sizes = self._sizes(n_outputs, times_allowed=True)[::-1]
+        """Create the layers; ``n_outputs`` is a multiple of channels * height * width."""
+        sizes = self._sizes(n_outputs, multiple_allowed=True)[::-1]
         n_channels = n_outputs // math.prod(sizes[-1])
         first = (self.channels[-1], *sizes[0])
         activation = ACTIVATIONS[self.activation]

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from sklearn.utils._param_validation import StrOptions
 from torch import Tensor, nn
 
-from sklearn_intelvae._part import Part
+from sklearn_intelvae.networks._base import Network
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "identity": nn.Identity,
@@ -23,10 +23,10 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
     "tanh": nn.Tanh,
     "logistic": nn.Sigmoid,
 }
-"""The activations, by the names that estimators know them by."""
+"""The activations by name."""
 
 
-class MLP(Part):
+class MLP(Network):
     """A multilayer perceptron: linear layers with an activation between them.
 
     Parameters
@@ -35,6 +35,12 @@ class MLP(Part):
         Widths of the hidden layers; an empty sequence makes the network linear.
     activation : {"identity", "relu", "leaky_relu", "elu", "gelu", "silu", "softplus", "tanh", \
 "logistic"}, default="relu"
+        Applied after every layer but the last.
+
+    Raises
+    ------
+    ValueError
+        By ``build``, if a width is not a positive integer or the activation is unknown.
 
     Examples
     --------
@@ -59,7 +65,7 @@ class MLP(Part):
         self.activation = activation
 
     def build(self, n_inputs: int, n_outputs: int) -> None:
-        """Make the layers."""
+        """Create the layers."""
         self._validate()
         sizes = tuple(self.hidden_layer_sizes)
         if not all(isinstance(size, Integral) and size > 0 for size in sizes):

@@ -6,7 +6,7 @@ from sklearn_intelvae.objectives._base import Batch, Objective
 from sklearn_intelvae.objectives._beta_tc import BetaTC
 from sklearn_intelvae.objectives._bound import importance_weighted_bound
 from sklearn_intelvae.objectives._dip import DIP
-from sklearn_intelvae.objectives._elbo import ELBO, Bound
+from sklearn_intelvae.objectives._elbo import ELBO, VariationalObjective
 from sklearn_intelvae.objectives._factor_vae import FactorVAE
 from sklearn_intelvae.objectives._permutation_contrast import PermutationContrast
 from sklearn_intelvae.objectives._slow_vae import SlowVAE
@@ -19,11 +19,11 @@ __all__ = [
     "Autoencoder",
     "Batch",
     "BetaTC",
-    "Bound",
     "FactorVAE",
     "Objective",
     "PermutationContrast",
     "SlowVAE",
     "SoftIntro",
+    "VariationalObjective",
     "importance_weighted_bound",
 ]

@@ -1,4 +1,4 @@
-"""The VAE whose capacity grows."""
+"""The VAE with a growing capacity."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import Any, ClassVar
 from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
-from sklearn_intelvae.model import Model, Pass
-from sklearn_intelvae.objectives._base import Batch, mean_of_rows
-from sklearn_intelvae.objectives._elbo import Bound
+from sklearn_intelvae.models import VAE, Forward
+from sklearn_intelvae.objectives._base import Batch, Terms, weighted_mean
+from sklearn_intelvae.objectives._elbo import VariationalObjective
 
 
-class AnnealedCapacity(Bound):
-    r"""The likelihood, with a KL term that is held at a capacity which grows in the warm-up.
+class AnnealedCapacity(VariationalObjective):
+    r"""The reconstruction, and a KL term that follows a capacity growing during the warm-up.
 
     .. math:: -\log p(x \mid z) + \gamma\, \big| \overline{\mathrm{KL}} - C_t \big|
 
     with the mean KL of a batch and :math:`C_t` growing from 0 to ``capacity`` over the warm-up. So
-    y learns first what pays most, and more as there is room.
+    y first represents what improves the reconstruction most, and more as the capacity grows.
 
     Parameters
     ----------
     capacity : float, default=25.0
-        Nats per row in the end, C.
+        Final capacity C, in nats per row.
     gamma : float, default=100.0
         Weight of the difference; 1000 in the paper, for images of thousands of pixels.
 
@@ -53,7 +53,7 @@ class AnnealedCapacity(Bound):
         self.capacity = capacity
         self.gamma = gamma
 
-    def cost(self, model: Model, batch: Batch, run: Pass, terms: dict[str, Tensor]) -> Tensor:
-        """Return how far the mean KL is from what it should be as yet."""
-        kl = mean_of_rows(terms["kl"], batch.weight)
-        return self.gamma * (kl - self.capacity * batch.warmup).abs()
+    def cost(self, model: VAE, batch: Batch, run: Forward, terms: Terms) -> Tensor:
+        """Return the weighted distance of the mean KL from the current capacity, shape ()."""
+        kl = weighted_mean(terms["kl"], batch.weight)
+        return self.gamma * (kl - self.capacity * batch.progress).abs()

@@ -1,27 +1,27 @@
-"""The autoencoder, a VAE without noise and without cost."""
+"""The autoencoder: a VAE without noise and without KL term."""
 
 from __future__ import annotations
 
 from torch import Tensor
 
-from sklearn_intelvae.model import Model, Pass
+from sklearn_intelvae._part import call
+from sklearn_intelvae.models import VAE, Forward
 from sklearn_intelvae.objectives._base import (
     Batch,
     Objective,
-    notify_mapping,
-    terms_of_mapping,
+    Terms,
+    observe_and_terms_of_mapping,
 )
 
 
 class Autoencoder(Objective):
-    r"""The errors alone, with the mean of q(y | x) in place of a draw.
+    r"""The reconstruction alone, at the mean of q(y | x) in place of a draw.
 
     .. math:: -\log p(x \mid g(\mu(x))) + \mathrm{penalty}_g(\mu(x), g(\mu(x)))
 
-    Nothing asks for any shape of the codes or for any meaning of their axes: a control, or a
-    compression. The variance of q is not trained, so that ``score_samples`` is a bound that says
-    little, and codes are not where the prior draws from: after ``fit_density`` new rows can be
-    sampled.
+    No term shapes the distribution of the codes or their axes: a control, or a compression. The
+    variance of q is not trained, so that the bound of ``score_samples`` is loose, and the codes do
+    not follow the prior: call ``fit_density`` before sampling.
 
     References
     ----------
@@ -38,15 +38,14 @@ class Autoencoder(Objective):
     (10, 64)
     """
 
-    of_draws = False
+    trains_variance = False
 
-    def loss(self, player: str, model: Model, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the errors of each row."""
+    def loss(self, player: str, model: VAE, batch: Batch) -> tuple[Tensor, Terms]:
+        """Return -log p(x | z) + terms of the mapping of each row, and the terms."""
         q = model.encode(batch.x)
         y = q.mean
-        z = model.mapping(y)
-        run = Pass(q, y, z, model.decode(z))
-        notify_mapping(model, batch, y)
-        terms = {"reconstruction": -run.p.log_prob(batch.x)}
-        extra = terms_of_mapping(model, batch, run)
+        z = model.map(y)
+        run = Forward(q, y, z, model.decode(z))
+        terms = {"reconstruction": -call(run.p.log_prob, batch.x)}
+        extra = observe_and_terms_of_mapping(model, batch, run)
         return sum(extra.values(), terms["reconstruction"]), terms | extra

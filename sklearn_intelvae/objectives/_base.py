@@ -2,107 +2,157 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from sklearn_intelvae._part import Part
-from sklearn_intelvae.model import Model, Pass
+from sklearn_intelvae._part import Part, call
+from sklearn_intelvae.models import VAE, Forward
+
+Terms = dict[str, Tensor]
 
 
-class Batch(NamedTuple):
-    """What an objective is given at a step."""
+@dataclass(frozen=True)
+class Batch:
+    """The rows of one step, by name, and what the step needs besides.
+
+    Attributes
+    ----------
+    x : Tensor of shape (n, n_features)
+        Rows of X.
+    generator : torch.Generator
+        Source of the noise of the step.
+    progress : float
+        The fraction of the warm-up that has passed: grows from 0 to 1, then stays 1.
+    weight : Tensor of shape (n,) or None
+        Weights of the rows, with mean 1 over all rows; None if all are equal. The training step
+        multiplies the loss by them; an objective needs them only for statistics of the batch.
+    previous : Tensor of shape (n, n_features) or None
+        The row before each row, for objectives with ``uses_pairs``.
+    cache : dict
+        Results that a player leaves for the next players of the same step.
+    """
 
     x: Tensor
-    """Rows of X, (n, n_features)."""
     generator: torch.Generator
-    """Source of the step's noise."""
-    warmup: float = 1.0
-    """Share of the warm-up that is over: grows from 0 to 1, then stays 1."""
+    progress: float = 1.0
     weight: Tensor | None = None
-    """Weight of each row, one on average over all rows; None if they are equal. The loss is
-    weighted by the training step, not by the objective."""
     previous: Tensor | None = None
-    """The row before each, for objectives of pairs; else None."""
-    memo: dict[str, Any] | None = None
-    """What a player leaves to those after it in the same step; None outside of training."""
+    cache: dict[str, Any] = field(default_factory=dict)
 
 
 class Objective(Part):
     """Base class of objectives; a subclass gives ``loss``.
 
-    A training step visits the players in turn: loss, gradient with respect to that player's
-    parameters alone, optimizer step. An objective with weights of its own, such as a
-    discriminator, makes them in ``build`` and names them as a player. One that needs for each row
-    the row before it says ``of_pairs = True``; one that trains no variance of q(y | x) says
-    ``of_draws = False``.
+    A training step visits the players in turn: loss, gradient with respect to the parameters of
+    that player, optimizer step. An objective with weights of its own, such as a discriminator,
+    creates them in ``build`` and names them as a player. For an objective with a likelihood term
+    and a cost of y, derive from :class:`VariationalObjective` instead.
+
+    Attributes
+    ----------
+    uses_pairs : bool
+        Whether the objective needs the row before each row, ``batch.previous``; False by default.
+    trains_variance : bool
+        Whether the variance of q(y | x) is trained; True by default. If False, reports ignore it.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_intelvae import InteLVAE
+    >>> from sklearn_intelvae.objectives import Objective
+    >>> class MeanSquaredError(Objective):
+    ...     trains_variance = False
+    ...
+    ...     def loss(self, player, model, batch):
+    ...         error = (model.decode_mean(model.transform(batch.x)) - batch.x).square().sum(-1)
+    ...         return error, {"error": error}
+    >>> X = load_digits().data[:200] / 16
+    >>> vae = InteLVAE(2, objective=MeanSquaredError(), max_iter=3, random_state=0).fit(X)
+    >>> "error" in vae.history_[-1]
+    True
     """
 
-    of_pairs = False
-    of_draws = True
+    uses_pairs: bool = False
+    trains_variance: bool = True
 
-    def build(self, model: Model) -> None:
-        """Check the hyper-parameters, and make the objective's own weights, if it has any."""
+    def build(self, model: VAE) -> None:
+        """Check the hyper-parameters; a subclass also creates weights of its own.
+
+        Parameters
+        ----------
+        model : VAE
+            The built model.
+        """
         self._validate()
 
-    def caution(self, X: Tensor) -> list[str]:
-        """Return what to tell the user, if anything, before a fit to the rows X begins."""
+    def check_data(self, X: Tensor) -> list[str]:
+        """Return warnings about the training rows, before a fit begins.
+
+        Parameters
+        ----------
+        X : Tensor of shape (n_samples, n_features)
+        """
         return []
 
-    def initialise(self, X: Tensor) -> None:
-        """See the training rows once before training, after ``build``."""
-
-    def players(self, model: Model) -> dict[str, list[nn.Parameter]]:
-        """Return each player's parameters: disjoint, and together all that is to be trained."""
+    def players(self, model: VAE) -> dict[str, list[nn.Parameter]]:
+        """Return the parameters of each player: disjoint, and together all that are trained."""
         return {"model": [p for p in model.parameters() if p.requires_grad]}
 
-    def loss(self, player: str, model: Model, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return what ``player`` minimises and the terms worth recording.
+    def loss(self, player: str, model: VAE, batch: Batch) -> tuple[Tensor, Terms]:
+        """Return the loss that ``player`` minimizes, and the terms to record.
 
         Returns
         -------
         loss : Tensor of shape (n,)
-            Nats of each row, before sample weights.
+            In nats per row, before sample weights.
         terms : dict of Tensor
-            Each of shape (n,) or (), in nats: reconstruction, kl, total_correlation without the
-            weights that they have in the loss, penalty with the weight that its mapping gives it.
+            Each of shape (n,) or (), in nats: "reconstruction", "kl" and "total_correlation"
+            without the weights that they have in the loss, "penalty" with the weight that the
+            mapping gives it.
         """
         raise NotImplementedError
 
-    def validation_loss(self, model: Model, batch: Batch) -> Tensor:
-        """Return the loss, fully warmed up, that early stopping watches, shape (n,)."""
+    def validation_loss(self, model: VAE, batch: Batch) -> Tensor:
+        """Return the loss that early stopping monitors, at full warm-up, shape (n,)."""
         first = next(iter(self.players(model)))
-        return self.loss(first, model, batch._replace(warmup=1.0))[0]
+        return self.loss(first, model, batch)[0]
 
-    def summary(self, model: Model) -> dict[str, float]:
-        """Return what else is worth recording of an epoch, at its end."""
+    def epoch_stats(self, model: VAE) -> dict[str, float]:
+        """Return further numbers to record at the end of an epoch, by name."""
         return {}
 
-    def advice(self, history: list[dict[str, Any]]) -> str | None:
-        """Return what to tell the user of a fit whose epochs went like this, if anything."""
-        return None
+    def check_history(self, history: list[dict[str, Any]]) -> list[str]:
+        """Return warnings about a finished fit.
+
+        Parameters
+        ----------
+        history : list of dict
+            The rows of ``history_``, one for each epoch.
+        """
+        return []
 
 
-def mean_of_rows(values: Tensor, weight: Tensor | None) -> Tensor:
-    """Return the mean over the rows of a batch, of which those without weight are none."""
+def weighted_mean(values: Tensor, weight: Tensor | None) -> Tensor:
+    """Return the mean over the first dimension; rows of weight 0 are ignored."""
     if weight is None:
         return values.mean(0)
     return torch.tensordot(weight, values, 1) / weight.sum().clamp(min=1e-30)
 
 
-def terms_of_mapping(model: Model, batch: Batch, run: Pass) -> dict[str, Tensor]:
-    """Return what the mapping adds to the loss of real rows, by name: penalty, guidance."""
-    mapping: Any = model.mapping
-    terms = {}
-    if hasattr(mapping, "penalty"):
-        terms["penalty"] = mapping.penalty(run.y, run.z)
-    if model.training and hasattr(mapping, "guide"):
-        terms["guidance"] = mapping.guide(batch.x, run.q.mean)
-    return terms
+def observe_and_terms_of_mapping(model: VAE, batch: Batch, run: Forward) -> Terms:
+    """Pass the draws on to the mapping, and return what it adds to the loss.
+
+    An objective calls this once per step. A further player of the same step calls
+    :func:`terms_of_mapping`.
+    """
+    if model.training:
+        call(model.mapping.observe, run.y.detach(), batch.weight)
+    return terms_of_mapping(model, batch, run)
 
 
-def notify_mapping(model: Model, batch: Batch, y: Tensor) -> None:
-    """Let the mapping see the codes of a batch that is trained on, if it wants to."""
-    if model.training and hasattr(model.mapping, "notice"):
-        model.mapping.notice(y.detach(), batch.weight)  # type: ignore[operator]
+def terms_of_mapping(model: VAE, batch: Batch, run: Forward) -> Terms:
+    """Return the terms that the mapping adds to the loss of the rows, by name."""
+    return call(model.mapping.loss_terms, batch.x, run.q.mean, run.y, run.z)

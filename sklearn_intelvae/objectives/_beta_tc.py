@@ -9,26 +9,27 @@ import torch
 from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
-from sklearn_intelvae.model import Model, Pass
-from sklearn_intelvae.objectives._base import Batch
-from sklearn_intelvae.objectives._elbo import Bound
+from sklearn_intelvae.models import VAE, Forward
+from sklearn_intelvae.objectives._base import Batch, Terms
+from sklearn_intelvae.objectives._elbo import VariationalObjective
 
 
-class BetaTC(Bound):
+class BetaTC(VariationalObjective):
     r"""The evidence lower bound, with a further weight on the total correlation of y.
 
     .. math:: -\log p(x \mid z) + \mathrm{KL}(q(y \mid x) \,\Vert\, p(y))
               + (\beta - 1)\, \mathrm{TC}(y), \qquad
               \mathrm{TC}(y) = \mathrm{KL}\Big(q(y) \,\Big\Vert\, \prod_j q(y_j)\Big)
 
-    with q(y) the mean of q(y | x) over the rows. So components are made independent of each other
-    without making each say less. In training, the rows of a batch stand for all rows; since the one
-    that y was drawn from is among them, that overestimates the total correlation.
+    with q(y) the mean of q(y | x) over the rows. The weight makes the components independent of
+    each other without reducing the information in each. In training q(y) is estimated from the rows
+    of the batch; since the row that y was drawn from is among them, this overestimates the total
+    correlation.
 
     Parameters
     ----------
     beta : float, default=6.0
-        Weight of the total correlation, of which 1 is in the bound itself.
+        Weight of the total correlation; with 1 the objective is the evidence lower bound.
 
     References
     ----------
@@ -54,9 +55,9 @@ class BetaTC(Bound):
         super().__init__()
         self.beta = beta
 
-    def cost(self, model: Model, batch: Batch, run: Pass, terms: dict[str, Tensor]) -> Tensor:
-        """Return the KL and what correlation costs beyond it."""
-        joint, of_components = run.q.mixture_log_prob(run.y, batch.weight)
-        terms["total_correlation"] = joint - of_components.sum(-1)
+    def cost(self, model: VAE, batch: Batch, run: Forward, terms: Terms) -> Tensor:
+        """Return KL + (beta - 1) * total correlation of each row."""
+        joint, per_component = run.q.mixture_log_prob(run.y, batch.weight)
+        terms["total_correlation"] = joint - per_component.sum(-1)
         cost = torch.add(terms["kl"], terms["total_correlation"], alpha=self.beta - 1)
-        return batch.warmup * cost
+        return batch.progress * cost

@@ -9,13 +9,13 @@ import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor
 
-from sklearn_intelvae.model import Model, Pass
-from sklearn_intelvae.objectives._base import Batch, mean_of_rows
-from sklearn_intelvae.objectives._elbo import Bound
+from sklearn_intelvae.models import VAE, Forward
+from sklearn_intelvae.objectives._base import Batch, Terms, weighted_mean
+from sklearn_intelvae.objectives._elbo import VariationalObjective
 
 
-class DIP(Bound):
-    r"""The evidence lower bound, with a penalty on covariances of y.
+class DIP(VariationalObjective):
+    r"""The evidence lower bound, with a penalty on the covariance of y.
 
     .. math:: -\log p(x \mid z) + \mathrm{KL}(q(y \mid x) \,\Vert\, p(y))
               + \lambda_{od} \sum_{i \ne j} C_{ij}^2 + \lambda_d \sum_i (C_{ii} - 1)^2
@@ -25,13 +25,13 @@ class DIP(Bound):
     Parameters
     ----------
     lambda_od : float, default=10.0
-        Weight of the covariances.
+        Weight of the off-diagonal elements.
     lambda_d : float or None, default=None
-        Weight of the variances' distance from 1. None takes ten times ``lambda_od`` with
-        ``of="means"`` and as much with ``of="samples"``, as the paper does.
-    of : {"means", "samples"}, default="means"
-        What C is the covariance of: the means (DIP-VAE-I), or y itself, for which the mean
-        posterior covariance is added (DIP-VAE-II).
+        Weight of the diagonal elements' distance from 1. None means 10 ``lambda_od`` with
+        ``covariance_of="means"`` and ``lambda_od`` with ``"samples"``, as in the paper.
+    covariance_of : {"means", "samples"}, default="means"
+        Whether C is the covariance of the means (DIP-VAE-I), or of y itself, with the mean
+        posterior covariance added (DIP-VAE-II).
 
     References
     ----------
@@ -44,7 +44,7 @@ class DIP(Bound):
     >>> from sklearn_intelvae.datasets import make_entangled_factors
     >>> from sklearn_intelvae.objectives import DIP
     >>> X = make_entangled_factors(500, random_state=0).X
-    >>> vae = InteLVAE(4, objective=DIP(of="samples"), max_iter=3, random_state=0).fit(X)
+    >>> vae = InteLVAE(4, objective=DIP(covariance_of="samples"), max_iter=3, random_state=0).fit(X)
     >>> "covariance_penalty" in vae.history_[-1]
     True
     """
@@ -52,35 +52,35 @@ class DIP(Bound):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "lambda_od": [Interval(Real, 0, None, closed="left")],
         "lambda_d": [Interval(Real, 0, None, closed="left"), None],
-        "of": [StrOptions({"means", "samples"})],
+        "covariance_of": [StrOptions({"means", "samples"})],
     }
 
     def __init__(
         self,
         lambda_od: float = 10.0,
         lambda_d: float | None = None,
-        of: Literal["means", "samples"] = "means",
+        covariance_of: Literal["means", "samples"] = "means",
     ) -> None:
         super().__init__()
         self.lambda_od = lambda_od
         self.lambda_d = lambda_d
-        self.of = of
+        self.covariance_of = covariance_of
 
-    def cost(self, model: Model, batch: Batch, run: Pass, terms: dict[str, Tensor]) -> Tensor:
-        """Return the KL and what covariances cost."""
+    def cost(self, model: VAE, batch: Batch, run: Forward, terms: Terms) -> Tensor:
+        """Return the KL of each row, and the penalty on the covariance."""
         C = _covariance(run.q.mean, batch.weight)
-        if self.of == "samples":
-            C = C + mean_of_rows(run.q.covariance, batch.weight)
+        if self.covariance_of == "samples":
+            C = C + weighted_mean(run.q.covariance, batch.weight)
         variances = C.diagonal()
         covariances = C - torch.diag(variances)
-        factor = 10.0 if self.of == "means" else 1.0
+        factor = 10.0 if self.covariance_of == "means" else 1.0
         lambda_d = factor * self.lambda_od if self.lambda_d is None else self.lambda_d
         penalty = self.lambda_od * covariances.square().sum()
         penalty = penalty + lambda_d * (variances - 1).square().sum()
         terms["covariance_penalty"] = penalty
-        return batch.warmup * (terms["kl"] + penalty)
+        return batch.progress * (terms["kl"] + penalty)
 
 
 def _covariance(means: Tensor, weight: Tensor | None) -> Tensor:
-    centred = means - mean_of_rows(means, weight)
-    return mean_of_rows(centred[:, :, None] * centred[:, None], weight)
+    centered = means - weighted_mean(means, weight)
+    return weighted_mean(centered[:, :, None] * centered[:, None], weight)

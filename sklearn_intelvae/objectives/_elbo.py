@@ -1,4 +1,4 @@
-"""The evidence lower bound, and what is made of it."""
+"""The evidence lower bound, and the base class of its variants."""
 
 from __future__ import annotations
 
@@ -9,68 +9,110 @@ from typing import Any, ClassVar
 from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
-from sklearn_intelvae.model import Model, Pass
+from sklearn_intelvae._part import call
+from sklearn_intelvae.models import VAE, Forward
 from sklearn_intelvae.objectives._base import (
     Batch,
     Objective,
-    notify_mapping,
-    terms_of_mapping,
+    Terms,
+    observe_and_terms_of_mapping,
 )
 
-Terms = dict[str, Tensor]
 
+class VariationalObjective(Objective):
+    """Base class of objectives with the loss -log p(x | z) + cost of y, at one draw of y per row.
 
-class Bound(Objective):
-    """Base class of objectives whose loss is the reconstruction of one draw of y plus a cost of y.
+    A subclass gives ``cost``, which also defines how the cost grows during the warm-up. The terms
+    of the mapping are added.
 
-    A subclass gives ``cost``, which also says how the cost grows with the warm-up.
+    Examples
+    --------
+    Free bits: each component has some nats at no cost.
+
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_intelvae import InteLVAE
+    >>> from sklearn_intelvae.objectives import VariationalObjective
+    >>> class FreeBits(VariationalObjective):
+    ...     def __init__(self, floor=0.5):
+    ...         super().__init__()
+    ...         self.floor = floor
+    ...
+    ...     def cost(self, model, batch, run, terms):
+    ...         per_component = model.prior_distribution().kl_per_component(run.q)
+    ...         return batch.progress * per_component.mean(dim=0).clamp(min=self.floor).sum()
+    >>> X = load_digits().data[:200] / 16
+    >>> InteLVAE(4, objective=FreeBits(), max_iter=3, random_state=0).fit(X).n_iter_
+    3
     """
 
-    def cost(self, model: Model, batch: Batch, run: Pass, terms: Terms) -> Tensor:
-        """Return what y costs each row as yet, shape (n,) or (), in nats.
+    def cost(self, model: VAE, batch: Batch, run: Forward, terms: Terms) -> Tensor:
+        """Return the cost of y at the current warm-up, in nats.
 
-        ``terms`` holds the KL, and takes what else is worth recording.
+        Parameters
+        ----------
+        model : VAE
+        batch : Batch
+        run : Forward
+            q(y | x), y, z and p(x | z) of the batch.
+        terms : dict of Tensor
+            Has "reconstruction" and "kl"; add further terms to record.
+
+        Returns
+        -------
+        cost : Tensor of shape (n,) or ()
         """
         raise NotImplementedError
 
-    def loss(self, player: str, model: Model, batch: Batch) -> tuple[Tensor, Terms]:
-        """Return the errors of each row, what its y costs, and what the mapping adds."""
+    def loss(self, player: str, model: VAE, batch: Batch) -> tuple[Tensor, Terms]:
+        """Return -log p(x | z) + cost + terms of the mapping of each row, and the terms."""
         run = model(batch.x, batch.generator)
-        notify_mapping(model, batch, run.y)
-        terms = {"reconstruction": -run.p.log_prob(batch.x), "kl": model.kl(run.q, run.y)}
+        terms = {
+            "reconstruction": -call(run.p.log_prob, batch.x),
+            "kl": kl_of_rows(model, run),
+        }
         loss = terms["reconstruction"] + self.cost(model, batch, run, terms)
-        extra = terms_of_mapping(model, batch, run)
+        extra = observe_and_terms_of_mapping(model, batch, run)
         return sum(extra.values(), loss), terms | extra
 
 
-class ELBO(Bound):
+class ELBO(VariationalObjective):
     r"""The evidence lower bound, with a weight on the KL term.
 
-    Minimises, for one draw y of q(y | x) and z = g(y),
+    Minimizes, for one draw y of q(y | x) and z = g(y),
 
     .. math:: -\log p(x \mid z) + \beta\, \mathrm{KL}(q(y \mid x) \,\Vert\, p(y))
               + \mathrm{penalty}_g(y, z).
 
-    The penalty is the mapping's, if it has one; while training, so is what guides its rows (see
-    :class:`~sklearn_intelvae.mappings.Mapping`). With beta = 1 and no penalty this is the bound
-    of InteL-VAE, and of a plain VAE when g is the identity.
+    The penalty is that of the mapping, if it has one; in training its guidance is added as well
+    (see :class:`~sklearn_intelvae.mappings.Mapping`). With beta = 1 and no penalty this is the
+    bound of InteL-VAE, and of a plain VAE if g is the identity.
 
-    Errors and KL are sums, over features and over components. With a Gaussian likelihood of scale s
-    what decides the representation is :math:`\eta = \beta s^2`, in the squared units of X: of
-    directions whose variance is smaller, nothing is encoded.
+    The reconstruction term is a sum over features, the KL term a sum over components. With a
+    Gaussian likelihood of scale s, the representation depends on :math:`\eta = \beta s^2`, in
+    squared units of X: directions of smaller variance are not encoded.
 
     Parameters
     ----------
     beta : float or callable, default=1.0
-        Weight of the KL term in the end, towards which it grows in the warm-up; above 1 the
-        objective of the beta-VAE. A function is a schedule: it takes the share of the warm-up that
-        is over, from 0 to 1, and returns the weight at that time.
+        Final weight of the KL term, towards which it grows linearly in the warm-up; above 1 the
+        objective is that of the beta-VAE. A function is a schedule: it receives the fraction of
+        the warm-up that has passed, from 0 to 1, and returns the weight.
 
     References
     ----------
     Kingma and Welling, "Auto-Encoding Variational Bayes", ICLR 2014.
     Higgins et al., "beta-VAE", ICLR 2017.
     Miao et al., "On Incorporating Inductive Biases into VAEs", ICLR 2022, equation 2.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_intelvae import InteLVAE
+    >>> from sklearn_intelvae.objectives import ELBO
+    >>> X = load_digits().data[:200] / 16
+    >>> vae = InteLVAE(5, objective=ELBO(beta=4), max_iter=3, random_state=0).fit(X)
+    >>> sorted(set(vae.history_[-1]) & {"reconstruction", "kl"})
+    ['kl', 'reconstruction']
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -81,7 +123,12 @@ class ELBO(Bound):
         super().__init__()
         self.beta = beta
 
-    def cost(self, model: Model, batch: Batch, run: Pass, terms: Terms) -> Tensor:
-        """Return the weighted KL."""
-        warmup = batch.warmup
-        return (self.beta(warmup) if callable(self.beta) else self.beta * warmup) * terms["kl"]
+    def cost(self, model: VAE, batch: Batch, run: Forward, terms: Terms) -> Tensor:
+        """Return the weighted KL divergence of each row."""
+        progress = batch.progress
+        return (self.beta(progress) if callable(self.beta) else self.beta * progress) * terms["kl"]
+
+
+def kl_of_rows(model: VAE, run: Forward) -> Tensor:
+    """Return KL(q(y | x) || p(y)) of each row: exact if the density knows it, else estimated."""
+    return model.prior_distribution().kl(run.q, run.y)

@@ -1,4 +1,4 @@
-"""The FactorVAE: a second player that looks for dependence."""
+"""The FactorVAE: a discriminator estimates the total correlation."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ import torch.nn.functional as F
 from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 
-from sklearn_intelvae.model import Model, Pass
+from sklearn_intelvae.models import VAE, Forward
 from sklearn_intelvae.networks import MLP
-from sklearn_intelvae.objectives._base import Batch
-from sklearn_intelvae.objectives._elbo import Bound, Terms
+from sklearn_intelvae.objectives._base import Batch, Terms
+from sklearn_intelvae.objectives._elbo import VariationalObjective
 
 
-class FactorVAE(Bound):
-    r"""The evidence lower bound, with a weight on the total correlation that a discriminator sees.
+class FactorVAE(VariationalObjective):
+    r"""The evidence lower bound, and the total correlation as a discriminator estimates it.
 
     .. math:: -\log p(x \mid z) + \mathrm{KL}(q(y \mid x) \,\Vert\, p(y))
               + \gamma\, \big( D_0(y) - D_1(y) \big)
 
-    The discriminator D, the second player, tells draws of y from rows in which each component is
-    taken from another row of the batch, so that they are independent. Its two logits differ by the
-    log ratio of the densities, whose mean is the total correlation of y. It has the optimizer and
-    the learning rate of the model; KL and total correlation grow with the warm-up. Early stopping
-    and ``n_init`` go by the bound.
+    The discriminator D, the second player, classifies draws of y against rows whose components are
+    permuted among the rows of the batch and therefore independent. The difference of its two logits
+    estimates the log ratio of the densities, whose mean is the total correlation of y. It has the
+    optimizer and the learning rate of the model; the weights of KL and total correlation grow
+    during the warm-up. Early stopping and ``n_init`` use the evidence lower bound.
 
     Parameters
     ----------
     gamma : float, default=6.0
         Weight of the total correlation.
     hidden_layer_sizes : sequence of int, default=(64, 64)
-        Widths of the discriminator's hidden layers; six of 1000 in the paper, for images.
+        Widths of the hidden layers of the discriminator; six of 1000 in the paper, for images.
 
     References
     ----------
@@ -61,53 +61,52 @@ class FactorVAE(Bound):
         self.gamma = gamma
         self.hidden_layer_sizes = hidden_layer_sizes
 
-    def build(self, model: Model) -> None:
-        """Make the discriminator."""
+    def build(self, model: VAE) -> None:
+        """Create the discriminator."""
         super().build(model)
         self.discriminator = MLP(self.hidden_layer_sizes, activation="leaky_relu")
         self.discriminator.build(model.n_components, 2)
 
-    def players(self, model: Model) -> dict[str, list[nn.Parameter]]:
+    def players(self, model: VAE) -> dict[str, list[nn.Parameter]]:
         """Return the model's parameters and the discriminator's."""
         return super().players(model) | {"discriminator": list(self.discriminator.parameters())}
 
-    def loss(self, player: str, model: Model, batch: Batch) -> tuple[Tensor, Terms]:
-        """Return the weighted bound, or how badly the discriminator tells the two kinds apart."""
+    def loss(self, player: str, model: VAE, batch: Batch) -> tuple[Tensor, Terms]:
+        """Return the loss of the model, or the cross-entropy of the discriminator."""
         if player == "model":
             return super().loss(player, model, batch)
-        y = _drawn(model, batch)
-        mixed = y.gather(0, _sources(y, batch))
-        return 0.5 * (self._surprise(y, 0) + self._surprise(mixed, 1)), {}
+        y = _cached_draws(model, batch)
+        permuted = y.gather(0, _sources(y, batch))
+        return 0.5 * (self._cross_entropy(y, 0) + self._cross_entropy(permuted, 1)), {}
 
-    def validation_loss(self, model: Model, batch: Batch) -> Tensor:
-        """Return the bound alone: what the discriminator says depends on how good it is."""
-        _, terms = self.loss("model", model, batch._replace(warmup=1.0))
+    def validation_loss(self, model: VAE, batch: Batch) -> Tensor:
+        """Return the evidence lower bound alone, which does not depend on the discriminator."""
+        _, terms = self.loss("model", model, batch)
         return sum((terms[t] for t in ("kl", "penalty") if t in terms), terms["reconstruction"])
 
-    def cost(self, model: Model, batch: Batch, run: Pass, terms: Terms) -> Tensor:
-        """Return the KL and the weighted total correlation."""
-        if batch.memo is not None:
-            batch.memo["y"] = run.y.detach()
+    def cost(self, model: VAE, batch: Batch, run: Forward, terms: Terms) -> Tensor:
+        """Return KL + gamma * total correlation of each row."""
+        batch.cache["y"] = run.y.detach()
         joint, independent = self.discriminator(run.y).unbind(-1)
         terms["total_correlation"] = joint - independent
         cost = torch.add(terms["kl"], terms["total_correlation"], alpha=self.gamma)
-        return batch.warmup * cost
+        return batch.progress * cost
 
-    def _surprise(self, y: Tensor, kind: int) -> Tensor:
-        """Return minus the log probability that D gives to the right kind."""
-        return -F.log_softmax(self.discriminator(y), dim=-1)[:, kind]
+    def _cross_entropy(self, y: Tensor, label: int) -> Tensor:
+        """Return minus the log probability that D assigns to the label of each row."""
+        return -F.log_softmax(self.discriminator(y), dim=-1)[:, label]
 
 
-def _drawn(model: Model, batch: Batch) -> Tensor:
-    """Return the draws of y that the model has just been trained on."""
-    if batch.memo and "y" in batch.memo:
-        return batch.memo["y"]
+def _cached_draws(model: VAE, batch: Batch) -> Tensor:
+    """Return the draws of y of the model's turn in this step, or new ones."""
+    if "y" in batch.cache:
+        return batch.cache["y"]
     with torch.no_grad():
         return model.encode(batch.x).sample(batch.generator)
 
 
 def _sources(y: Tensor, batch: Batch) -> Tensor:
-    """Return for each column an order of the rows of its own, or rows drawn by their weight."""
+    """Return a permutation of the rows for each column, or rows drawn by their weights."""
     if batch.weight is None or not batch.weight.any():
         return torch.rand(y.shape, generator=batch.generator, device=y.device).argsort(dim=0)
     shares = batch.weight.expand(y.shape[1], -1)

@@ -1,7 +1,8 @@
-"""The SlowVAE: pairs of rows, one of which comes before the other."""
+"""The SlowVAE, for pairs of consecutive rows."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -9,13 +10,13 @@ import torch
 from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
-from sklearn_intelvae.model import Model, Pass
-from sklearn_intelvae.objectives._base import Batch
-from sklearn_intelvae.objectives._elbo import Bound, Terms
+from sklearn_intelvae.models import VAE, Forward
+from sklearn_intelvae.objectives._base import Batch, Terms
+from sklearn_intelvae.objectives._elbo import VariationalObjective
 
 
-class SlowVAE(Bound):
-    r"""The bound of pairs of rows whose factors change seldom and far, or not at all.
+class SlowVAE(VariationalObjective):
+    r"""The bound for pairs of consecutive rows whose factors change rarely, in large steps.
 
     With x' the row before x, the mean over both of
 
@@ -24,21 +25,21 @@ class SlowVAE(Bound):
               - \tfrac{1}{2} \mathrm{H}(q(y \mid x)) \Big), \qquad
               \ell(y \mid x') = \prod_j \mathrm{Laplace}\big(y_j; \mu_j(x'), 1 / \lambda \big),
 
-    with the cross-entropy CE and the entropy H, where x and x' change places for the other half:
-    the paper's weights, of half a pair. What y costs grows with the warm-up. A step along one
-    factor is likelier than the same step divided among two components: that gives axes a meaning
-    that variances do not.
+    with the cross-entropy CE and the entropy H, where x and x' are exchanged for the other half;
+    the weights are those of the paper. The cost of y grows during the warm-up. A step along one
+    component is more likely than a step of the same length along several: this determines the axes,
+    also where the variances do not.
 
-    Rows come before one another in the order of X, or as ``fit(X, X_prev=...)`` says.
+    The row before each row is the one before it in X, or that of ``fit(X, X_prev=...)``.
 
     Parameters
     ----------
     beta : float, default=1.0
         Weight of the KL from the prior.
     gamma : float, default=10.0
-        Weight of the step from the row before.
+        Weight of the step from the previous row.
     rate : float, default=6.0
-        :math:`\lambda`, in units of one over y: one over the mean length of a step.
+        :math:`\lambda`, the inverse of the mean absolute step of a component, in the unit of 1 / y.
 
     References
     ----------
@@ -62,7 +63,7 @@ class SlowVAE(Bound):
         "rate": [Interval(Real, 0, None, closed="neither")],
     }
 
-    of_pairs = True
+    uses_pairs = True
 
     def __init__(self, beta: float = 1.0, gamma: float = 10.0, rate: float = 6.0) -> None:
         super().__init__()
@@ -70,22 +71,22 @@ class SlowVAE(Bound):
         self.gamma = gamma
         self.rate = rate
 
-    def loss(self, player: str, model: Model, batch: Batch) -> tuple[Tensor, Terms]:
-        """Return the mean of the two losses of each pair."""
-        assert batch.previous is not None  # of_pairs
+    def loss(self, player: str, model: VAE, batch: Batch) -> tuple[Tensor, Terms]:
+        """Return the mean of the two losses of each pair, and the means of the terms."""
+        assert batch.previous is not None  # uses_pairs
         weight = None if batch.weight is None else batch.weight.repeat(2)
         x = torch.cat([batch.x, batch.previous])
-        loss, terms = super().loss(player, model, batch._replace(x=x, weight=weight))
+        loss, terms = super().loss(player, model, replace(batch, x=x, weight=weight))
         terms = {name: _mean_of_pairs(term) for name, term in terms.items()}
         return _mean_of_pairs(loss), terms
 
-    def cost(self, model: Model, batch: Batch, run: Pass, terms: Terms) -> Tensor:
+    def cost(self, model: VAE, batch: Batch, run: Forward, terms: Terms) -> Tensor:
         """Return the KL from the prior, and that from the other row of the pair."""
         q = run.q
         other = q.mean.roll(len(q.mean) // 2, dims=0)
         terms["kl_step"] = q.kl_from_laplace(other, 1 / self.rate).sum(-1)
         of_step = terms["kl_step"] + 0.5 * q.entropy_per_component().sum(-1)
-        return batch.warmup * torch.add(0.5 * self.beta * terms["kl"], of_step, alpha=self.gamma)
+        return batch.progress * torch.add(0.5 * self.beta * terms["kl"], of_step, alpha=self.gamma)
 
 
 def _mean_of_pairs(values: Tensor) -> Tensor:

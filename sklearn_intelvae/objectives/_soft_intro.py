@@ -1,4 +1,4 @@
-"""The soft-introspective game: the encoder against the decoder and the prior."""
+"""The Soft-IntroVAE game: the encoder against the decoder and the prior."""
 
 from __future__ import annotations
 
@@ -7,44 +7,58 @@ from numbers import Real
 from typing import Any, ClassVar, Literal
 
 import torch
-import torch.nn.functional as F
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
-from sklearn_intelvae.distributions import Normal
-from sklearn_intelvae.model import Model, Pass
+from sklearn_intelvae._part import call
+from sklearn_intelvae.distributions import (
+    Density,
+    GaussianMixture,
+    MixtureDensity,
+    PosteriorDistribution,
+)
+from sklearn_intelvae.models import VAE, Forward
 from sklearn_intelvae.objectives._base import (
     Batch,
     Objective,
-    notify_mapping,
+    Terms,
+    observe_and_terms_of_mapping,
     terms_of_mapping,
 )
+from sklearn_intelvae.objectives._game import (
+    energy,
+    expected_kl,
+    fake_loss,
+    game_weight,
+    normalized_entropy,
+    squared_error,
+    total_variance,
+    weighted_median,
+)
 
-Terms = dict[str, Tensor]
-
-FULL, COMPRESSED, WITH_MODES = 0.15, 0.9, 5.0
-"""Weights of the errors: of a y as wide as X, of a narrower one, and with a prior of modes."""
+BETA_REC_FULL, BETA_REC_COMPRESSED, BETA_REC_MODES = 0.15, 0.9, 5.0
+"""Default weights of the errors: for y as wide as X, for a narrower y, for a prior with modes."""
 
 _LATE = 0.25
-_FAR_NEARER, _RUN_AWAY = 0.8, 5.0
+_NEARER, _RUN_AWAY = 0.8, 5.0
 _SPREADS = 0.01, 100.0
 
 
 class SoftIntro(Objective):
-    r"""The encoder tells real rows from generated ones; decoder and prior play against it.
+    r"""The encoder distinguishes real from generated rows; decoder and prior play against it.
 
-    With x a row, m(y) = E[x | g(y)] what y decodes to, d the number of components and V the total
-    variance of the training data,
+    With x a row, m(y) = E[x | g(y)] its reconstruction from y, d the number of components and V the
+    total variance of the training data,
 
     .. math::
 
         L(x) = d\, |x - m(y)|^2 / V, \quad
         \mathrm{KL}(x) = \mathrm{KL}(q(y \mid x) \Vert p(y)), \\
         E(x) = s\, (\beta_{rec} L(x) + \beta_{kl} \mathrm{KL}(x)), \quad
-        J(x) = s\, (\beta_{judged} L(x) + \beta_{neg} \mathrm{KL}(x)),
+        J(x) = s\, (\beta_{fake} L(x) + \beta_{neg} \mathrm{KL}(x)),
 
-    and with :math:`\tilde x` running over the two rows that are made for each x, one generated from
-    the prior and the reconstruction m(y), the players minimise
+    and with :math:`\tilde x` running over the two generated rows for each x, one decoded from a
+    draw from the prior and the other the reconstruction m(y), the players minimize
 
     .. math::
 
@@ -55,85 +69,92 @@ class SoftIntro(Objective):
             + \frac{s \gamma}{2} \sum_{\tilde x} \big(
             \beta_{kl} \mathrm{KL}(\tilde x) + \gamma_r \beta_{rec} L(\tilde x) \big).
 
-    What a made row costs the encoder falls with its energy,
+    The encoder's loss of a generated row decreases with the energy of the row,
 
     .. math::
 
         w(\tilde x) = \sigma\, \varphi\big(\alpha\, (\bar J - J(\tilde x))\big),
         \qquad \varphi(u) = e^u \text{ for } u < 0, \quad 1 + u \text{ for } u \ge 0,
 
-    with :math:`\bar J` the median over the real rows of the batch. A mapping's penalty is a part of
+    with :math:`\bar J` the median over the real rows of the batch. A mapping's penalty is a term of
     both losses, weighted like the KL of real rows, by s times ``beta_kl``.
 
-    To the encoder the rows that it judges are given. The decoder's gradient passes through the
-    encoder, which stays as it is; in the KL of generated rows the prior is the target and stays as
-    it is too, so that it learns from the codes of real rows, and from generated rows only by
-    what it draws. :math:`c_k` is the mean responsibility of the prior's mode k for the codes of the
-    batch; the term spreads real rows over the modes, which are given to it.
+    Generated rows are detached in the encoder's loss. The decoder's gradient passes through the
+    encoder, which is not updated; in the KL of generated rows the prior is detached too, so that it
+    learns from the codes of real rows, and from generated rows only through its draws. :math:`c_k`
+    is the mean responsibility of mode k of the prior for the codes of the batch; this term spreads
+    real rows over the modes, which are detached in it.
 
-    At first there are no made rows, and both players minimise :math:`E(x)`, as a VAE does. In the
-    rest of the warm-up the weights of made rows grow from 0.
+    At first no rows are generated, and both players minimize :math:`E(x)`, as in a VAE. In the rest
+    of the warm-up the weights of generated rows grow from 0.
 
     Parameters
     ----------
     beta_rec : float or "auto", default="auto"
-        Weight of the errors, :math:`\beta_{rec}`. "auto" takes 5 with a prior that has modes, else
-        0.15, or 0.9 where X has more columns than y. ``beta_kl`` over twice of it is the variance
-        of the noise, in units of the variance of X per component, that rows are coded with; where
-        that is not well below 1, nothing reaches y.
+        Weight of the errors, :math:`\beta_{rec}`. "auto" means 5 for a prior with modes, otherwise
+        0.15, or 0.9 if X has more columns than y. ``beta_kl`` / (2 ``beta_rec``) is the variance of
+        the noise of the codes, in units of the variance of X per component; if it is not well below
+        1, nothing is encoded.
     beta_kl : float, default=0.09
         Weight of the KL of real rows, and for the decoder of generated ones,
         :math:`\beta_{kl}`.
     beta_neg : float, default=0.3
-        Weight of the KL of generated rows in the encoder's exponential, :math:`\beta_{neg}`. The
-        larger, the farther from the prior the encoder codes what is generated; too large, and real
-        rows go with it.
-    beta_judged : float, default=0.15
-        Weight of the errors in that exponential, :math:`\beta_{judged}`; the papers' is
-        ``beta_rec``. What the decoder has made has smaller errors than real rows, however it is
-        coded. If they weigh much, all of it looks better than what is real, and the encoder can
-        only answer by coding it wrongly.
-    responsibility : float, default=0.0
+        Weight of the KL of generated rows in the encoder's loss of them, :math:`\beta_{neg}`. With
+        a larger value the encoder places generated rows farther from the prior; if it is too large,
+        real rows follow.
+    beta_fake_rec : float, default=0.15
+        Weight of the errors of generated rows in that loss, :math:`\beta_{fake}`; the papers use
+        ``beta_rec``. Generated rows have smaller errors than real rows, however they are encoded.
+        With a large weight all of them have lower energies than real rows, and the encoder can
+        raise their energies only by encoding them wrongly.
+    responsibility_weight : float, default=0.0
         Weight :math:`\rho` of the term that spreads real rows over the modes of the prior.
-    suspicion : float or None, default=0.25
-        What a made row costs the encoder that is as good as the median real one, :math:`\sigma`.
-        None takes the papers' :math:`w = e^{-\alpha J}`, whose size depends on how well the
-        data can be reconstructed, so that each data set needs weights of its own.
-    onset : float, default=0.5
-        Share of the warm-up at which made rows begin to count. With 1 they count in full at once,
-        as in the papers, and the decoder may answer that shock by giving up parts of the data.
+    fake_weight : float or None, default=0.25
+        Encoder loss :math:`\sigma` of a generated row whose energy equals the median of the real
+        rows. None means the papers' :math:`w = e^{-\alpha J}`, whose size depends on how well the
+        data can be reconstructed, so that each data set needs its own weights.
+    game_start : float, default=0.5
+        Fraction of the warm-up at which generated rows begin to contribute. With 1 they contribute
+        fully from the end of the warm-up, as in the papers; the sudden change can make the decoder
+        lose parts of the data.
     alpha : float, default=2.0
         Sharpness :math:`\alpha` of the exponential.
     gamma : float, default=0.15
-        Weight :math:`\gamma` of made rows in the decoder's loss. The papers' 1 lets the decoder
-        chase the encoder's verdict, and it may give up a group of rows on the way.
+        Weight :math:`\gamma` of generated rows in the decoder's loss. With the papers' 1 the
+        decoder follows every change of the encoder, and can lose a group of rows.
     gamma_r : float, default=0.0
-        Weight :math:`\gamma_r` of their errors in it. The papers' 1e-8 costs two more passes
-        through the decoder and cannot be told from 0, which spares them.
+        Weight :math:`\gamma_r` of their errors in that loss. The papers' 1e-8 costs two more passes
+        through the decoder and has the same results as 0, which costs none.
     scale : float or None, default=None
-        The scale s. None takes 1 / n_components.
+        The scale s. None means 1 / n_components.
+
+    Raises
+    ------
+    ValueError
+        By ``build``, if a parameter is outside its range, ``responsibility_weight`` is given for a
+        prior without modes, or the likelihood needs more than one output per feature.
 
     Notes
     -----
-    A normal prior asks for more noise than one with modes: it has no gaps, and without noise the
-    encoder cannot spread rows that are in groups over all of it. Modes go where the codes are, and
-    noise only makes them overlap. Where y is narrower than X, the variance of X along its last
-    components is small, and noise must be smaller still.
+    A normal prior needs more noise than one with modes: it has no gaps, and without noise the
+    encoder cannot spread rows that form groups over the whole prior. Modes are placed at the codes,
+    and noise only makes them overlap. If y is narrower than X, the variance of X along its last
+    components is small, and the noise must be smaller still.
 
     The papers' errors are squared distances in the units of X, and their s is one over the number
-    of features, so that each data set needs betas of its own. In units of the variance of X per
-    component, and with s one over their number, one setting serves the plane and images alike. A
-    setting of the papers' is that of ``scale=1 / n_features``, ``beta_rec`` and ``beta_judged``
-    both times V / d, ``suspicion=None``, ``onset=1``, ``gamma=1`` and ``gamma_r=1e-8``.
+    of features, so that each data set needs its own betas. In units of the variance of X per
+    component, and with s one over their number, one setting serves data in the plane and images. A
+    setting of the papers corresponds to ``scale=1 / n_features``, ``beta_rec`` and
+    ``beta_fake_rec`` both times V / d, ``fake_weight=None``, ``game_start=1``, ``gamma=1`` and
+    ``gamma_r=1e-8``.
 
-    A mapping that learns plays with the decoder, since it makes rows with it. With the encoder it
-    would be free to turn against them: rings with a flow then had samples four times as far from
-    real rows, digits with a selector of components as far as with the decoder.
+    A mapping with weights belongs to the decoder's player, since it takes part in generating rows.
+    As part of the encoder's player it can act against them: samples of rings with a flow were then
+    four times as far from real rows, those of digits with a dimension selector as far as before.
 
-    The likelihood has no part in the game: errors are squared whatever it is. A scale that it
-    learns follows the errors of real rows, for ``score_samples``; that loss is a part of
-    ``decoder_loss`` in ``history_``. A likelihood to which the decoder gives more than means is
-    refused.
+    The likelihood does not enter the game: errors are squared for any likelihood. A learned scale
+    is fitted to the errors of real rows, for ``score_samples``; this loss is a part of
+    ``decoder_loss`` in ``history_``.
 
     References
     ----------
@@ -156,10 +177,10 @@ class SoftIntro(Objective):
         "beta_rec": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
         "beta_kl": [Interval(Real, 0, None, closed="neither")],
         "beta_neg": [Interval(Real, 0, None, closed="left")],
-        "beta_judged": [Interval(Real, 0, None, closed="left")],
-        "responsibility": [Interval(Real, 0, None, closed="left")],
-        "suspicion": [Interval(Real, 0, None, closed="neither"), None],
-        "onset": [Interval(Real, 0, 1, closed="both")],
+        "beta_fake_rec": [Interval(Real, 0, None, closed="left")],
+        "responsibility_weight": [Interval(Real, 0, None, closed="left")],
+        "fake_weight": [Interval(Real, 0, None, closed="neither"), None],
+        "game_start": [Interval(Real, 0, 1, closed="both")],
         "alpha": [Interval(Real, 0, None, closed="neither")],
         "gamma": [Interval(Real, 0, None, closed="left")],
         "gamma_r": [Interval(Real, 0, None, closed="left")],
@@ -173,10 +194,10 @@ class SoftIntro(Objective):
         beta_rec: float | Literal["auto"] = "auto",
         beta_kl: float = 0.09,
         beta_neg: float = 0.3,
-        beta_judged: float = 0.15,
-        responsibility: float = 0.0,
-        suspicion: float | None = 0.25,
-        onset: float = 0.5,
+        beta_fake_rec: float = 0.15,
+        responsibility_weight: float = 0.0,
+        fake_weight: float | None = 0.25,
+        game_start: float = 0.5,
         alpha: float = 2.0,
         gamma: float = 0.15,
         gamma_r: float = 0.0,
@@ -186,71 +207,62 @@ class SoftIntro(Objective):
         self.beta_rec = beta_rec
         self.beta_kl = beta_kl
         self.beta_neg = beta_neg
-        self.beta_judged = beta_judged
-        self.responsibility = responsibility
-        self.suspicion = suspicion
-        self.onset = onset
+        self.beta_fake_rec = beta_fake_rec
+        self.responsibility_weight = responsibility_weight
+        self.fake_weight = fake_weight
+        self.game_start = game_start
         self.alpha = alpha
         self.gamma = gamma
         self.gamma_r = gamma_r
         self.scale = scale
 
-    def build(self, model: Model) -> None:
-        """Check the parameters and take the size of y."""
+    def build(self, model: VAE) -> None:
+        """Check the parameters and the parts of the model, and resolve the defaults."""
         self._validate()
-        if self.responsibility and not _has_modes(model):
+        if self.responsibility_weight and not model.prior.has_modes:
             raise ValueError(
-                f"responsibility={self.responsibility} has no effect on a prior without modes, "
-                f"{type(model.prior).__name__}; leave it at 0, or take prior='mixture'."
+                f"responsibility_weight={self.responsibility_weight} has no effect on a prior "
+                f"without modes, {type(model.prior).__name__}; leave it at 0, or use "
+                "prior='vamp-init-mixture'."
             )
-        if getattr(model.likelihood, "outputs_per_feature", 1) > 1:
+        if model.likelihood.outputs_per_feature > 1:
             raise ValueError(
-                f"likelihood {type(model.likelihood).__name__} takes more than a mean from the "
-                "decoder for each feature, and the game trains no more: take one that does not, "
-                "such as Gaussian()."
+                f"likelihood {type(model.likelihood).__name__} needs more than one output of the "
+                "decoder per feature, and the game trains only means: use one with a single "
+                "output, such as Gaussian()."
             )
-        prior: Any = model.prior
-        if hasattr(prior, "expect_game"):
-            prior.expect_game(self.onset)
-        self.error_weight = self._auto(model) if self.beta_rec == "auto" else self.beta_rec
+        self.error_weight = _default_beta_rec(model) if self.beta_rec == "auto" else self.beta_rec
         self.n_components = model.n_components
         self.step_scale = 1 / model.n_components if self.scale is None else self.scale
         self.register_buffer("unit", torch.ones(()))
-        self._assigned: Tensor | None = None
+        self._mode_counts: Tensor | None = None
 
-    @staticmethod
-    def _auto(model: Model) -> float:
-        """Return the weight of the errors where it is not said."""
-        if _has_modes(model):
-            return WITH_MODES
-        return COMPRESSED if model.n_features > model.n_components else FULL
-
-    def caution(self, X: Tensor) -> list[str]:
-        """Say so if the encoder could gain without end, or if networks learn badly from X."""
+    def check_data(self, X: Tensor) -> list[str]:
+        """Warn if the encoder's loss is unbounded, or if the scale of X is unsuitable."""
         self._validate()
-        cautions = []
-        if self.suspicion is not None and self.suspicion * self.beta_neg >= self.beta_kl:
-            cautions.append(
-                f"suspicion * beta_neg = {self.suspicion * self.beta_neg:.3g} is not below "
-                f"beta_kl = {self.beta_kl:.3g}: once generated rows look like real ones, the "
-                "encoder gains by coding all of them ever farther from the prior. Lower beta_neg."
+        warnings = []
+        if self.fake_weight is not None and self.fake_weight * self.beta_neg >= self.beta_kl:
+            warnings.append(
+                f"fake_weight * beta_neg = {self.fake_weight * self.beta_neg:.3g} is not below "
+                f"beta_kl = {self.beta_kl:.3g}: once generated rows resemble real ones, the "
+                "encoder gains by moving all codes ever farther from the prior. Lower beta_neg."
             )
-        spread = math.sqrt(float(_total_variance(X)) / X.shape[1])
+        spread = math.sqrt(float(total_variance(X)) / X.shape[1])
         if spread and not _SPREADS[0] <= spread <= _SPREADS[1]:
-            cautions.append(
+            warnings.append(
                 f"the features of X have a standard deviation of {spread:.3g} on average. The game "
-                "has no unit, but networks learn well only from values of about 1: scale X first, "
-                "for instance with StandardScaler."
+                "is scale-free, but networks learn well only from values of about 1: scale X "
+                "first, for instance with StandardScaler."
             )
-        return cautions
+        return warnings
 
-    def initialise(self, X: Tensor) -> None:
-        """Take d / V, the unit of errors, from the training rows."""
-        total = _total_variance(X)
+    def initialize(self, X: Tensor, generator: torch.Generator) -> None:
+        """Set the unit of the errors, d / V, from the training rows."""
+        total = total_variance(X)
         self.unit.copy_(self.n_components / torch.where(total > 0, total, 1.0))
 
-    def players(self, model: Model) -> dict[str, list[nn.Parameter]]:
-        """Return the encoder's parameters, then those of decoder, mapping and prior."""
+    def players(self, model: VAE) -> dict[str, list[nn.Parameter]]:
+        """Return the parameters of the encoder, and those of decoder, mapping and prior."""
         encoder = [*model.encoder.parameters(), *model.posterior.parameters()]
         own = set(map(id, encoder))
         others = [p for p in model.parameters() if id(p) not in own]
@@ -259,43 +271,44 @@ class SoftIntro(Objective):
             "decoder": [p for p in others if p.requires_grad],
         }
 
-    def loss(self, player: str, model: Model, batch: Batch) -> tuple[Tensor, Terms]:
-        """Return what the player minimises, and what its turn tells of how the game stands."""
+    def loss(self, player: str, model: VAE, batch: Batch) -> tuple[Tensor, Terms]:
+        """Return the player's loss of each row, and the terms to record."""
         if player == "encoder":
-            return self._of_encoder(model, batch)
-        return self._of_decoder(model, batch)
+            return self._encoder_loss(model, batch)
+        return self._decoder_loss(model, batch)
 
-    def validation_loss(self, model: Model, batch: Batch) -> Tensor:
-        """Return the energy of real rows, since how the game stands is no measure of progress."""
+    def validation_loss(self, model: VAE, batch: Batch) -> Tensor:
+        """Return the energy of real rows; the losses of a game do not measure progress."""
         run = model(batch.x, batch.generator)
-        return self._energy(self._error(run.p.mean, batch.x), model.kl(run.q, run.y))
+        return self._energy(
+            squared_error(run.p.mean, batch.x, self.unit),
+            model.prior_distribution().kl(run.q, run.y),
+        )
 
-    def _of_encoder(self, model: Model, batch: Batch) -> tuple[Tensor, Terms]:
-        x, stakes = batch.x, self._stakes(batch)
-        p_y = self._target(model) if stakes else model.p_y()
+    def _encoder_loss(self, model: VAE, batch: Batch) -> tuple[Tensor, Terms]:
+        x, weight = batch.x, game_weight(batch.progress, self.game_start)
+        p_y = _detached_prior(model) if weight else model.prior_distribution()
         run = model(x, batch.generator)
-        if batch.memo is not None:
-            batch.memo["codes"] = run.q.detached(), run.y.detach()
-        notify_mapping(model, batch, run.y)
-        kl = model.kl(run.q, run.y, p_y)
+        batch.cache["codes"] = run.q.detached(), run.y.detach()
+        extra = observe_and_terms_of_mapping(model, batch, run)
+        kl = p_y.kl(run.q, run.y)
         terms = {"kl": kl}
-        error = self._error(run.p.mean, x)
+        error = squared_error(run.p.mean, x, self.unit)
         loss = self._energy(error, kl)
-        loss = loss + self._of_modes(model, p_y, run.y, batch.weight)
-        extra = terms_of_mapping(model, batch, run)
+        loss = loss + self._mode_entropy(model, p_y, run.y, batch.weight)
         loss = sum((self.step_scale * self.beta_kl * term for term in extra.values()), loss)
-        if stakes:
-            real = _median(self._judged(error.detach(), kl.detach()), batch.weight)
-            of_game = self._of_made_rows(model, p_y, run.p.mean.detach(), real, batch.generator)
-            cost = of_game["exp_elbo_fake"] + of_game["exp_elbo_rec"]
-            loss = torch.add(loss, cost, alpha=stakes / (2 * self.alpha))
-            terms |= {"kl_real": kl} | of_game
+        if weight:
+            real = weighted_median(self._judge_energy(error.detach(), kl.detach()), batch.weight)
+            fake = self._fake_terms(model, p_y, run.p.mean.detach(), real, batch.generator)
+            cost = fake["exp_elbo_fake"] + fake["exp_elbo_rec"]
+            loss = torch.add(loss, cost, alpha=weight / (2 * self.alpha))
+            terms |= {"kl_real": kl} | fake
         return loss, terms | extra
 
-    def _of_made_rows(
+    def _fake_terms(
         self,
-        model: Model,
-        p_y: Any,
+        model: VAE,
+        p_y: Density,
         reconstructed: Tensor,
         real: Tensor,
         generator: torch.Generator,
@@ -303,192 +316,152 @@ class SoftIntro(Objective):
         """Return KL and w of generated and of reconstructed rows."""
         with torch.no_grad():
             generated = _decoded(model, p_y.sample(len(reconstructed), generator))
-        judged = torch.cat([generated, reconstructed])
-        q = model.encode(judged)
+        fake = torch.cat([generated, reconstructed])
+        q = model.encode(fake)
         y = q.sample(generator)
-        kl = model.kl(q, y, p_y)
-        exp_elbo = self._exp_elbo(self._judged(self._error(_decoded(model, y), judged), kl), real)
+        kl = p_y.kl(q, y)
+        error = squared_error(_decoded(model, y), fake, self.unit)
+        loss = fake_loss(self._judge_energy(error, kl), real, self.alpha, self.fake_weight)
         kl_fake, kl_rec = kl.chunk(2)
-        of_fake, of_rec = exp_elbo.chunk(2)
+        loss_fake, loss_rec = loss.chunk(2)
         return {
             "kl_fake": kl_fake,
             "kl_rec": kl_rec,
-            "exp_elbo_fake": of_fake,
-            "exp_elbo_rec": of_rec,
+            "exp_elbo_fake": loss_fake,
+            "exp_elbo_rec": loss_rec,
         }
 
-    def _exp_elbo(self, energy: Tensor, real: Tensor) -> Tensor:
-        """Return w, which goes on as a straight line where a row is better than the real ones."""
-        if self.suspicion is None:
-            return (-self.alpha * energy).exp()
-        return self.suspicion * (1 + F.elu(self.alpha * (real - energy)))
-
-    def _of_decoder(self, model: Model, batch: Batch) -> tuple[Tensor, Terms]:
-        x, n, stakes = batch.x, len(batch.x), self._stakes(batch)
-        q, y = self._codes_of_real_rows(model, batch)
-        p_y = model.p_y()
-        z = model.mapping(torch.cat([y, p_y.sample(n, batch.generator)]) if stakes else y)
+    def _decoder_loss(self, model: VAE, batch: Batch) -> tuple[Tensor, Terms]:
+        x, n, weight = batch.x, len(batch.x), game_weight(batch.progress, self.game_start)
+        q, y = _cached_codes(model, batch)
+        p_y = model.prior_distribution()
+        z = model.map(torch.cat([y, p_y.sample(n, batch.generator)]) if weight else y)
         h = model.decoder_output(z)
-        p = model.likelihood(h)
-        loss = self._energy(self._error(p.mean[:n], x), model.kl(q, y, p_y))
-        extra = terms_of_mapping(model, batch, Pass(q, y, z[:n], p))
+        p = call(model.likelihood, h)
+        loss = self._energy(squared_error(p.mean[:n], x, self.unit), p_y.kl(q, y))
+        extra = terms_of_mapping(model, batch, Forward(q, y, z[:n], p))
         loss = sum((self.step_scale * self.beta_kl * term for term in extra.values()), loss)
-        surprise = -model.likelihood(h[:n].detach()).log_prob(x)
-        if surprise.requires_grad:
-            loss = loss + surprise
-        if stakes:
-            cost = self._seen_through(model, p_y, p.mean, batch.generator)
-            loss = torch.add(loss, cost, alpha=0.5 * stakes * self.gamma * self.step_scale)
-        return loss, {"reconstruction": surprise}
+        reconstruction = -call(call(model.likelihood, h[:n].detach()).log_prob, x)
+        if reconstruction.requires_grad:
+            loss = loss + reconstruction
+        if weight:
+            cost = self._decoder_fake_loss(model, p_y, p.mean, batch.generator)
+            loss = torch.add(loss, cost, alpha=0.5 * weight * self.gamma * self.step_scale)
+        return loss, {"reconstruction": reconstruction}
 
-    @staticmethod
-    @torch.no_grad()
-    def _target(model: Model) -> Any:
-        """Return p(y) as the encoder takes it in the game: as given."""
-        return _frozen(model.p_y())
-
-    def _seen_through(
-        self, model: Model, p_y: Any, made: Tensor, generator: torch.Generator
+    def _decoder_fake_loss(
+        self, model: VAE, p_y: Density, fake: Tensor, generator: torch.Generator
     ) -> Tensor:
-        """Return what the encoder's view of reconstructed and generated rows costs the decoder."""
-        q = model.encode(made)
+        """Return the decoder's loss of reconstructed and generated rows, as the encoder sees them.
+
+        The first half of ``fake`` are reconstructions, the second half generated rows.
+        """
+        q = model.encode(fake)
         y = q.sample(generator)
-        cost = self.beta_kl * model.kl(q, y, _frozen(p_y))
+        cost = self.beta_kl * p_y.detached().kl(q, y)
         if self.gamma_r:
-            error = self._error(_decoded(model, y.detach()), made.detach())
+            error = squared_error(_decoded(model, y.detach()), fake.detach(), self.unit)
             cost = torch.add(cost, error, alpha=self.gamma_r * self.error_weight)
-        of_rec, of_fake = cost.chunk(2)
-        return of_rec + of_fake
-
-    def _stakes(self, batch: Batch) -> float:
-        """Return how much made rows count: nothing before the onset, all after the warm-up."""
-        if batch.warmup >= 1:
-            return 1.0
-        return max(0.0, (batch.warmup - self.onset) / (1 - self.onset)) if self.onset < 1 else 0.0
-
-    def _nats_of_codes(self) -> float:
-        """Return about the KL of real rows in a VAE: of codes with the noise that pays best."""
-        noise = self.beta_kl / (2 * self.error_weight)
-        return 0.5 * self.n_components * math.log1p(1 / noise)
-
-    def _codes_of_real_rows(self, model: Model, batch: Batch) -> tuple[Normal, Tensor]:
-        """Return q and y of the rows, which the encoder has just made of them."""
-        if batch.memo and "codes" in batch.memo:
-            return batch.memo["codes"]
-        with torch.no_grad():
-            q = model.encode(batch.x)
-            return q, q.sample(batch.generator)
+        reconstructed, generated = cost.chunk(2)
+        return reconstructed + generated
 
     def _energy(self, error: Tensor, kl: Tensor) -> Tensor:
         s = self.step_scale
-        return torch.add(s * self.error_weight * error, kl, alpha=s * self.beta_kl)
+        return energy(error, kl, s * self.error_weight, s * self.beta_kl)
 
-    def _judged(self, error: Tensor, kl: Tensor) -> Tensor:
+    def _judge_energy(self, error: Tensor, kl: Tensor) -> Tensor:
         s = self.step_scale
-        return torch.add(s * self.beta_judged * error, kl, alpha=s * self.beta_neg)
+        return energy(error, kl, s * self.beta_fake_rec, s * self.beta_neg)
 
-    def _error(self, mean: Tensor, x: Tensor) -> Tensor:
-        return (mean - x).square().sum(-1) * self.unit
-
-    def _of_modes(
-        self, model: Model, p_y: Any, y: Tensor, weight: Tensor | None = None
+    def _mode_entropy(
+        self, model: VAE, p_y: Density, y: Tensor, weight: Tensor | None = None
     ) -> Tensor | float:
-        """Note which modes real codes belong to, and return what their unequal use costs.
-
-        The modes are given, for those that are codes themselves would draw together for it.
-        """
-        p_y = _frozen(p_y)
-        if not hasattr(p_y, "responsibilities"):
+        """Count the responsibilities of the modes, and return the weighted negative entropy."""
+        p_y = p_y.detached()  # modes that are codes themselves would otherwise move together
+        if not isinstance(p_y, MixtureDensity):
             return 0.0
-        with torch.set_grad_enabled(self.responsibility > 0 and torch.is_grad_enabled()):
-            of_rows = p_y.responsibilities(y)
-            assigned = (of_rows if weight is None else weight[:, None] * of_rows).sum(0)
+        with torch.set_grad_enabled(self.responsibility_weight > 0 and torch.is_grad_enabled()):
+            per_row = call(p_y.responsibilities, y)
+            counts = (per_row if weight is None else weight[:, None] * per_row).sum(0)
         if model.training:
-            noted = assigned.detach()
-            self._assigned = noted if self._assigned is None else self._assigned + noted
-        if not self.responsibility:
+            total = counts.detach()
+            self._mode_counts = total if self._mode_counts is None else self._mode_counts + total
+        if not self.responsibility_weight:
             return 0.0
-        shares = assigned / assigned.sum().clamp(min=1e-8)
-        return -self.responsibility * self.step_scale * normalised_entropy(shares)
+        shares = counts / counts.sum().clamp(min=1e-8)
+        return -self.responsibility_weight * self.step_scale * normalized_entropy(shares)
 
-    def summary(self, model: Model) -> dict[str, float]:
-        """Return how the prior's modes were used in an epoch, if it has any.
+    def epoch_stats(self, model: VAE) -> dict[str, float]:
+        """Return how the modes of the prior were used in an epoch, if it has any.
 
-        Their entropy is 1 if all are used alike, which they also are if they coincide: the mean
-        distance between two of them, in units of their width, tells.
+        The entropy of their shares is 1 if all are used equally, which is also the case if they
+        coincide: then the mean distance of two modes, in units of their width, is near 0.
         """
-        if self._assigned is None:
+        if self._mode_counts is None:
             return {}
-        shares, self._assigned = self._assigned / self._assigned.sum(), None
-        summary = {
-            "responsibility_entropy": float(normalised_entropy(shares)),
+        shares, self._mode_counts = self._mode_counts / self._mode_counts.sum(), None
+        stats = {
+            "responsibility_entropy": float(normalized_entropy(shares)),
             "inactive_modes": float((shares < 1 / len(shares) ** 2).sum()),
         }
         with torch.no_grad():
-            p_y = _frozen(model.p_y())
-            if hasattr(p_y, "mean") and hasattr(p_y, "log_scale"):
+            p_y = model.prior_distribution()
+            if isinstance(p_y, GaussianMixture):
                 variance = (2 * p_y.log_scale).exp()
                 apart = torch.pdist(p_y.mean).mean() if len(shares) > 1 else torch.zeros(())
-                summary["mode_separation"] = float(apart / variance.mean().sqrt())
-                summary["largest_prior_variance"] = float(variance.max())
-        return summary
+                stats["mode_separation"] = float(apart / variance.mean().sqrt())
+                stats["largest_prior_variance"] = float(variance.max())
+        return stats
 
-    def advice(self, history: list[dict[str, Any]]) -> str | None:
-        """Say so if, late in the game, the encoder codes the wrong rows far from the prior.
+    def check_history(self, history: list[dict[str, Any]]) -> list[str]:
+        """Warn if, late in the game, the encoder places the wrong rows far from the prior.
 
-        A little nearer to it than real rows generated ones are to a mixture in many dimensions even
-        without a game, since they lack what the decoder cannot say; and so they stay if nothing
-        drives them away.
+        In many dimensions generated rows are a little nearer to a mixture than real ones even
+        without a game, since they lack what the decoder does not represent.
         """
         game = [row for row in history if "kl_fake" in row]
         if not game:
-            return None
+            return []
         late, first = game[-max(1, math.ceil(_LATE * len(game))) :], game[0]["kl_real"]
         fake, real = late[-1]["kl_fake"], late[-1]["kl_real"]
-        expected = max(first, self._nats_of_codes())
-        if all(row["kl_real"] > _RUN_AWAY * expected for row in late):
+        usual = max(first, expected_kl(self.n_components, self.beta_kl, self.error_weight))
+        if all(row["kl_real"] > _RUN_AWAY * usual for row in late):
             found = (
-                "the encoder has driven real rows from the prior together with generated ones "
-                f"(history_: kl_real {real:.3g}, {first:.3g} when the game began)"
+                "the encoder has moved real rows away from the prior together with generated ones "
+                f"(history_: kl_real {real:.3g}, {first:.3g} at the start of the game)"
             )
-        elif self.beta_neg and all(row["kl_fake"] < _FAR_NEARER * row["kl_real"] for row in late):
+        elif self.beta_neg and all(row["kl_fake"] < _NEARER * row["kl_real"] for row in late):
             found = (
-                f"in the last {len(late)} epochs the encoder found generated rows nearer to the "
+                f"in the last {len(late)} epochs the encoder placed generated rows nearer to the "
                 f"prior than real ones (history_: kl_fake {fake:.3g}, kl_real {real:.3g})"
             )
         else:
-            return None
-        return f"{found}, and samples are poor then. Lower beta_neg, now {self.beta_neg}."
+            return []
+        return [f"{found}; samples are poor then. Lower beta_neg, now {self.beta_neg}."]
 
 
-def normalised_entropy(shares: Tensor) -> Tensor:
-    """Return the entropy of the shares of K modes, divided by log K; 0 for a single one."""
-    if len(shares) == 1:
-        return torch.zeros_like(shares[0])
-    return -(shares * (shares + 1e-8).log()).sum() / math.log(len(shares))
+def _default_beta_rec(model: VAE) -> float:
+    """Return the weight of the errors that "auto" means for this model."""
+    if model.prior.has_modes:
+        return BETA_REC_MODES
+    return BETA_REC_COMPRESSED if model.n_features > model.n_components else BETA_REC_FULL
 
 
-def _total_variance(X: Tensor) -> Tensor:
-    return (X - X.mean(0)).square().sum() / len(X)
+@torch.no_grad()
+def _detached_prior(model: VAE) -> Density:
+    """Return p(y) as a detached copy (no gradients), for the encoder in the game."""
+    return model.prior_distribution().detached()
 
 
-def _has_modes(model: Model) -> bool:
-    return getattr(model.prior, "has_modes", False)
+def _cached_codes(model: VAE, batch: Batch) -> tuple[PosteriorDistribution, Tensor]:
+    """Return q and y of the rows as the encoder's turn left them, or new ones."""
+    if "codes" in batch.cache:
+        return batch.cache["codes"]
+    with torch.no_grad():
+        q = model.encode(batch.x)
+        return q, q.sample(batch.generator)
 
 
-def _median(values: Tensor, weight: Tensor | None) -> Tensor:
-    """Return the value with half of the rows' weight below it."""
-    if weight is None:
-        return values.median()
-    order = values.argsort()
-    below = weight[order].cumsum(0)
-    return values[order[(below < 0.5 * below[-1]).sum()]]
-
-
-def _decoded(model: Model, y: Tensor) -> Tensor:
-    return model.decoded_mean(model.mapping(y))
-
-
-def _frozen(p_y: Any) -> Any:
-    """Return p(y), of which no gradient is known if it can do without."""
-    return p_y.detached() if hasattr(p_y, "detached") else p_y
+def _decoded(model: VAE, y: Tensor) -> Tensor:
+    """Return the mean of p(x | g(y)), of shape (n, n_features)."""
+    return model.decode_mean(model.map(y))

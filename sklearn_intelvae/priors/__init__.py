@@ -6,7 +6,7 @@ from sklearn_intelvae.priors._mixture import Mixture
 from sklearn_intelvae.priors._normal import Normal
 from sklearn_intelvae.priors._spike_and_slab import SpikeAndSlab
 from sklearn_intelvae.priors._vamp import Vamp
-from sklearn_intelvae.priors._vamp_mixture import VampMixture
+from sklearn_intelvae.priors._vamp_init_mixture import VampInitMixture
 from sklearn_intelvae.priors._variance_clip import AdaptiveVarianceClip
 
 __all__ = [
@@ -17,5 +17,5 @@ __all__ = [
     "Prior",
     "SpikeAndSlab",
     "Vamp",
-    "VampMixture",
+    "VampInitMixture",
 ]

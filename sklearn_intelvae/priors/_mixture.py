@@ -11,10 +11,10 @@ import torch
 from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 
-from sklearn_intelvae.priors._base import Prior
-from sklearn_intelvae.priors._gaussians import Gaussians
+from sklearn_intelvae.distributions import GaussianMixture
+from sklearn_intelvae.priors._base import Encode, Prior
 
-_LOG_SCALE = (-4.0, 3.0)
+_LOG_SCALE_RANGE = (-4.0, 3.0)
 
 
 class Mixture(Prior):
@@ -22,34 +22,33 @@ class Mixture(Prior):
 
     .. math:: p(y) = \sum_{k=1}^{K} w_k\, \mathcal N\big(y;\, m_k, \operatorname{diag}(s_k^2)\big)
 
-    The clusters that :class:`~sklearn_intelvae.mappings.Clusters` cuts into a normal prior are here
-    in the prior itself. The KL term has no closed form and is estimated at the sampled y, which is
-    noisier; a density costs two products of matrices and memory for n K numbers.
+    Clusters are modes of the prior here; :class:`~sklearn_intelvae.mappings.Clusters` instead
+    divides a normal prior. The KL term has no closed form and is estimated at the sampled y, which
+    is noisier; a density costs two products of matrices and memory for n K numbers.
 
     Parameters
     ----------
-    n_components : int, default=10
-        Number of Gaussians, K, as in :class:`sklearn.mixture.GaussianMixture`. The size of y is the
-        estimator's ``n_components``.
+    n_modes : int, default=10
+        Number of Gaussians, K.
     learn : bool, default=True
-        Whether means, scales and weights are trained. They start from, or if False stay at, what
-        the other parameters say and equal weights.
-    means : array-like of shape (n_components, size of y) or None, default=None
+        Whether means, scales and weights are trained, from the starting values that the other
+        parameters give and equal weights; with False they stay at these values.
+    means : array-like of shape (n_modes, n_components) or None, default=None
         The means :math:`m_k`. None draws them from :math:`N(0, \mathrm{spread}^2)`.
     spread : float, default=1.0
-        Standard deviation of means that are drawn, in the units of y.
+        Standard deviation of means that are drawn, in the unit of y.
     scale : float, default=0.5
-        Standard deviation :math:`s_k` in all dimensions, between 0.02 and 20. Gaussians that
-        start at 1, on top of one another, hardly part.
+        Standard deviation :math:`s_k` in all dimensions, between 0.02 and 20, in the unit of y.
+        Gaussians that start with 1 overlap and hardly separate.
 
     Raises
     ------
     ValueError
-        By ``build``, if a parameter is out of its range or the shape of ``means`` does not fit.
+        By ``build``, if a parameter is outside its range or the shape of ``means`` is wrong.
 
     Notes
     -----
-    The log of a learned scale stays between -4 and 3, so that no Gaussian can close in on a single
+    The log of a learned scale stays between -4 and 3, so that no Gaussian can shrink to a single
     code.
 
     References
@@ -60,58 +59,58 @@ class Mixture(Prior):
 
     Examples
     --------
-    The baseline of two clusters in the plane, with a log-variance of 1:
+    The baseline with two clusters in the plane and a log-variance of 1:
 
     >>> import math, torch
     >>> from sklearn_intelvae.priors import Mixture
     >>> prior = Mixture(2, learn=False, means=[[-2, 0], [2, 0]], scale=math.exp(0.5))
     >>> prior.build(n_components=2, n_features=5)
-    >>> y = prior.sample(1000, torch.Generator().manual_seed(0))
-    >>> prior.log_prob(y).shape
-    torch.Size([1000])
-    >>> prior.responsibilities(torch.tensor([[-8.0, 0.0], [0.0, 3.0]])).round(decimals=2)
+    >>> p_y = prior.density(encode=None)
+    >>> p_y.sample(1000, torch.Generator().manual_seed(0)).shape
+    torch.Size([1000, 2])
+    >>> p_y.responsibilities(torch.tensor([[-8.0, 0.0], [0.0, 3.0]])).round(decimals=2)
     tensor([[1.0000, 0.0000],
             [0.5000, 0.5000]])
 
-    The baseline of four has ``means=[[-2, -2], [-2, 2], [2, -2], [2, 2]]``, followed by zeros where
-    y has more components.
+    The baseline with four clusters has ``means=[[-2, -2], [-2, 2], [2, -2], [2, 2]]``, with zeros
+    for further components of y.
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "n_modes": [Interval(Integral, 1, None, closed="left")],
         "learn": ["boolean"],
         "spread": [Interval(Real, 0, None, closed="neither")],
         "scale": [Interval(Real, 0.02, 20, closed="both")],
     }
 
     has_modes = True
-    centres: Tensor
+    centers: Tensor
     widths: Tensor
     logits: Tensor
 
     def __init__(
         self,
-        n_components: int = 10,
+        n_modes: int = 10,
         learn: bool = True,
         means: Any = None,
         spread: float = 1.0,
         scale: float = 0.5,
     ) -> None:
         super().__init__()
-        self.n_components = n_components
+        self.n_modes = n_modes
         self.learn = learn
         self.means = means
         self.spread = spread
         self.scale = scale
 
     def build(self, n_components: int, n_features: int) -> None:
-        """Make means, scales and weights for y of ``n_components``."""
-        self._validate()
-        centres = self._start(n_components)
+        """Create means, scales and weights for y of ``n_components``."""
+        super().build(n_components, n_features)
+        centers = self._initial_means(n_components)
         start = {
-            "centres": centres,
-            "widths": torch.full_like(centres, _width(self.scale)),
-            "logits": torch.zeros(len(centres)),
+            "centers": centers,
+            "widths": torch.full_like(centers, _width(self.scale)),
+            "logits": torch.zeros(len(centers)),
         }
         for name, value in start.items():
             if self.learn:
@@ -119,50 +118,27 @@ class Mixture(Prior):
             else:
                 self.register_buffer(name, value)
 
-    @property
-    def n_modes(self) -> int:
-        """Number of Gaussians."""
-        return self.n_components
+    def density(self, encode: Encode) -> GaussianMixture:
+        """Return the mixture."""
+        low, high = _LOG_SCALE_RANGE
+        log_scale = low + (high - low) * self.widths.sigmoid()
+        return GaussianMixture(self.centers, log_scale, self.logits)
 
-    def log_prob(self, y: Tensor) -> Tensor:
-        """Return the log density of each row."""
-        return self._density().log_prob(y)
-
-    def sample(self, n_samples: int, generator: torch.Generator) -> Tensor:
-        """Draw a Gaussian for each row, then the row from it."""
-        return self._density().sample(n_samples, generator)
-
-    def responsibilities(self, y: Tensor) -> Tensor:
-        """Return the probability of each Gaussian given y, shape (n, K); rows sum to one."""
-        return self._density().responsibilities(y)
-
-    def component(self, k: int) -> Gaussians:
-        """Return one of the Gaussians alone."""
-        return self._density().component(k)
-
-    def detached(self) -> Gaussians:
-        """Return the density as it now is, of which no gradient is known."""
-        return self._density().detached()
-
-    def _density(self) -> Gaussians:
-        low, high = _LOG_SCALE
-        return Gaussians(self.centres, low + (high - low) * self.widths.sigmoid(), self.logits)
-
-    def _start(self, size: int) -> Tensor:
-        """Return the means that were given, or drawn ones."""
+    def _initial_means(self, size: int) -> Tensor:
+        """Return the given means, or drawn ones."""
         if self.means is None:
-            return self.spread * torch.randn(self.n_components, size)
+            return self.spread * torch.randn(self.n_modes, size)
         means = torch.tensor(np.asarray(self.means, dtype=np.float32))
-        if means.shape != (self.n_components, size) or not means.isfinite().all():
+        if means.shape != (self.n_modes, size) or not means.isfinite().all():
             raise ValueError(
-                f"means must hold {self.n_components} rows (n_components of the mixture) of {size} "
-                f"finite numbers (n_components of the estimator), got {self.means!r}."
+                f"means of Mixture must have {self.n_modes} rows (n_modes) of {size} finite "
+                f"numbers (n_components of the estimator), got {self.means!r}."
             )
         return means
 
 
 def _width(scale: float) -> float:
-    """Return the number whose sigmoid is the place of log(scale) between the bounds."""
-    low, high = _LOG_SCALE
+    """Return the number whose sigmoid is the position of log(scale) between the bounds."""
+    low, high = _LOG_SCALE_RANGE
     place = (math.log(scale) - low) / (high - low)
     return math.log(place / (1 - place))

@@ -1,8 +1,9 @@
-"""The sparse prior: each component is near zero or free."""
+"""The sparse prior: each component is near zero or standard normal."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -10,8 +11,9 @@ import torch
 from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
-from sklearn_intelvae.distributions import HALF_LOG_2PI
-from sklearn_intelvae.priors._base import Prior
+from sklearn_intelvae.distributions import Density
+from sklearn_intelvae.distributions._base import HALF_LOG_2PI
+from sklearn_intelvae.priors._base import Encode, Prior
 
 
 class SpikeAndSlab(Prior):
@@ -20,22 +22,22 @@ class SpikeAndSlab(Prior):
     .. math:: p(y) = \prod_j \big( \pi\, \mathcal N(y_j; 0, s^2)
               + (1 - \pi)\, \mathcal N(y_j; 0, 1) \big)
 
-    It asks that a row use a share of :math:`1 - \pi` of the components and leave the others near
-    zero: sparsity by the prior, where :class:`~sklearn_intelvae.mappings.DimensionSelector` seeks
-    it by the mapping. The KL term has no closed form and is estimated at the sampled y. It has no
-    weights and costs two densities per component.
+    Under this prior a row uses a share of :math:`1 - \pi` of the components, and the others are
+    near zero: sparsity by the prior, in place of sparsity by the mapping
+    (:class:`~sklearn_intelvae.mappings.DimensionSelector`). The KL term has no closed form and is
+    estimated at the sampled y. The prior has no weights and costs two densities per component.
 
     Parameters
     ----------
     spike_probability : float, default=0.8
         Share :math:`\pi` of components near zero, between 0 and 1.
     spike_scale : float, default=0.05
-        Standard deviation s of those, between 0 and 1; the others have 1.
+        Standard deviation s of those, between 0 and 1; that of the others is 1.
 
     Raises
     ------
     ValueError
-        By ``build``, if a parameter does not lie between 0 and 1.
+        By ``build``, if a parameter is not between 0 and 1.
 
     References
     ----------
@@ -48,7 +50,7 @@ class SpikeAndSlab(Prior):
     >>> from sklearn_intelvae.priors import SpikeAndSlab
     >>> prior = SpikeAndSlab(spike_probability=0.8)
     >>> prior.build(n_components=50, n_features=100)
-    >>> y = prior.sample(1000, torch.Generator().manual_seed(0))
+    >>> y = prior.density(encode=None).sample(1000, torch.Generator().manual_seed(0))
     >>> round(float((y.abs() < 0.1).float().mean()), 1)
     0.8
     """
@@ -63,12 +65,21 @@ class SpikeAndSlab(Prior):
         self.spike_probability = spike_probability
         self.spike_scale = spike_scale
 
-    def build(self, n_components: int, n_features: int) -> None:
-        """Take the size of y and refuse settings that make no spike or no slab."""
-        super().build(n_components, n_features)
+    def density(self, encode: Encode) -> SpikeAndSlabDensity:
+        """Return the product of the two-component mixtures."""
+        return SpikeAndSlabDensity(self.n_components, self.spike_probability, self.spike_scale)
+
+
+@dataclass(frozen=True)
+class SpikeAndSlabDensity(Density):
+    """The density of :class:`SpikeAndSlab`."""
+
+    n_components: int
+    spike_probability: float
+    spike_scale: float
 
     def log_prob(self, y: Tensor) -> Tensor:
-        """Return the log density of each row."""
+        """Return the log density of each row, shape (n,)."""
         half = 0.5 * y.square()
         log_spike = math.log(self.spike_probability / self.spike_scale)
         spike = log_spike - half / self.spike_scale**2
@@ -76,8 +87,9 @@ class SpikeAndSlab(Prior):
         return (torch.logaddexp(spike, slab) - HALF_LOG_2PI).sum(-1)
 
     def sample(self, n_samples: int, generator: torch.Generator) -> Tensor:
-        """Draw for each component which of the two it comes from, then its value."""
-        shape, device = (n_samples, self.n_components), generator.device
-        spiked = torch.rand(shape, generator=generator, device=device) < self.spike_probability
-        y = torch.randn(shape, generator=generator, dtype=torch.float32, device=device)
+        """Draw the mixture component of each value, then the value."""
+        settings = {"generator": generator, "dtype": torch.float32, "device": generator.device}
+        shape = n_samples, self.n_components
+        spiked = torch.rand(shape, **settings) < self.spike_probability  # type: ignore[call-overload]
+        y = torch.randn(shape, **settings)  # type: ignore[call-overload]
         return torch.where(spiked, self.spike_scale * y, y)

@@ -12,7 +12,7 @@ _SHARPNESS = 10.0
 
 
 class AdaptiveVarianceClip(Part):
-    r"""Keeps log-variances, smoothly, between the least and the largest of those it was shown.
+    r"""Limit log-variances, smoothly, to the range that they had at a given time.
 
     With :math:`l_{kj}` the log-variance of mode k in dimension j, :math:`[a_j, b_j]` the range that
     these had over k when :meth:`hold` was called, and :math:`\zeta_j(u) =
@@ -20,11 +20,10 @@ class AdaptiveVarianceClip(Part):
 
     .. math:: \tilde l_{kj} = l_{kj} - \zeta_j(l_{kj} - b_j) + \zeta_j(a_j - l_{kj}).
 
-    In a game the variances of a mixture may grow: over a long one, on two densities, its largest
-    grew five to six times and then levelled off. The range that they have before the game is where
-    this one keeps them. Values inside are moved by less than 7 % of the range. Where all modes
-    agree, as a single one does with itself, the variance is frozen. Before ``hold`` nothing is
-    clipped.
+    In the Soft-IntroVAE game the variances of a mixture can grow: in long fits to two densities the
+    largest grew by a factor of five to six and then leveled off. The limits are those of the range
+    before the game. Values inside the range change by less than 7 % of its width. If all modes have
+    the same variance, as a single mode has, it is fixed. Before ``hold`` nothing is clipped.
 
     References
     ----------
@@ -49,20 +48,20 @@ class AdaptiveVarianceClip(Part):
     high: Tensor
 
     def build(self, n_components: int) -> None:
-        """Make room for the limits of each dimension."""
+        """Create the limits of each dimension."""
         self._validate()
         self.register_buffer("low", torch.zeros(n_components))
         self.register_buffer("high", torch.zeros(n_components))
 
     @torch.no_grad()
     def hold(self, log_variance: Tensor) -> None:
-        """Take the limits from log-variances of shape (K, n_components)."""
+        """Set the limits to the range of log-variances of shape (K, n_components)."""
         self.low.copy_(log_variance.amin(0))
         self.high.copy_(log_variance.amax(0))
         self.holds = True
 
     def forward(self, log_variance: Tensor) -> Tensor:
-        """Return the log-variances, (K, n_components), within the limits if there are any."""
+        """Return the log-variances, (K, n_components), within the limits if these are set."""
         if not self.holds:
             return log_variance
         tau = _SHARPNESS / (self.high - self.low + 1e-8)
@@ -71,9 +70,9 @@ class AdaptiveVarianceClip(Part):
         return log_variance - above + below
 
     def get_extra_state(self) -> Tensor:
-        """Return whether there are limits, which belongs to the weights."""
+        """Return whether limits are set, which is saved with the weights."""
         return torch.tensor(self.holds)
 
     def set_extra_state(self, state: Tensor) -> None:
-        """Take back or lift the limits."""
+        """Restore whether limits are set."""
         self.holds = bool(state)

@@ -1,15 +1,6 @@
-"""Training: the only room that knows skorch."""
+"""Training: the only room that uses skorch; it receives a spec and returns a result."""
 
-from sklearn_intelvae.training._batches import Batches, Rows
-from sklearn_intelvae.training._callbacks import FitTaskCallback, WarmedUpEarlyStopping
-from sklearn_intelvae.training._head_start import follow_guidance
-from sklearn_intelvae.training._net import PlayerNet
+from sklearn_intelvae.training._fit import train
+from sklearn_intelvae.training._spec import FitData, FitResult, FitSpec, TrainingBudget
 
-__all__ = [
-    "Batches",
-    "FitTaskCallback",
-    "PlayerNet",
-    "Rows",
-    "WarmedUpEarlyStopping",
-    "follow_guidance",
-]
+__all__ = ["FitData", "FitResult", "FitSpec", "TrainingBudget", "train"]

@@ -1,52 +1,60 @@
-"""Batches as index selections on a resident tensor."""
+"""Batches as index selections on tensors that stay on the device."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
-
-class Taken(NamedTuple):
-    """The rows of a batch."""
-
-    x: Tensor
-    weight: Tensor | None
-    previous: Tensor | None
+Tensors = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of a tensor that stays where it is, with their weights."""
+    """Rows of named tensors.
 
-    X: Tensor
-    weight: Tensor | None
+    Attributes
+    ----------
+    tensors : dict of Tensor
+        By field of :class:`~sklearn_intelvae.objectives.Batch`: "x", and where present "weight"
+        and "previous". All have the same number of rows.
+    index : Tensor of int64
+        The rows of the tensors that belong to this set.
+    is_series : bool
+        Whether the row before each row is the previous row of "x".
+    """
+
+    tensors: Tensors
     index: Tensor
-    """Which rows of ``X`` these are."""
-    previous: Tensor | None = None
-    """For each row of ``X`` the one before it, if pairs are asked for."""
     is_series: bool = False
-    """Whether the row before each is the one before it in ``X`` instead."""
 
     def __len__(self) -> int:
         return len(self.index)
 
-    def take(self, index: Tensor) -> Taken:
-        """Return a copy of the rows at ``index`` of ``X``, and what belongs to them."""
-        weight = None if self.weight is None else self.weight.index_select(0, index)
-        previous = None if self.previous is None else self.previous.index_select(0, index)
+    @property
+    def device(self) -> torch.device:
+        """The device of the tensors."""
+        return self.index.device
+
+    def subset(self, selected: Tensor) -> Rows:
+        """Return the rows at these positions of the index."""
+        return replace(self, index=self.index[selected.to(self.device)])
+
+    def take(self, index: Tensor) -> Tensors:
+        """Return copies of the rows of all tensors at ``index``, and the rows before them."""
+        taken = {name: tensor.index_select(0, index) for name, tensor in self.tensors.items()}
         if self.is_series:
-            previous = self.X.index_select(0, index - 1)
-        return Taken(self.X.index_select(0, index), weight, previous)
+            taken["previous"] = self.tensors["x"].index_select(0, index - 1)
+        return taken
 
 
 class Batches:
-    """An iterable of batches, in a new random order at each pass if given a generator.
+    """An iterable of batches; with a generator the rows are in a new random order in each pass.
 
-    A last batch of one row joins the batch before it.
+    A last batch of one row is merged into the batch before it.
     """
 
     def __init__(
@@ -59,7 +67,7 @@ class Batches:
     def __len__(self) -> int:
         return len(self._sizes())
 
-    def __iter__(self) -> Iterator[Taken]:
+    def __iter__(self) -> Iterator[Tensors]:
         for index in self._order().split(self._sizes()):
             yield self.rows.take(index)
 

@@ -1,80 +1,191 @@
-"""skorch callbacks of our own."""
+"""Callbacks: skorch's, with checks of those that users pass, and scikit-learn's."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
 from skorch.callbacks import Callback, EarlyStopping
 
+from sklearn_intelvae.training._spec import FitResult, FitSpec
+
+Attributes = Callable[[FitResult], dict[str, Any]]
+
+
+def skorch_callbacks(spec: FitSpec, validates: bool) -> list[Any]:
+    """Return the user's callbacks, and early stopping if requested.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a callback is not one of skorch's, or cannot work here.
+    """
+    callbacks = list(spec.skorch_callbacks)
+    for entry in callbacks:
+        _check_callback(entry[1] if isinstance(entry, tuple) else entry, spec, validates)
+    if spec.early_stopping and validates:
+        stopping = WarmedUpEarlyStopping(
+            patience=spec.n_iter_no_change,
+            threshold=spec.tol,
+            threshold_mode="abs",
+            load_best=True,
+        )
+        callbacks.append(("early_stopping", stopping))
+    return callbacks
+
+
+def _check_callback(callback: Any, spec: FitSpec, validates: bool) -> None:
+    name = type(callback).__name__
+    if not hasattr(callback, "on_epoch_end"):
+        raise TypeError(
+            f"skorch_callbacks holds {callback!r}, which is not a skorch callback. Derive it from "
+            "skorch.callbacks.Callback; pass scikit-learn's callbacks to set_callbacks."
+        )
+    if hasattr(callback, "policy") and spec.learning_rate is not None:
+        raise ValueError(
+            f"skorch_callbacks holds {name}, but learning_rate is a schedule that sets the rate "
+            "itself; set learning_rate='constant' to let the callback set it."
+        )
+    if getattr(callback, "monitor", None) == "valid_loss" and not validates:
+        raise ValueError(
+            f"skorch_callbacks holds {name}, which monitors the loss on validation rows, but there "
+            "are none: pass X_val to fit, or set early_stopping=True."
+        )
+
 
 class WarmedUpEarlyStopping(EarlyStopping):
-    """skorch's early stopping, for which the epochs of the warm-up do not count.
+    """skorch's early stopping, which ignores the epochs of the warm-up.
 
-    What is minimised in them is another loss, so that they may well be better by the one that is
-    validated, and not be what the user asked for.
+    During the warm-up a different loss is minimized, so that a low validation loss does not mean a
+    good fit.
     """
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        """Judge an epoch only once the warm-up is over."""
-        if net.warmup >= 1:
+        """Compare the validation loss of an epoch after the warm-up."""
+        if net.progress >= 1:
             super().on_epoch_end(net, **kwargs)
 
 
-class FitTaskCallback(Callback):
-    """Report each epoch to scikit-learn's callbacks, and stop when one of them asks.
+class SklearnCallbacks:
+    """The tasks that scikit-learn's callbacks are notified about.
+
+    A fit consists of epochs; a fit from several starts consists of starts, and these of epochs.
 
     Parameters
     ----------
-    context : sklearn.callback.CallbackContext
-        The context of the running ``fit``.
-    estimator : estimator
-        The estimator whose ``fit`` runs.
-    X, y : ndarray
-        What it is fitted on. An autoencoder's target is X itself, so that ``y`` may be X.
+    context : sklearn.callback.CallbackContext or None
+        None if there is nothing to notify.
+    arguments : dict
+        The arguments of the notifications: the estimator, X and y.
     attributes : callable
-        Maps the net to the fitted attributes that a usable estimator would have now; called only
-        if a callback wants to see one.
+        Maps a result to the fitted attributes that an estimator would have now; called only if a
+        callback requests them.
     """
 
     def __init__(
         self,
-        context: Any,
-        estimator: Any,
-        X: Any,
-        y: Any,
-        attributes: Callable[[Any], dict[str, Any]],
+        context: Callable[[int], Any] | None = None,
+        arguments: dict[str, Any] | None = None,
+        attributes: Attributes | None = None,
     ) -> None:
         self.context = context
-        self.estimator = estimator
-        self.X = X
-        self.y = y
+        self.arguments = arguments or {}
+        self.attributes = attributes
+        self.fit: Any = None
+        self.start: EpochCallback | None = None
+
+    def open(self, n_epochs: int, n_init: int) -> None:
+        """Create the task of the fit, with the numbers of its epochs and starts."""
+        self.n_epochs = n_epochs
+        self.n_init = n_init
+        if self.context is not None:
+            self.fit = self.context(n_epochs if n_init == 1 else n_init)
+
+    def callback_for_start(
+        self, result_of: Callable[[Any], FitResult]
+    ) -> list[tuple[str, EpochCallback]]:
+        """Return the skorch callback that reports the epochs of one start.
+
+        Parameters
+        ----------
+        result_of : callable
+            Maps the net to its current result.
+        """
+        if self.fit is None:
+            return []
+        task = self.fit
+        if self.n_init > 1:
+            task = task.subcontext("start", max_subtasks=self.n_epochs)
+        self.start = EpochCallback(task, self.arguments, lambda net: self._copied(result_of(net)))
+        return [("sklearn", self.start)]
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a callback requested, at the end of a start, that no further ones follow."""
+        return self.start is not None and self.start.stopped
+
+    def begin(self) -> None:
+        """Report the begin of a fit from several starts."""
+        if self.fit is not None:
+            self.fit.call_on_fit_task_begin(**self.arguments)
+
+    def skip_start(self, net: Any) -> None:
+        """Report the end of a start that diverged, if others may follow."""
+        if self.start is not None and self.n_init > 1:
+            self.start.on_train_end(net)
+
+    def end(self, result: FitResult) -> None:
+        """Report the end of a fit from several starts."""
+        if self.fit is not None:
+            self.fit.call_on_fit_task_end(
+                **self.arguments, reconstruction_attributes=lambda: self._copied(result)
+            )
+
+    def _copied(self, result: FitResult) -> dict[str, Any]:
+        assert self.attributes is not None
+        return copy.deepcopy(self.attributes(result))
+
+
+class EpochCallback(Callback):
+    """Report each epoch to scikit-learn's callbacks, and stop when one of them requests it.
+
+    Parameters
+    ----------
+    context : sklearn.callback.CallbackContext
+        The context of the task that consists of the epochs.
+    arguments : dict
+        The arguments of the notifications.
+    attributes : callable
+        Maps the net to the fitted attributes that an estimator would have now.
+    """
+
+    def __init__(
+        self, context: Any, arguments: dict[str, Any], attributes: Callable[[Any], dict[str, Any]]
+    ) -> None:
+        self.context = context
+        self.arguments = arguments
         self.attributes = attributes
         self.stopped = False
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
-        """Open the task."""
-        self.context.call_on_fit_task_begin(estimator=self.estimator, X=self.X, y=self.y)
+        """Report the begin of the task."""
+        self.context.call_on_fit_task_begin(**self.arguments)
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
-        """Close the task, and note whether a callback wants no further ones beside it."""
+        """Report the end of the task, and note whether a callback requests no further ones."""
         self.stopped = self._end(self.context, net)
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
-        """Open a subtask."""
-        self.task_ = self.context.subcontext("epoch").call_on_fit_task_begin(
-            estimator=self.estimator, X=self.X, y=self.y
-        )
+        """Report the begin of an epoch."""
+        self.task_ = self.context.subcontext("epoch").call_on_fit_task_begin(**self.arguments)
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        """Close the subtask."""
+        """Report the end of an epoch."""
         if self._end(self.task_, net):
             raise KeyboardInterrupt
 
     def _end(self, task: Any, net: Any) -> bool:
         return task.call_on_fit_task_end(
-            estimator=self.estimator,
-            X=self.X,
-            y=self.y,
-            reconstruction_attributes=lambda: self.attributes(net),
+            **self.arguments, reconstruction_attributes=lambda: self.attributes(net)
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -11,46 +11,50 @@ import torch
 from skorch import NeuralNet
 from skorch.callbacks import EpochTimer, PrintLog
 from skorch.utils import TeeGenerator
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
-from sklearn_intelvae._random import generator_from
+from sklearn_intelvae._checks import check_loss
+from sklearn_intelvae._random import Stream, generator_from, seed_of
 from sklearn_intelvae.exceptions import DivergenceError
 from sklearn_intelvae.objectives import Batch
-from sklearn_intelvae.training._batches import Batches, Rows
+from sklearn_intelvae.training._batches import Batches, Rows, Tensors
+from sklearn_intelvae.training._optimizer_state import optimizer_state, restore_optimizer
 
 Record = dict[str, Tensor]
 
 
 class StopTraining(Exception):
-    """Raised inside the loop when a callback has asked to stop."""
+    """Raised inside the loop when a callback has requested to stop."""
 
 
-class PlayerNet(NeuralNet):
-    """A skorch net that visits the objective's players in turn at every step.
+class MultiPlayerNet(NeuralNet):
+    """A skorch net that updates the players of the objective in turn at every step.
 
     For each player: loss, gradient with respect to that player's parameters, optimizer step.
-    The module is a built model, the criterion a built objective, and data come as :class:`Rows`.
+    The module is a built model, the criterion a built objective, and data are :class:`Rows`.
+    One optimizer holds the parameters of all players, so that callbacks act on every player.
 
     Parameters
     ----------
     *args, **kwargs
         Those of ``skorch.NeuralNet``.
     seed : int
-        Seeds the order of the rows and the noise.
-    schedule : {"constant", "cosine"}
-        The learning rate over the epochs of one call of :meth:`train`.
+        Seed of the order of the rows and of the noise.
+    schedule : callable or None
+        Maps the fraction of the epochs of one call of :meth:`train` that have passed to a factor of
+        the learning rate; None for a constant rate.
     warmup_steps : float
-        Steps of the warm-up, in which objective and prior are told how much of it is over.
+        Number of steps of the warm-up.
     batch_events : bool
-        Whether to tell the callbacks about batches, and to record each batch's loss for them.
+        Whether to notify the callbacks about batches, and to record each batch's loss for them.
     """
 
     def __init__(
         self,
         *args: Any,
         seed: int = 0,
-        schedule: str = "constant",
+        schedule: Callable[[float], float] | None = None,
         warmup_steps: float = 0.0,
         batch_events: bool = True,
         **kwargs: Any,
@@ -66,17 +70,15 @@ class PlayerNet(NeuralNet):
         log = [("print_log", PrintLog())] if self.verbose else []
         return [("epoch_timer", EpochTimer()), *log]
 
-    def initialize_optimizer(self, triggered_directly: bool | None = None) -> PlayerNet:
-        """Make one optimizer for each player, and start the clock and the generator."""
+    def initialize_optimizer(self, triggered_directly: bool | None = None) -> MultiPlayerNet:
+        """Create the optimizer, and start the step counter and the generator."""
         self.players_ = self.criterion_.players(self.module_)
         self._check_players()
-        for player, parameters in self.players_.items():
-            own = set(map(id, parameters))
-            named = [(n, p) for n, p in self.get_all_learnable_params() if id(p) in own]
-            args, kwargs = self.get_params_for_optimizer("optimizer", named)
-            setattr(self, self._optimizer_name(player), self.optimizer(*args, **kwargs))
+        named = [(name, p) for name, p in self.get_all_learnable_params() if p.requires_grad]
+        args, kwargs = self.get_params_for_optimizer("optimizer", named)
+        self.optimizer_ = self.optimizer(*args, **kwargs)
         self.steps_done_ = 0
-        self.warmed_up_ = 0.0
+        self.earlier_progress_ = 0.0
         self.generator_ = generator_from(self.seed, self.device)
         return self
 
@@ -86,77 +88,70 @@ class PlayerNet(NeuralNet):
         if len(owned) != len(set(owned)) or set(owned) != trainable:
             raise ValueError(
                 f"the players of {type(self.criterion_).__name__} must own every trainable "
-                "parameter of the model and of the objective, each once: they own "
-                f"{len(owned)}, of which {len(set(owned))} differ, and {len(trainable)} can be "
-                "trained. Correct its players method."
+                "parameter of the model and of the objective exactly once: they own "
+                f"{len(owned)}, {len(set(owned))} of them different, and {len(trainable)} are "
+                "trainable. Correct its players method."
             )
 
     def train(
         self, train: Rows, valid: Rows | None, n_epochs: int, horizon: int | None = None
-    ) -> PlayerNet:
+    ) -> MultiPlayerNet:
         """Run ``n_epochs`` epochs, or fewer if a callback stops them.
 
-        The schedule of the learning rate spans ``horizon`` epochs, by default those.
+        The schedule of the learning rate spans ``horizon`` epochs, by default ``n_epochs``.
 
         Raises
         ------
         DivergenceError
-            If the loss or a weight is not finite; the module then holds the last finite weights.
+            If the loss or a weight is not finite; the module then has the last finite weights.
         """
         self.horizon_ = horizon or n_epochs
         self._keep_weights()
+        for _, parameter in self.get_all_learnable_params():
+            parameter.grad = None
         self.notify("on_train_begin", X=train, y=None)
-        with suppress(StopTraining), self._dropout_of_our_own():
+        with suppress(StopTraining), self._seeded_dropout():
             self.fit_loop((train, valid), epochs=n_epochs)
         self.notify("on_train_end", X=train, y=None)
         return self
 
     @contextmanager
-    def _dropout_of_our_own(self) -> Iterator[None]:
-        """Seed torch's global generator while dropout, which knows no other, draws from it."""
+    def _seeded_dropout(self) -> Iterator[None]:
+        """Seed torch's global generator, the only one that dropout can use, and restore it."""
         if not any(isinstance(m, _DropoutNd) for m in self.module_.modules()):
             yield
             return
-        with torch.random.fork_rng(devices=[] if self.device == "cpu" else None):
+        with torch.random.fork_rng(devices=[] if self._device_type() == "cpu" else None):
             torch.manual_seed(self.generator_.initial_seed() + self.steps_done_)
             yield
 
+    def _device_type(self) -> str:
+        return torch.device(self.device).type
+
     def state(self) -> dict[str, Any]:
-        """Return, as arrays and numbers, what :meth:`restore` needs to go on training."""
-        optimizers = {
-            player: {
-                str(index): {name: value.numpy(force=True) for name, value in slots.items()}
-                for index, slots in self._optimizer(player).state_dict()["state"].items()
-            }
-            for player in self.players_
-        }
-        generator = self.generator_.get_state().numpy()
+        """Return, as arrays and numbers, what :meth:`restore` needs to continue the training."""
         return {
-            "optimizers": optimizers,
-            "generator": generator,
-            "device": torch.device(self.device).type,
+            "optimizer": optimizer_state(self.optimizer_, self._named_parameters()),
+            "generator": self.generator_.get_state().numpy(),
+            "device": self._device_type(),
             "steps_done": self.steps_done_,
-            "warmup": self.warmup,
+            "progress": self.progress,
         }
 
-    def restore(self, state: dict[str, Any]) -> PlayerNet:
-        """Go on where another net with the same players left off."""
-        for player, slots_of_parameters in state["optimizers"].items():
-            optimizer = self._optimizer(player)
-            slots = {
-                int(index): {name: torch.as_tensor(value).clone() for name, value in slots.items()}
-                for index, slots in slots_of_parameters.items()
-            }
-            groups = optimizer.state_dict()["param_groups"]
-            optimizer.load_state_dict({"state": slots, "param_groups": groups})
-        if state["device"] == torch.device(self.device).type:
+    def restore(self, state: dict[str, Any]) -> MultiPlayerNet:
+        """Continue where another net with the same model and objective stopped."""
+        restore_optimizer(self.optimizer_, self._named_parameters(), state["optimizer"])
+        if state["device"] == self._device_type():
             self.generator_.set_state(torch.as_tensor(state["generator"]))
         self.steps_done_ = state["steps_done"]
-        self.warmed_up_ = state["warmup"]
+        self.earlier_progress_ = state["progress"]
         return self
 
+    def _named_parameters(self) -> dict[str, nn.Parameter]:
+        return named_parameters(self.module_, self.criterion_)
+
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
-        """Call the callbacks; a KeyboardInterrupt from one is its way to end the training."""
+        """Call the callbacks; one that raises KeyboardInterrupt ends the training."""
         try:
             super().notify(method_name, **cb_kwargs)
         except KeyboardInterrupt as error:
@@ -169,7 +164,7 @@ class PlayerNet(NeuralNet):
             self.notify(method_name, **cb_kwargs)
 
     def get_split_datasets(self, X: Any, y: Any = None, **fit_params: Any) -> Any:
-        """Return the rows to train on and the rows to validate on, which come split."""
+        """Return the rows to train on and to validate on, which are already split."""
         return X
 
     def get_iterator(self, dataset: Rows, training: bool = False) -> Batches:
@@ -177,10 +172,10 @@ class PlayerNet(NeuralNet):
         return Batches(dataset, self.batch_size, self.generator_ if training else None)
 
     @property
-    def warmup(self) -> float:
-        """How much of the warm-up is over, from 0 to 1; a longer one takes nothing of it back."""
+    def progress(self) -> float:
+        """The fraction of the warm-up that has passed; never decreases, even if it is extended."""
         share = self.steps_done_ / self.warmup_steps if self.warmup_steps else 1.0
-        return min(1.0, max(share, self.warmed_up_))
+        return min(1.0, max(share, self.earlier_progress_))
 
     def run_single_epoch(
         self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any
@@ -194,7 +189,7 @@ class PlayerNet(NeuralNet):
         for name in records[0]:
             self.history.record(name, _mean([record[name] for record in records], sizes))
         if training:
-            for name, value in self.criterion_.summary(self.module_).items():
+            for name, value in self.criterion_.epoch_stats(self.module_).items():
                 self.history.record(name, value)
             self._refuse_divergence()
         else:
@@ -203,78 +198,66 @@ class PlayerNet(NeuralNet):
 
     def _training_steps(self, batches: Batches) -> Iterator[tuple[int, Record]]:
         self._set_learning_rate()
-        warming = [part for part in self.module_.modules() if hasattr(part, "warm_up")]
-        for batch in batches:
-            for part in warming:
-                part.warm_up(self.warmup)
-            self._notify_of_batch("on_batch_begin", batch=batch, training=True)
-            record = self.train_step(batch)
+        for tensors in batches:
+            self.module_.set_progress(self.progress)
+            self._notify_of_batch("on_batch_begin", batch=tensors, training=True)
+            record = self.train_step(tensors)
             self.steps_done_ += 1
             if self.batch_events:
                 self.history.record_batch("train_loss", record["train_loss"].item())
             loss = record["train_loss"]
-            self._notify_of_batch("on_batch_end", batch=batch, training=True, loss=loss)
-            yield len(batch[0]), record
+            self._notify_of_batch("on_batch_end", batch=tensors, training=True, loss=loss)
+            yield len(tensors["x"]), record
 
     def _validation_steps(self, batches: Batches) -> Iterator[tuple[int, Record]]:
-        generator = generator_from(self.seed + 1, self.device)
-        for batch in batches:
-            self._notify_of_batch("on_batch_begin", batch=batch, training=False)
-            record = self.validation_step(batch, generator=generator)
+        generator = generator_from(seed_of(self.seed, Stream.VALIDATION_NOISE), self.device)
+        for tensors in batches:
+            self._notify_of_batch("on_batch_begin", batch=tensors, training=False)
+            record = self.validation_step(tensors, generator=generator)
             loss = record["valid_loss"]
-            self._notify_of_batch("on_batch_end", batch=batch, training=False, loss=loss)
-            yield len(batch[0]), record
+            self._notify_of_batch("on_batch_end", batch=tensors, training=False, loss=loss)
+            yield len(tensors["x"]), record
 
-    def train_step(self, batch: Any, **fit_params: Any) -> Record:
-        """Let each player make one step; return its loss and terms."""
-        x, weight, previous = batch
-        data = Batch(x, self.generator_, self.warmup, weight, previous, memo={})
+    def train_step(self, batch: Tensors, **fit_params: Any) -> Record:
+        """Update each player once; return the losses and terms."""
+        data = Batch(**batch, generator=self.generator_, progress=self.progress)
         record: Record = {}
         for player, parameters in self.players_.items():
             loss, terms = self.criterion_.loss(player, self.module_, data)
-            if loss.shape != x.shape[:1]:
-                raise ValueError(
-                    f"{type(self.criterion_).__name__}.loss returned shape {tuple(loss.shape)} for "
-                    f"{len(x)} rows; it must return the loss of each row."
-                )
-            total = _weighted_mean(loss, weight)
-            for parameter in parameters:
-                parameter.grad = None
-            total.backward(inputs=parameters)
-            self._notify_of_batch(
-                "on_grad_computed",
-                named_parameters=TeeGenerator(self.get_all_learnable_params()),
-                batch=batch,
-                training=True,
-            )
-            self._optimizer(player).step()
+            check_loss(self.criterion_, loss, len(data.x))
+            total = _weighted_mean(loss, data.weight)
+            self._update(parameters, total, batch)
             record[f"{player}_loss" if record else "train_loss"] = total.detach()
-            record |= {name: _recorded(term, weight) for name, term in terms.items()}
+            record |= {name: _recorded(term, data.weight) for name, term in terms.items()}
         return record
 
+    def _update(self, parameters: list[nn.Parameter], loss: Tensor, batch: Tensors) -> None:
+        """Make an optimizer step for these parameters only: all others have no gradient."""
+        loss.backward(inputs=parameters)
+        self._notify_of_batch(
+            "on_grad_computed",
+            named_parameters=TeeGenerator(self.get_all_learnable_params()),
+            batch=batch,
+            training=True,
+        )
+        self.optimizer_.step()
+        for parameter in parameters:
+            parameter.grad = None
+
     @torch.no_grad()
-    def validation_step(self, batch: Any, **fit_params: Any) -> Record:
-        """Return the fully warmed up loss on one batch."""
-        x, weight, previous = batch
-        data = Batch(x, fit_params["generator"], previous=previous)
+    def validation_step(self, batch: Tensors, **fit_params: Any) -> Record:
+        """Return the loss of one batch at full warm-up."""
+        data = Batch(**batch, generator=fit_params["generator"])
         loss = self.criterion_.validation_loss(self.module_, data)
-        return {"valid_loss": _weighted_mean(loss, weight)}
+        return {"valid_loss": _weighted_mean(loss, data.weight)}
 
     def _set_learning_rate(self) -> None:
-        """Follow the schedule; a constant rate is left to skorch's LRScheduler, if there is one."""
-        if self.schedule == "cosine":
-            done = (len(self.history) - 1) / self.horizon_
-            factor = 0.5 * (1 + math.cos(math.pi * done))
-            for player in self.players_:
-                for group in self._optimizer(player).param_groups:
-                    group["lr"] = factor * group.setdefault("initial_lr", group["lr"])
-
-    def _optimizer(self, player: str) -> torch.optim.Optimizer:
-        return getattr(self, self._optimizer_name(player))
-
-    def _optimizer_name(self, player: str) -> str:
-        first = next(iter(self.players_))
-        return "optimizer_" if player == first else f"optimizer_{player}_"
+        """Apply the schedule; a constant rate is left to skorch's LRScheduler, if there is one."""
+        if self.schedule is None:
+            return
+        factor = self.schedule((len(self.history) - 1) / self.horizon_)
+        for group in self.optimizer_.param_groups:
+            group["lr"] = factor * group.setdefault("initial_lr", group["lr"])
 
     def _refuse_divergence(self) -> None:
         if math.isfinite(self.history[-1, "train_loss"]) and self._weights_are_finite():
@@ -282,9 +265,9 @@ class PlayerNet(NeuralNet):
             return
         for part, weights in self._finite_weights:
             part.load_state_dict(weights)
-        steps_done, warmed_up, generator = self.steps_done_, self.warmed_up_, self.generator_
+        kept = self.steps_done_, self.earlier_progress_, self.generator_
         self.initialize_optimizer()
-        self.steps_done_, self.warmed_up_, self.generator_ = steps_done, warmed_up, generator
+        self.steps_done_, self.earlier_progress_, self.generator_ = kept
         epoch = self.history[-1, "epoch"]
         del self.history[-1]
         raise DivergenceError(f"the loss or a weight became non-finite in epoch {epoch}", epoch)
@@ -300,20 +283,40 @@ class PlayerNet(NeuralNet):
         ]
 
 
+def cosine_decay(fraction: float) -> float:
+    """Return the factor of a half cosine from 1 to 0 after this fraction of the epochs."""
+    return 0.5 * (1 + math.cos(math.pi * fraction))
+
+
+def named_parameters(model: nn.Module, objective: nn.Module) -> dict[str, nn.Parameter]:
+    """Return all parameters of a model and an objective under names that differ."""
+    owners = {"model": uncompiled(model), "objective": objective}
+    return {
+        f"{owner}.{name}": parameter
+        for owner, module in owners.items()
+        for name, parameter in module.named_parameters()
+    }
+
+
+def uncompiled(module: Any) -> Any:
+    """Return the module inside the wrapper of torch.compile, or the module itself."""
+    return getattr(module, "_orig_mod", module)
+
+
 def _recorded(term: Tensor, weight: Tensor | None) -> Tensor:
-    """Return what a term adds to its mean, which weights of rows change as they do the loss."""
+    """Return the contributions of a term to its weighted mean over rows."""
     if weight is None:
         return term.detach()
     return (weight if term.ndim else weight.mean()) * term.detach()
 
 
 def _weighted_mean(loss: Tensor, weight: Tensor | None) -> Tensor:
-    """Return the mean of a batch; weights average one over the whole data set."""
+    """Return the mean over a batch; weights have mean 1 over the whole data set."""
     return loss.mean() if weight is None else (weight * loss).mean()
 
 
 def _mean(values: list[Tensor], sizes: tuple[int, ...]) -> float:
-    """Return the mean over all rows of values that are per row, or means of a batch."""
+    """Return the mean over all rows of values per row, or of means of batches."""
     if values[0].ndim:
         return torch.cat(values).mean().item()
     weights = torch.tensor(sizes, dtype=torch.float32, device=values[0].device)

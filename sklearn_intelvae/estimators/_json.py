@@ -1,7 +1,8 @@
-"""Parameters and attributes as JSON, their arrays beside it; no class is named by the file."""
+"""Parameters and attributes as JSON and arrays; a file never names a class to import."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,13 +10,11 @@ import torch
 from sklearn.mixture import GaussianMixture
 
 from sklearn_intelvae._part import Part
-from sklearn_intelvae.contrast import ContrastParts
-from sklearn_intelvae.estimators._shelves import NAMES_OF_PARTS, PART_CLASSES
-from sklearn_intelvae.model import Parts
+from sklearn_intelvae.models import PCLParts, VAEParts
 
-_KINDS_OF_PARTS = (Parts, ContrastParts)
+_MODEL_PARTS = VAEParts, PCLParts
 
-_OF_A_MIXTURE = (
+_MIXTURE_ATTRIBUTES = (
     "weights_",
     "means_",
     "covariances_",
@@ -29,15 +28,43 @@ _OF_A_MIXTURE = (
 )
 
 
-class Missing:
-    """Marks an object that a file cannot carry."""
+_ROOMS = "networks", "mappings", "objectives", "posteriors", "likelihoods", "priors"
+
+
+def _subclasses(cls: type) -> Iterator[type]:
+    for subclass in cls.__subclasses__():
+        yield subclass
+        yield from _subclasses(subclass)
+
+
+def _parts_by_name() -> dict[str, type[Part]]:
+    """Return the public parts by class name, or by room and class name if several share it."""
+    found = {}
+    for cls in _subclasses(Part):
+        package, _, rest = cls.__module__.partition(".")
+        if package == "sklearn_intelvae" and not cls.__name__.startswith("_"):
+            found[_ROOMS.index(rest.partition(".")[0]), cls.__name__] = cls
+    classes: dict[str, type[Part]] = {}
+    for (room, name), cls in sorted(found.items(), key=lambda item: item[0]):
+        classes[f"{_ROOMS[room]}.{name}" if name in classes else name] = cls
+    return classes
+
+
+PART_CLASSES = _parts_by_name()
+"""The classes of parts by the names that files have for them."""
+
+NAMES_OF_PARTS = {cls: name for name, cls in PART_CLASSES.items()}
+
+
+class NotSaved:
+    """Marks an object that a file does not hold."""
 
     def __init__(self, description: str) -> None:
         self.description = description
 
 
 def pack(value: Any, name: str, tensors: dict[str, np.ndarray]) -> Any:
-    """Return ``value`` as JSON, with its arrays put into ``tensors``."""
+    """Return ``value`` as JSON, with its arrays added to ``tensors``."""
     if isinstance(value, bool | int | float | str | None):
         return value
     if isinstance(value, np.generic):
@@ -47,7 +74,7 @@ def pack(value: Any, name: str, tensors: dict[str, np.ndarray]) -> Any:
         return {"array": name}
     if isinstance(value, np.ndarray):
         return {"strings": value.tolist()}
-    if isinstance(value, _KINDS_OF_PARTS):
+    if isinstance(value, _MODEL_PARTS):
         return {"parts": pack(value._asdict(), name, tensors)}
     if isinstance(value, range):
         value = tuple(value)
@@ -56,6 +83,10 @@ def pack(value: Any, name: str, tensors: dict[str, np.ndarray]) -> Any:
         return {"tuple": items} if isinstance(value, tuple) else items
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
         return {"dict": {k: pack(v, f"{name}.{k}", tensors) for k, v in value.items()}}
+    return _pack_object(value, name, tensors)
+
+
+def _pack_object(value: Any, name: str, tensors: dict[str, np.ndarray]) -> Any:
     if isinstance(value, np.random.RandomState):
         return {"random_state": pack(value.get_state(legacy=False), name, tensors)}
     if isinstance(value, Part) and type(value) in NAMES_OF_PARTS:
@@ -67,7 +98,7 @@ def pack(value: Any, name: str, tensors: dict[str, np.ndarray]) -> Any:
     if isinstance(value, type) and value in NAMES_OF_PARTS:
         return {"class": NAMES_OF_PARTS[value]}
     if type(value) is GaussianMixture:
-        fitted = {k: v for k, v in vars(value).items() if k in _OF_A_MIXTURE}
+        fitted = {k: v for k, v in vars(value).items() if k in _MIXTURE_ATTRIBUTES}
         state = {"params": value.get_params(), "fitted": fitted}
         return {"gaussian_mixture": pack(state, name, tensors)}
     kind = f"the class {value.__name__}" if isinstance(value, type) else None
@@ -82,9 +113,7 @@ def unpack(value: Any, tensors: dict[str, np.ndarray]) -> Any:
         return value
     if "part" in value:
         params = {k: unpack(v, tensors) for k, v in value["params"].items()}
-        if value["part"] not in PART_CLASSES:
-            raise ValueError(f"the file names a part {value['part']!r} that is not in the package.")
-        return PART_CLASSES[value["part"]](**params)
+        return _class_of_part(value["part"])(**params)
     ((kind, content),) = value.items()
     if kind == "array":
         return tensors[content]
@@ -93,24 +122,35 @@ def unpack(value: Any, tensors: dict[str, np.ndarray]) -> Any:
     if kind == "optimizer":
         return vars(torch.optim)[content]
     if kind == "class":
-        return PART_CLASSES[content]
+        return _class_of_part(content)
     if kind == "missing":
-        return Missing(content)
-    if kind == "gaussian_mixture":
-        return _mixture(**unpack(content, tensors))
-    items = unpack(content, tensors) if kind in ("parts", "random_state") else content
-    if kind == "parts":
-        return next(cls for cls in _KINDS_OF_PARTS if set(cls._fields) == set(items))(**items)
-    if kind == "random_state":
-        random_state = np.random.RandomState()
-        random_state.set_state(items)
-        return random_state
+        return NotSaved(content)
     if kind == "tuple":
         return tuple(unpack(item, tensors) for item in content)
+    return _unpack_object(kind, content, tensors)
+
+
+def _unpack_object(kind: str, content: Any, tensors: dict[str, np.ndarray]) -> Any:
+    if kind == "gaussian_mixture":
+        return _mixture(**unpack(content, tensors))
+    if kind == "parts":
+        items = unpack(content, tensors)
+        return next(cls for cls in _MODEL_PARTS if set(cls._fields) == set(items))(**items)
+    if kind == "random_state":
+        random_state = np.random.RandomState()
+        random_state.set_state(unpack(content, tensors))
+        return random_state
     return {k: unpack(v, tensors) for k, v in content.items()}
+
+
+def _class_of_part(name: str) -> type[Part]:
+    if name not in PART_CLASSES:
+        raise ValueError(f"the file names a part {name!r} that the package does not have.")
+    return PART_CLASSES[name]
 
 
 def _mixture(params: dict[str, Any], fitted: dict[str, Any]) -> GaussianMixture:
     mixture = GaussianMixture(**params)
-    vars(mixture).update(fitted)
+    for name, value in fitted.items():
+        setattr(mixture, name, value)
     return mixture

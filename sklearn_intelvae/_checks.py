@@ -1,0 +1,231 @@
+"""What a part may return: dtype, rows, columns, finite values.
+
+Every check calls the part on a few rows before training begins, so that an error names the part
+and the remedy before any work is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sklearn_intelvae._part import Part, call
+from sklearn_intelvae._random import generator_from
+from sklearn_intelvae.distributions import Density, Normal, PosteriorDistribution
+
+_N_ROWS = 3
+
+
+def output_width(module: nn.Module, n_inputs: int, role: str = "") -> int:
+    """Return the number of columns that ``module`` returns for ``n_inputs`` columns.
+
+    Raises
+    ------
+    ValueError
+        If the module fails on such a matrix, or does not return a float32 tensor with one row for
+        each row and at least one column.
+    """
+    name = _name(module, role)
+    training = module.training
+    try:
+        with torch.no_grad():
+            outputs = call(module.eval(), torch.randn(_N_ROWS, n_inputs))
+    except Exception as error:
+        raise ValueError(
+            f"{name} failed on a batch of shape ({_N_ROWS}, {n_inputs}): {error}. It must accept a "
+            f"float32 tensor of shape (n_samples, {n_inputs}) for any n_samples."
+        ) from error
+    finally:
+        module.train(training)
+    _check_matrix(outputs, name, f"for a batch of shape ({_N_ROWS}, {n_inputs})", _N_ROWS)
+    return outputs.shape[1]
+
+
+def check_posterior(posterior: nn.Module, n_outputs: int, n_components: int) -> None:
+    """Check the distribution that a posterior returns for the encoder's output."""
+    name = _name(posterior, "posterior")
+    h = torch.zeros(_N_ROWS, n_outputs)
+    with torch.no_grad():
+        q = call(posterior, h)
+        mean = call(posterior.mean, h)  # type: ignore[arg-type]
+    if not isinstance(q, PosteriorDistribution):
+        raise TypeError(
+            f"{name} must return a Normal, a FullNormal or another PosteriorDistribution of "
+            f"sklearn_intelvae.distributions, got {type(q).__name__}."
+        )
+    shape = _N_ROWS, n_components
+    for what, value in {"a distribution with a mean": q.mean, "mean(h)": mean}.items():
+        _check_shape(value, f"{name}: {what}", [shape], f"for {_N_ROWS} rows")
+        _check_float(value, f"{name}: {what}")
+
+
+def check_density(prior: nn.Module, density: Any, n_components: int) -> None:
+    """Check the density that a prior returns: its draws, log densities and KL divergence."""
+    name = _name(prior, "prior")
+    if not isinstance(density, Density):
+        raise TypeError(
+            f"{name}: density(encode) must return a sklearn_intelvae.distributions.Density, got "
+            f"{type(density).__name__}."
+        )
+    rows = f"for {_N_ROWS} rows"
+    with torch.no_grad():
+        y = density.sample(_N_ROWS, generator_from(0))
+        _check_shape(y, f"{name}: sample", [(_N_ROWS, n_components)], rows)
+        _check_float(y, f"{name}: sample")
+        q = Normal(y, torch.zeros_like(y))
+        log_prob, kl = call(density.log_prob, y), density.kl(q, y)
+        for method, value in {"log_prob(y)": log_prob, "kl(q, y)": kl}.items():
+            _check_shape(value, f"{name}: {method}", [(_N_ROWS,)], rows)
+            _check_float(value, f"{name}: {method}")
+        per_component = density.kl_per_component(q)
+        if per_component is not None:
+            shape = _N_ROWS, n_components
+            _check_shape(per_component, f"{name}: kl_per_component(q)", [shape], rows)
+
+
+def check_likelihood(likelihood: nn.Module, n_outputs: int, n_features: int) -> None:
+    """Check the distribution that a likelihood returns for the decoder's output."""
+    name = _name(likelihood, "likelihood")
+    h = torch.linspace(-1, 1, _N_ROWS * n_outputs, dtype=torch.float32).reshape(_N_ROWS, n_outputs)
+    with torch.no_grad():
+        p = call(likelihood, h)
+        for attribute in ("mean", "log_prob", "sample"):
+            if not hasattr(p, attribute) or isinstance(p, torch.distributions.Distribution):
+                raise TypeError(
+                    f"{name} must return an object with mean, log_prob(x) and sample(generator), "
+                    f"got {type(p).__name__}. torch's distributions draw from the global "
+                    "generator and cannot be used; see sklearn_intelvae.distributions."
+                )
+        if tuple(p.mean.shape) != (_N_ROWS, n_features):
+            raise ValueError(
+                f"{name} has a mean of shape {tuple(p.mean.shape)} for {_N_ROWS} rows of "
+                f"{n_features} features; set its outputs_per_feature to the numbers that it needs "
+                "for each feature."
+            )
+        _check_float(p.mean, f"{name}: mean")
+        mean = call(likelihood.mean, h)  # type: ignore[arg-type]
+        if not torch.allclose(mean, p.mean, equal_nan=True):
+            raise ValueError(
+                f"{name}: mean(h) is not the mean of what forward(h) returns. A class that "
+                "inherits mean and returns other distributions must override it."
+            )
+        log_prob = call(p.log_prob, p.mean)
+        _check_shape(
+            log_prob,
+            f"{name}: log_prob(x), summed over features,",
+            [(_N_ROWS,)],
+            f"for {_N_ROWS} rows",
+        )
+        _check_float(log_prob, f"{name}: log_prob(x)")
+
+
+def check_mapping(mapping: Any, x: Tensor, y: Tensor) -> None:
+    """Check what a mapping and its hooks return for rows x and intermediary latents y."""
+    name = _name(mapping, "mapping")
+    n, rows = len(y), f"for {len(y)} rows"
+    training = mapping.training
+    with torch.no_grad():
+        z = call(mapping.eval(), y)
+        _check_matrix(z, name, rows, n)
+        if not z.isfinite().all():
+            raise ValueError(
+                f"{name} returned values that are not finite for y between -1 and 1. It must be "
+                "defined for every y, since the prior draws y from all of R^d."
+            )
+        decoded = call(mapping.to_decoder, z)
+        _check_shape(decoded, f"{name}: to_decoder(z)", [tuple(z.shape)], rows)
+        _check_float(decoded, f"{name}: to_decoder(z)")
+        for module in mapping.modules():  # in training mode, but for layers such as dropout
+            module.training = isinstance(module, Part)
+        terms = call(mapping.loss_terms, x, y, y, z)
+        _check_terms(terms, f"{name}: loss_terms", n)
+        if mapping.has_regions:
+            _check_regions(call(mapping.regions, y), name, n)
+    mapping.train(training)
+
+
+def check_loss(objective: nn.Module, loss: Any, n: int) -> None:
+    """Check what an objective's ``loss`` returns at a training step for n rows."""
+    name = type(objective).__name__
+    shape = tuple(getattr(loss, "shape", ()))
+    if shape != (n,):
+        found = f"shape {shape}" if isinstance(loss, Tensor) else type(loss).__name__
+        raise ValueError(
+            f"{name}.loss returned {found} for {n} rows; it must return the loss of each row."
+        )
+
+
+def refuse_hooks(module: nn.Module, base: type, role: str) -> None:
+    """Refuse a plain module that defines hooks which only a subclass of ``base`` may have."""
+    hooks = sorted(name for name in hooks_of(base) if hasattr(type(module), name))
+    if hooks:
+        raise TypeError(
+            f"{_name(module, role)} defines {', '.join(hooks)}, which are called only on "
+            f"subclasses of {base.__module__.rpartition('.')[0]}.{base.__name__}: derive the class "
+            "from it instead of torch.nn.Module."
+        )
+
+
+def hooks_of(base: type) -> set[str]:
+    """Return the names of the hooks that a base class of parts declares, without ``forward``."""
+    named = {
+        name
+        for cls in base.__mro__
+        if cls.__module__.startswith("sklearn_intelvae")
+        for name in (*vars(cls), *vars(cls).get("__annotations__", ()))
+    }
+    return {name for name in named if not name.startswith("_")} - {"forward"}
+
+
+def _check_terms(terms: Any, name: str, n: int) -> None:
+    if not isinstance(terms, dict):
+        raise TypeError(f"{name} must return a dict of tensors, got {type(terms).__name__}.")
+    for key, value in terms.items():
+        _check_shape(value, f"{name}: {key!r}", [(n,), ()], f"for {n} rows")
+        _check_float(value, f"{name}: {key!r}")
+
+
+def _check_regions(regions: Any, name: str, n: int) -> None:
+    _check_shape(regions, f"{name}: regions(y)", [(n,)], f"for {n} rows")
+    if regions.dtype.is_floating_point or regions.dtype == torch.bool:
+        raise ValueError(
+            f"{name}: regions(y) must return integers, got {regions.dtype}; append .long()."
+        )
+
+
+def _check_matrix(value: Any, name: str, when: str, n: int) -> None:
+    shape = tuple(getattr(value, "shape", ()))
+    if not isinstance(value, Tensor) or len(shape) != 2 or shape[0] != n or not shape[1]:
+        found = f"shape {shape}" if isinstance(value, Tensor) else type(value).__name__
+        raise ValueError(
+            f"{name} returned {found} {when}; it must return a tensor of shape "
+            "(n_samples, n_outputs), with at least one column."
+        )
+    _check_float(value, name)
+
+
+def _check_float(value: Tensor, name: str) -> None:
+    if value.dtype != torch.float32:
+        remedy = (
+            "append .float()"
+            if value.dtype.is_floating_point
+            else "append .float(), or use sklearn_intelvae.mappings.StraightThrough, which gives a "
+            "step function a gradient"
+        )
+        raise ValueError(f"{name} returned {value.dtype}; it must return torch.float32: {remedy}.")
+
+
+def _check_shape(value: Any, name: str, shapes: Iterable[tuple[int, ...]], when: str) -> None:
+    shapes = list(shapes)
+    if isinstance(value, Tensor) and tuple(value.shape) in shapes:
+        return
+    found = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+    wanted = " or ".join(map(str, shapes))
+    raise ValueError(f"{name} must have shape {wanted} {when}, got {found}.")
+
+
+def _name(module: Callable[..., Any], role: str) -> str:
+    return f"{role} {type(module).__name__}".strip()

@@ -1,0 +1,76 @@
+"""torch's settings: the package computes the same whatever the caller has set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+_FACTORIES = frozenset(
+    {
+        torch.empty,
+        torch.eye,
+        torch.linspace,
+        torch.logspace,
+        torch.normal,
+        torch.ones,
+        torch.rand,
+        torch.randn,
+        torch.zeros,
+    }
+)
+_INFERRING = frozenset(
+    {torch.arange, torch.as_tensor, torch.full, torch.scalar_tensor, torch.tensor}
+)
+_INTEGER = frozenset({torch.randint, torch.randperm})
+
+
+class FactoryDefaults(TorchFunctionMode):
+    """Inside this context torch creates tensors as float32 and on the CPU unless told otherwise.
+
+    ``torch.set_default_dtype`` and ``torch.set_default_device`` would do the same, but for every
+    thread of the process.
+    """
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+        kwargs = dict(kwargs or {})
+        if func in _FACTORIES:
+            kwargs = {"dtype": torch.float32, "device": "cpu"} | _given(kwargs)
+        elif func in _INTEGER:
+            kwargs = {"device": "cpu"} | _given(kwargs)
+        elif func in _INFERRING:
+            return _as_float32(func, args, kwargs)
+        return func(*args, **kwargs)
+
+
+def _given(kwargs: dict[str, Any]) -> dict[str, Any]:
+    if kwargs.get("out") is not None:
+        return kwargs
+    return {name: value for name, value in kwargs.items() if value is not None}
+
+
+def _as_float32(func: Any, args: Any, kwargs: dict[str, Any]) -> torch.Tensor:
+    """Create a tensor of Python numbers; what is an array or a tensor keeps its dtype."""
+    numbers = not any(hasattr(value, "dtype") for value in (*args, *kwargs.values()))
+    if not hasattr(args[0] if args else None, "device"):
+        kwargs.setdefault("device", "cpu")
+    result = func(*args, **kwargs)
+    inferred = kwargs.get("dtype") is None and numbers and result.dtype == torch.float64
+    return result.float() if inferred else result
+
+
+@contextmanager
+def own_torch_state() -> Iterator[None]:
+    """Run with gradients on, no autocast, float32 and the CPU as defaults; then restore."""
+    with ExitStack() as stack:
+        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.enable_grad())
+        for device in ("cpu", "cuda"):
+            if torch.is_autocast_enabled(device):
+                stack.enter_context(torch.autocast(device, enabled=False))
+        if torch.get_default_dtype() != torch.float32 or torch.get_default_device().type != "cpu":
+            stack.enter_context(FactoryDefaults())
+        yield

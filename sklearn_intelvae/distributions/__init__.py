@@ -1,0 +1,28 @@
+"""Distributions: of the rows of a batch, and densities of y; everything is in nats.
+
+torch's own distributions draw from the global generator; these draw from the generator that they
+receive.
+"""
+
+from sklearn_intelvae.distributions._base import (
+    Density,
+    Distribution,
+    MixtureDensity,
+    PosteriorDistribution,
+)
+from sklearn_intelvae.distributions._bernoulli import Bernoulli
+from sklearn_intelvae.distributions._gaussian_mixture import GaussianMixture
+from sklearn_intelvae.distributions._laplace import Laplace
+from sklearn_intelvae.distributions._normal import FullNormal, Normal
+
+__all__ = [
+    "Bernoulli",
+    "Density",
+    "Distribution",
+    "FullNormal",
+    "GaussianMixture",
+    "Laplace",
+    "MixtureDensity",
+    "Normal",
+    "PosteriorDistribution",
+]

@@ -1,0 +1,43 @@
+"""Bernoulli distributions, one for each row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sklearn_intelvae.distributions._reductions import elementwise
+
+
+@dataclass(frozen=True)
+class Bernoulli:
+    """Independent Bernoulli distributions with success probability sigmoid(logits).
+
+    Parameters
+    ----------
+    logits : Tensor of shape (n, d)
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_intelvae.distributions import Bernoulli
+    >>> Bernoulli(torch.zeros(1, 2)).mean
+    tensor([[0.5000, 0.5000]])
+    """
+
+    logits: Tensor
+
+    @property
+    def mean(self) -> Tensor:
+        """The success probabilities, shape (n, d)."""
+        return self.logits.sigmoid()
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Return x log p + (1 - x) log(1 - p) of each row, summed over features, shape (n,)."""
+        return -elementwise(F.binary_cross_entropy_with_logits, self.logits, x).sum(-1)
+
+    def sample(self, generator: torch.Generator) -> Tensor:
+        """Draw zeros and ones, shape (n, d)."""
+        return torch.bernoulli(self.mean, generator=generator)

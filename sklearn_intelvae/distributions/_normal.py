@@ -1,0 +1,183 @@
+"""Gaussian distributions, one for each row."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sklearn_intelvae.distributions._base import HALF_LOG_2PI, PosteriorDistribution
+from sklearn_intelvae.distributions._reductions import elementwise, factors, total
+
+
+@dataclass(frozen=True)
+class Normal(PosteriorDistribution):
+    """Independent Gaussians, N(mean, exp(log_scale)^2).
+
+    Parameters
+    ----------
+    mean : Tensor of shape (n, d)
+    log_scale : Tensor of shape (), (d,) or (n, d)
+        Log standard deviation: one number, one per feature, or one per row and feature.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_intelvae.distributions import Normal
+    >>> q = Normal(torch.zeros(1, 2), torch.zeros(1, 2))
+    >>> q.log_prob(torch.zeros(1, 2)).round(decimals=3)
+    tensor([-1.8380])
+    """
+
+    mean: Tensor
+    log_scale: Tensor
+
+    def log_prob(self, y: Tensor) -> Tensor:
+        """Return log N(y; mean, scale^2) of each row, summed over features, shape (n,)."""
+        n_features = y.shape[-1]
+        if self.log_scale.shape == self.mean.shape:  # no sum over features to share
+            t = (y - self.mean) * (-self.log_scale).exp()
+            summed = torch.addcmul(self.log_scale, t, t, value=0.5).sum(-1)
+            return -(summed + n_features * HALF_LOG_2PI)
+        squared = elementwise(F.mse_loss, self.mean, y)
+        precision = (-2 * self.log_scale).exp()
+        constant = n_features * HALF_LOG_2PI + total(self.log_scale, n_features)
+        return torch.addcmul(-constant, *factors(squared, precision), value=-0.5)
+
+    def reparameterize(self, noise: Tensor) -> Tensor:
+        """Return mean + scale * noise, differentiable in the parameters, shape (n, d)."""
+        return torch.addcmul(self.mean, self.log_scale.exp(), noise)
+
+    @property
+    def variance(self) -> Tensor:  # type: ignore[override]
+        """The variance, in the shape of ``log_scale``."""
+        return (2 * self.log_scale).exp()
+
+    @property
+    def covariance(self) -> Tensor:  # type: ignore[override]
+        """The diagonal covariance of each row, shape (n, d, d)."""
+        return torch.diag_embed(self.variance.expand_as(self.mean))
+
+    def detached(self) -> Normal:
+        """Return a detached copy (no gradients)."""
+        return Normal(self.mean.detach(), self.log_scale.detach())
+
+    def marginals(self) -> Normal:
+        """Return the distribution of each component alone: this distribution itself."""
+        return self
+
+    def mixture_log_prob(self, y: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return the log density of the mixture of all n rows, and of each of its components.
+
+        Parameters
+        ----------
+        y : Tensor of shape (m, d)
+        weight : Tensor of shape (n,) or None
+            Weights of the n rows in the mixture; equal if None.
+
+        Returns
+        -------
+        joint : Tensor of shape (m,)
+        per_component : Tensor of shape (m, d)
+        """
+        logs = _log_prob_of_pairs(y, self.mean, self.log_scale.expand_as(self.mean))
+        return _log_mean_exp(logs.sum(0), weight), _log_mean_exp(logs, weight).T
+
+
+@dataclass(frozen=True)
+class FullNormal(PosteriorDistribution):
+    """Gaussians with full covariances, N(mean, L L^T).
+
+    Parameters
+    ----------
+    mean : Tensor of shape (n, d)
+    factor : Tensor of shape (n, d, d)
+        L, lower triangular with a positive diagonal.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_intelvae.distributions import FullNormal
+    >>> q = FullNormal(torch.zeros(1, 2), torch.tensor([[[1.0, 0.0], [1.0, 1.0]]]))
+    >>> q.covariance
+    tensor([[[1., 1.],
+             [1., 2.]]])
+    """
+
+    mean: Tensor
+    factor: Tensor
+
+    def log_prob(self, y: Tensor) -> Tensor:
+        """Return log N(y; mean, L L^T) of each row, shape (n,)."""
+        t = self._whitened((y - self.mean)[..., None])[..., 0]
+        volume = self.log_scale.sum(-1) + y.shape[-1] * HALF_LOG_2PI
+        return -0.5 * t.square().sum(-1) - volume
+
+    def reparameterize(self, noise: Tensor) -> Tensor:
+        """Return mean + L noise, differentiable in the parameters, shape (n, d)."""
+        return self.mean + (self.factor @ noise[..., None])[..., 0]
+
+    @property
+    def variance(self) -> Tensor:  # type: ignore[override]
+        """The variance of each component, shape (n, d)."""
+        return self.factor.square().sum(-1)
+
+    @property
+    def covariance(self) -> Tensor:  # type: ignore[override]
+        """The covariance of each row, shape (n, d, d)."""
+        return self.factor @ self.factor.mT
+
+    @property
+    def log_scale(self) -> Tensor:  # type: ignore[override]
+        """The log standard deviation of each component given those before it, shape (n, d)."""
+        return self.factor.diagonal(dim1=-2, dim2=-1).log()
+
+    def detached(self) -> FullNormal:
+        """Return a detached copy (no gradients)."""
+        return FullNormal(self.mean.detach(), self.factor.detach())
+
+    def marginals(self) -> Normal:
+        """Return the distribution of each component alone."""
+        return Normal(self.mean, 0.5 * self.variance.log())
+
+    def mixture_log_prob(self, y: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return the log density of the mixture of all n rows, and of each of its components.
+
+        Parameters
+        ----------
+        y : Tensor of shape (m, d)
+        weight : Tensor of shape (n,) or None
+            Weights of the n rows in the mixture; equal if None.
+
+        Returns
+        -------
+        joint : Tensor of shape (m,)
+        per_component : Tensor of shape (m, d)
+        """
+        apart = (y[:, None] - self.mean).permute(1, 2, 0)  # (n, d, m)
+        volume = self.log_scale.sum(-1, keepdim=True) + y.shape[-1] * HALF_LOG_2PI
+        joint = -0.5 * self._whitened(apart).square().sum(1) - volume
+        marginal = _log_prob_of_pairs(y, self.mean, 0.5 * self.variance.log())
+        return _log_mean_exp(joint.T, weight), _log_mean_exp(marginal, weight).T
+
+    def _whitened(self, columns: Tensor) -> Tensor:
+        """Return L^-1 times the columns of each row, shape (n, d, m)."""
+        return torch.linalg.solve_triangular(self.factor, columns, upper=False)
+
+
+def _log_prob_of_pairs(y: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
+    """Return log N(y_i; mean_j, scale_j^2) of all components and pairs, shape (d, m, n)."""
+    y, mean, log_scale = (t.T.contiguous() for t in (y, mean, log_scale))
+    t = (y[:, :, None] - mean[:, None]) * (-log_scale).exp()[:, None]
+    return torch.addcmul((-log_scale - HALF_LOG_2PI)[:, None], t, t, value=-0.5)
+
+
+def _log_mean_exp(logs: Tensor, weight: Tensor | None) -> Tensor:
+    """Return the log of the (weighted) mean of exp(logs) over the last dimension."""
+    if weight is None:
+        return logs.logsumexp(-1) - math.log(logs.shape[-1])
+    weight = torch.where(weight.sum() > 0, weight, 1.0)
+    return (logs + (weight / weight.sum()).log()).logsumexp(-1)

@@ -1,0 +1,133 @@
+"""From the result of a fit to fitted attributes, warnings, and errors with advice."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.exceptions import ConvergenceWarning
+
+from sklearn_intelvae.estimators._inference import device_of
+from sklearn_intelvae.models import VAE
+from sklearn_intelvae.objectives import Objective
+from sklearn_intelvae.training import FitData, FitResult
+
+STEPS_TO_LEARN = 1000
+"""A fit with fewer steps is not expected to have converged, and is not warned about."""
+
+_DIAGNOSTIC_ROWS = 2048
+_ACTIVE_VARIANCE = 0.01
+_COLLAPSED_NATS = 0.1
+_PACKAGE = str(Path(__file__).parents[1])
+
+
+def fitted_attributes(result: FitResult, data: FitData) -> dict[str, Any]:
+    """Return the fitted attributes that follow from a result.
+
+    Parameters
+    ----------
+    result : FitResult
+    data : FitData
+        The tables that the model was fitted to.
+    """
+    history = result.history
+    attributes = {
+        "module_": result.model,
+        "objective_": result.objective,
+        "history_": history,
+        "n_iter_": len(history),
+        "loss_curve_": [row["train_loss"] for row in history],
+        "validation_scores_": [-row["valid_loss"] for row in history if "valid_loss" in row],
+        "_parts": result.parts,
+        "_training_state": result.state,
+    }
+    if isinstance(result.model, VAE):
+        attributes |= _components(result.model, data.train["x"][_diagnostic_rows(result.index)])
+    return attributes
+
+
+def _diagnostic_rows(index: np.ndarray) -> np.ndarray:
+    """Return evenly spaced training rows, about 2048 at most."""
+    return index[:: -(-len(index) // _DIAGNOSTIC_ROWS)]
+
+
+def _components(model: VAE, X: np.ndarray) -> dict[str, Any]:
+    """Return the nats that each component of y carries, and the components that vary."""
+    with torch.inference_mode():
+        q = model.encode(torch.from_numpy(X).to(device_of(model)))
+        per_row = model.prior_distribution().kl_per_component(q.marginals())
+        if per_row is not None:
+            kl = per_row.mean(dim=0)
+        else:
+            spread = q.mean.var(dim=0, correction=0) + q.variance.mean(dim=0)
+            kl = 0.5 * spread.log() - q.marginals().log_scale.mean(dim=0)
+        active = q.mean.var(dim=0, correction=0) > _ACTIVE_VARIANCE
+    return {
+        "kl_per_component_": kl.numpy(force=True),
+        "active_components_": np.flatnonzero(active.numpy(force=True)),
+    }
+
+
+def warn_before(objective: Objective, X: np.ndarray, name: str) -> None:
+    """Issue the warnings of the objective about the training rows."""
+    for message in objective.check_data(torch.from_numpy(X)):
+        warn(f"{name}: {message}", UserWarning)
+
+
+def warn_after(attributes: dict[str, Any], name: str, collapse_advice: str) -> None:
+    """Issue the warnings about a fit that was long enough to converge."""
+    if attributes["_training_state"]["steps_done"] < STEPS_TO_LEARN:
+        return
+    kl = attributes.get("kl_per_component_")
+    if kl is not None and kl.max() < _COLLAPSED_NATS and not len(attributes["active_components_"]):
+        warn(
+            f"Every component of the latent of this {name} has collapsed to the prior: the "
+            "representation carries no information about X. Try more epochs (max_iter), "
+            f"{collapse_advice}.",
+            ConvergenceWarning,
+        )
+    for message in attributes["objective_"].check_history(attributes["history_"]):
+        warn(f"{name}: {message}", ConvergenceWarning)
+
+
+def divergence_message(name: str, epoch: int, X: np.ndarray, learning_rate: float) -> str:
+    """Return the message of a DivergenceError, with the remedies."""
+    spread = float(X.std(dtype=np.float64))
+    scale = (
+        f"X has a standard deviation of {spread:.3g}: scale it first, with StandardScaler or "
+        "MinMaxScaler. "
+        if not 1e-2 < spread < 1e2
+        else ""
+    )
+    return (
+        f"{name} diverged: the loss or a weight became non-finite in epoch {epoch}. {scale}Try a "
+        f"smaller learning_rate_init (now {learning_rate}), a larger scale or min_scale of the "
+        "likelihood, or gradient clipping "
+        "(skorch_callbacks=[skorch.callbacks.GradientNormClipping(1.0)]). The last finite weights "
+        "are kept in this error's attribute 'estimator'."
+    )
+
+
+def warn(message: str, category: type[Warning]) -> None:
+    """Issue a warning that points to the line outside of this package that led to it."""
+    warnings.warn(message, category, stacklevel=_stacklevel())
+
+
+def _stacklevel() -> int:
+    """Return the stack level, for ``warn``, of the first frame outside package and scikit-learn."""
+    level, frame = 1, sys._getframe(2)
+    inside = _PACKAGE, str(Path(warnings_origin()).parent)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(inside):
+        level, frame = level + 1, frame.f_back
+    return level + 1
+
+
+def warnings_origin() -> str:
+    """Return the file of scikit-learn's package, whose wrappers call ``fit``."""
+    import sklearn
+
+    return str(sklearn.__file__)

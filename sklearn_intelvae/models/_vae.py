@@ -1,0 +1,247 @@
+"""The latent variable model with an intermediary latent, and how it is built from its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sklearn_intelvae._checks import (
+    check_density,
+    check_likelihood,
+    check_mapping,
+    check_posterior,
+    output_width,
+)
+from sklearn_intelvae._part import Part, call, untrained_copy
+from sklearn_intelvae._random import OwnRandomness
+from sklearn_intelvae.distributions import Density, Distribution, PosteriorDistribution
+from sklearn_intelvae.likelihoods import Likelihood
+from sklearn_intelvae.mappings import Mapping
+from sklearn_intelvae.models._networks import sized_network
+from sklearn_intelvae.posteriors import Posterior
+from sklearn_intelvae.priors import Prior
+
+
+class Forward(NamedTuple):
+    """The quantities of one forward pass for n rows.
+
+    Attributes
+    ----------
+    q : PosteriorDistribution
+        q(y | x).
+    y : Tensor of shape (n, n_components)
+        One draw from q for each row.
+    z : Tensor of shape (n, n_latent)
+        The mapped draws.
+    p : Distribution
+        p(x | z).
+    """
+
+    q: PosteriorDistribution
+    y: Tensor
+    z: Tensor
+    p: Distribution
+
+
+class VAE(nn.Module):
+    """A variational autoencoder with an intermediary latent.
+
+    ::
+
+        x -> encoder -> q(y | x) -> y -> g -> z -> decoder -> p(x | z)
+
+    :meth:`VAEParts.build` creates it. A mapping with ``to_decoder`` changes the decoder's input.
+
+    Parameters
+    ----------
+    parts : VAEParts
+        Built parts.
+    n_features, n_components, n_latent : int
+        Numbers of columns of x, y and z.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_intelvae import InteLVAE
+    >>> X = torch.randn(100, 5, generator=torch.Generator().manual_seed(0))
+    >>> model = InteLVAE(2, max_iter=2, random_state=0).fit(X).module_
+    >>> q, y, z, p = model(X[:3], torch.Generator().manual_seed(0))
+    >>> z.shape, p.log_prob(X[:3]).shape
+    (torch.Size([3, 2]), torch.Size([3]))
+    """
+
+    def __init__(self, parts: VAEParts, n_features: int, n_components: int, n_latent: int) -> None:
+        super().__init__()
+        self.n_features = n_features
+        self.n_components = n_components
+        self.n_latent = n_latent
+        self.encoder = parts.encoder
+        self.posterior = parts.posterior
+        self.mapping = parts.mapping
+        self.decoder = parts.decoder
+        self.likelihood = parts.likelihood
+        self.prior = parts.prior
+        self._with_progress = [
+            part for part in self._nested_parts() if type(part).set_progress != Part.set_progress
+        ]
+
+    def forward(self, x: Tensor, generator: torch.Generator) -> Forward:
+        """Return q(y | x), one draw of y for each row, z = g(y), and p(x | z)."""
+        q = self.encode(x)
+        y = q.sample(generator)
+        z = self.map(y)
+        return Forward(q, y, z, self.decode(z))
+
+    def encode(self, x: Tensor) -> PosteriorDistribution:
+        """Return q(y | x) for x of shape (n, n_features)."""
+        return call(self.posterior, call(self.encoder, x))
+
+    def map(self, y: Tensor) -> Tensor:
+        """Return z = g(y), of shape (n, n_latent)."""
+        return call(self.mapping, y)
+
+    def decode(self, z: Tensor) -> Distribution:
+        """Return p(x | z) for z of shape (n, n_latent)."""
+        return call(self.likelihood, self.decoder_output(z))
+
+    def decoder_output(self, z: Tensor) -> Tensor:
+        """Return the input of the likelihood, (n, outputs_per_feature * n_features)."""
+        return call(self.decoder, call(self.mapping.to_decoder, z))
+
+    def decode_mean(self, z: Tensor) -> Tensor:
+        """Return the mean of p(x | z), of shape (n, n_features)."""
+        return call(self.likelihood.mean, self.decoder_output(z))
+
+    def transform(self, x: Tensor) -> Tensor:
+        """Return z = g(mean of q(y | x)), of shape (n, n_latent), without randomness."""
+        return self.map(self.posterior_mean(x))
+
+    def posterior_mean(self, x: Tensor) -> Tensor:
+        """Return the mean of q(y | x), of shape (n, n_components)."""
+        return call(self.posterior.mean, call(self.encoder, x))
+
+    def prior_distribution(self) -> Density:
+        """Return p(y), given the current encoder if the prior depends on it."""
+        return self.prior.density(self.encode)
+
+    def initialize(self, X: Tensor, generator: torch.Generator) -> None:
+        """Set starting values of all parts from the training rows, and check the mapping.
+
+        Parameters
+        ----------
+        X : Tensor of shape (n_samples, n_features)
+        generator : torch.Generator
+            Source of all random numbers.
+        """
+        with OwnRandomness(generator):
+            for part in self._nested_parts():
+                part.initialize(X, generator)
+        x = X[:3]
+        y = torch.linspace(-1, 1, len(x) * self.n_components, dtype=torch.float32)
+        check_mapping(self.mapping, x, y.reshape(len(x), -1))
+
+    def set_progress(self, fraction: float) -> None:
+        """Tell all parts the fraction of the warm-up that has passed, and update the prior."""
+        for part in self._with_progress:
+            part.set_progress(fraction)
+        self.prior.follow(self.encode)
+
+    def _nested_parts(self) -> Iterator[Part]:
+        for part in (self.likelihood, self.mapping, self.prior, self.encoder, self.decoder):
+            yield from (module for module in part.modules() if isinstance(module, Part))
+
+
+class VAEParts(NamedTuple):
+    """The parts of a :class:`VAE`, not built yet; any number of models can be built from them.
+
+    Attributes
+    ----------
+    encoder, decoder : torch.nn.Module
+        Networks, or plain modules of any output width.
+    posterior : Posterior
+    mapping : Mapping
+    likelihood : Likelihood
+    prior : Prior
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_intelvae.likelihoods import Gaussian
+    >>> from sklearn_intelvae.mappings import Sphere
+    >>> from sklearn_intelvae.models import VAEParts
+    >>> from sklearn_intelvae.networks import MLP
+    >>> from sklearn_intelvae.posteriors import DiagonalGaussian
+    >>> from sklearn_intelvae.priors import Normal
+    >>> parts = VAEParts(MLP(), DiagonalGaussian(), Sphere(), MLP(), Gaussian(), Normal())
+    >>> model = parts.build(5, 2, torch.Generator().manual_seed(0))
+    >>> model.transform(torch.zeros(1, 5)).shape
+    torch.Size([1, 2])
+    """
+
+    encoder: nn.Module
+    posterior: Posterior
+    mapping: Mapping
+    decoder: nn.Module
+    likelihood: Likelihood
+    prior: Prior
+
+    def build(self, n_features: int, n_components: int, generator: torch.Generator) -> VAE:
+        """Return a model for rows of ``n_features`` numbers; the parts themselves are copied.
+
+        Parameters
+        ----------
+        n_features, n_components : int
+            Numbers of columns of x and y. The number of columns of z follows from the mapping.
+        generator : torch.Generator
+            Source of the initial weights.
+
+        Returns
+        -------
+        model : VAE
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a part does not return what it should.
+        """
+        with OwnRandomness(generator):
+            parts = VAEParts(*map(untrained_copy, self))
+            n_codes = parts.posterior.n_outputs(n_components)
+            encoder = sized_network(parts.encoder, n_features, n_codes, "encoder")
+            parts.mapping.build(n_components)
+            parts.prior.build(n_components, n_features)
+            parts.likelihood.build(n_features)
+            n_latent = output_width(parts.mapping, n_components, "mapping")
+            n_outputs = parts.likelihood.outputs_per_feature * n_features
+            decoder = sized_network(parts.decoder, n_latent, n_outputs, "decoder")
+        check_posterior(parts.posterior, n_codes, n_components)
+        check_likelihood(parts.likelihood, n_outputs, n_features)
+        parts = parts._replace(encoder=encoder, decoder=decoder)
+        model = VAE(parts, n_features, n_components, n_latent).float()
+        check_density(model.prior, _density_at_rest(model), n_components)
+        return model
+
+    def check_support(self, *tables: np.ndarray | None) -> None:
+        """Raise ValueError if a table has values outside the support of the likelihood."""
+        for X in tables:
+            if X is not None:
+                self.likelihood.check_support(X)
+
+    @property
+    def n_trials(self) -> int:
+        """The largest number of trials that the mapping, or one inside it, asks for."""
+        return max(m.n_trials for m in self.mapping.modules() if isinstance(m, Mapping))
+
+
+def _density_at_rest(model: VAE) -> Density:
+    """Return p(y) without drawing dropout or changing the statistics of a network."""
+    training = model.encoder.training
+    model.encoder.eval()
+    with torch.no_grad():
+        density = model.prior_distribution()
+    model.encoder.train(training)
+    return density

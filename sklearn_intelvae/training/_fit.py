@@ -1,0 +1,252 @@
+"""A fit: from a spec and data to a result."""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sklearn_intelvae._part import untrained_copy
+from sklearn_intelvae._random import (
+    OwnRandomness,
+    Stream,
+    generator_from,
+    seed_of,
+    seeds_of_starts,
+    seeds_of_trials,
+)
+from sklearn_intelvae._torch_state import own_torch_state
+from sklearn_intelvae.exceptions import DivergenceError
+from sklearn_intelvae.models import VAE
+from sklearn_intelvae.objectives import Objective
+from sklearn_intelvae.training._batches import Batches, Rows
+from sklearn_intelvae.training._callbacks import SklearnCallbacks, skorch_callbacks
+from sklearn_intelvae.training._net import MultiPlayerNet, uncompiled
+from sklearn_intelvae.training._net_params import net_params
+from sklearn_intelvae.training._pretrain import pretrain_encoder
+from sklearn_intelvae.training._spec import FitData, FitResult, FitSpec
+from sklearn_intelvae.training._split import split_rows
+from sklearn_intelvae.training._starts import Fit, best_of, evaluation_rows, mean_objective
+
+_TRIAL_STEPS = 160
+_TRIAL_SHARE = 0.1
+_PRETRAINING_STEPS = 100
+
+
+@own_torch_state()
+def train(
+    spec: FitSpec,
+    data: FitData,
+    *,
+    previous: FitResult | None = None,
+    one_epoch: bool = False,
+    callbacks: SklearnCallbacks | None = None,
+) -> FitResult:
+    """Fit a model to data.
+
+    Parameters
+    ----------
+    spec : FitSpec
+    data : FitData
+    previous : FitResult or None, default=None
+        A result to continue from; it is not changed.
+    one_epoch : bool, default=False
+        Whether to train for one epoch only.
+    callbacks : SklearnCallbacks or None, default=None
+        scikit-learn's callbacks to notify.
+
+    Returns
+    -------
+    result : FitResult
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the spec or the data cannot be used; nothing is trained then.
+    DivergenceError
+        If the loss stops being finite; ``error.result`` has the last finite weights.
+    """
+    callbacks = callbacks or SklearnCallbacks()
+    fit = _Fit.prepare(spec, data, previous, one_epoch, callbacks)
+    n_init = 1 if previous is not None or one_epoch else spec.n_init
+    callbacks.open(fit.n_epochs, n_init)
+    if n_init == 1:
+        return fit.from_seed(spec.seed)[1]
+    rows = evaluation_rows(fit.train, fit.valid)
+    evaluate = partial(mean_objective, rows=rows, seed=seed_of(spec.seed, Stream.COMPARISON))
+    seeds = seeds_of_starts(spec.seed, n_init)
+    return best_of(fit.from_seed, evaluate, seeds, callbacks, verbose=bool(spec.verbose))
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """A fit whose rows and sizes are known; each start is one call of :meth:`from_seed`."""
+
+    spec: FitSpec
+    X: np.ndarray
+    previous: FitResult | None
+    train: Rows
+    valid: Rows | None
+    batch_size: int
+    n_epochs: int
+    horizon_steps: int
+    steps_per_epoch: int
+    user_callbacks: list[Any]
+    net_params: dict[str, Any]
+    callbacks: SklearnCallbacks
+
+    @classmethod
+    def prepare(
+        cls,
+        spec: FitSpec,
+        data: FitData,
+        previous: FitResult | None,
+        one_epoch: bool,
+        callbacks: SklearnCallbacks,
+    ) -> _Fit:
+        """Check spec and data against each other, and resolve what depends on the rows."""
+        train, valid = split_rows(data, spec, one_epoch)
+        tables = [data.train["x"], None if data.valid is None else data.valid["x"]]
+        spec.parts.check_support(*tables)
+        batch_size = spec.resolved_batch_size(len(train))
+        n_epochs = spec.max_iter or spec.budget.n_epochs(len(train), batch_size)
+        steps_per_epoch = len(Batches(train, batch_size))
+        open_ended = one_epoch and spec.max_iter is None
+        steps = spec.budget.open_ended_steps if open_ended else n_epochs * steps_per_epoch
+        return cls(
+            spec=spec,
+            X=data.train["x"],
+            previous=previous,
+            train=train,
+            valid=valid,
+            batch_size=batch_size,
+            n_epochs=1 if one_epoch else n_epochs,
+            horizon_steps=steps,
+            steps_per_epoch=steps_per_epoch,
+            user_callbacks=skorch_callbacks(spec, valid is not None),
+            net_params=net_params(spec.skorch_params),
+            callbacks=callbacks,
+        )
+
+    def from_seed(self, seed: int) -> Fit:
+        """Train once, with weights, an order of the rows and noise that follow from ``seed``."""
+        seed = self._best_trial_seed(seed)
+        model, objective = self._model_and_objective(seed)
+        self._pretrain(model, seed)
+        net: MultiPlayerNet
+        callbacks = self.user_callbacks + self.callbacks.callback_for_start(self._result_of)
+        net = self._net(model, objective, seed, callbacks=callbacks)
+        if self.previous is not None:
+            net.restore(self.previous.state)
+        try:
+            net.train(self.train, self.valid, self.n_epochs)
+        except DivergenceError as error:
+            self.callbacks.skip_start(net)
+            error.result = self._result_of(net)
+            raise
+        return net, self._result_of(net)
+
+    def _result_of(self, net: MultiPlayerNet) -> FitResult:
+        """Return the current state of a net as a result."""
+        earlier = [] if self.previous is None else self.previous.history
+        rows = [{k: v for k, v in row.items() if k != "batches"} for row in net.history]
+        for row in rows:
+            row["epoch"] += len(earlier)
+        return FitResult(
+            parts=self.spec.parts if self.previous is None else self.previous.parts,
+            model=uncompiled(net.module_).eval(),
+            objective=net.criterion_,
+            history=[*earlier, *rows],
+            state=net.state(),
+            index=self.train.index.numpy(force=True),
+        )
+
+    def _best_trial_seed(self, seed: int) -> int:
+        """Return ``seed`` or, if the mapping requests trials, the seed of the best trial.
+
+        The fit that follows repeats the trial, unless callbacks, which trials do not have, change
+        its course. There are no trials if all of them would take longer than half of the fit.
+        """
+        n_trials = 1 if self.previous is not None else self.spec.parts.n_trials
+        if n_trials == 1 or n_trials * self._trial_epochs > self.n_epochs / 2:
+            return seed
+        return min(seeds_of_trials(seed, n_trials), key=self._trial)
+
+    @property
+    def _trial_epochs(self) -> int:
+        steps = min(_TRIAL_STEPS, _TRIAL_SHARE * self.horizon_steps)
+        return math.ceil(steps / self.steps_per_epoch)
+
+    def _trial(self, seed: int) -> float:
+        """Return the loss of a start after a few epochs, infinite if it diverges."""
+        model, objective = self._model_and_objective(seed)
+        self._pretrain(model, seed)
+        net = self._net(model, objective, seed, verbose=0)
+        try:
+            net.train(self.train, None, self._trial_epochs, horizon=self.n_epochs)
+        except DivergenceError:
+            return math.inf
+        losses = net.history[:, "train_loss"]
+        return float(np.mean(losses[-math.ceil(len(losses) / 4) :]))
+
+    def _pretrain(self, model: Any, seed: int) -> None:
+        """Pretrain the encoder of a short fit on the guidance of the mapping."""
+        is_short = self.horizon_steps < 2 * _PRETRAINING_STEPS
+        if is_short and self.previous is None and isinstance(model, VAE):
+            pretrain_encoder(
+                model.to(self.spec.device),
+                self.train,
+                batch_size=self.batch_size,
+                n_steps=_PRETRAINING_STEPS,
+                lr=self.spec.learning_rate_init,
+                seed=seed_of(seed, Stream.PRETRAINING),
+            )
+
+    def _net(self, model: Any, objective: Objective, seed: int, **settings: Any) -> MultiPlayerNet:
+        """Return an initialized net."""
+        spec = self.spec
+        return MultiPlayerNet(
+            model.to(spec.device).train(),
+            objective.to(spec.device),
+            seed=seed,
+            schedule=spec.learning_rate,
+            warmup_steps=spec.warmup * self.horizon_steps,
+            batch_events=bool(settings.get("callbacks")),
+            batch_size=self.batch_size,
+            device=str(spec.device),
+            lr=spec.learning_rate_init,
+            train_split=None,
+            **{"verbose": spec.verbose} | self.net_params | settings,
+        ).initialize()
+
+    def _model_and_objective(self, seed: int) -> tuple[Any, Objective]:
+        """Return a new model and objective, or copies of the fitted ones."""
+        if self.previous is not None:
+            return copy.deepcopy((self.previous.model, self.previous.objective))
+        spec, generator = self.spec, generator_from(seed)
+        with OwnRandomness(generator):
+            objective = untrained_copy(spec.objective)
+        model = spec.parts.build(self.X.shape[1], spec.n_components, generator)
+        rows = self._rows_to_start_from(generator)
+        model.initialize(rows, generator)
+        with OwnRandomness(generator):
+            objective.build(model)
+            objective.float()
+            objective.initialize(rows, generator)
+        return model, objective
+
+    def _rows_to_start_from(self, generator: torch.Generator) -> Tensor:
+        """Return the training rows; if they are weighted, as many drawn by their weights."""
+        X, index = torch.from_numpy(self.X), self.train.index.cpu()
+        if "weight" in self.train.tensors:
+            weight = self.train.tensors["weight"].cpu()[index]
+            index = index[weight.multinomial(len(index), replacement=True, generator=generator)]
+        elif len(index) == len(X):
+            return X
+        return X[index]
