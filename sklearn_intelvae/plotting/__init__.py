@@ -1,7 +1,8 @@
-"""Pictures of images, codes and curves, drawn on one matplotlib Axes."""
+"""Plots of images, codes and learning curves on a matplotlib Axes."""
 
+from sklearn_intelvae.plotting._few_labels import plot_few_label_curves
 from sklearn_intelvae.plotting._images import plot_images, plot_reconstructions
-from sklearn_intelvae.plotting._latent import plot_few_label_curves, plot_latent
+from sklearn_intelvae.plotting._latent import plot_latent
 from sklearn_intelvae.plotting._traversals import latent_traversals, plot_traversals
 
 __all__ = [

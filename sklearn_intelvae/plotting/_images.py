@@ -1,4 +1,4 @@
-"""Rows of a table, drawn as the images that they are."""
+"""Plots of image data."""
 
 import numbers
 
@@ -10,31 +10,33 @@ from sklearn.utils import check_array
 def plot_images(X, image_shape, n_columns=10, titles=None, ax=None):
     """Draw the rows of a table as a grid of images.
 
-    All images share one scale: values between 0 and 1 are drawn as they are, and a table that
-    goes beyond is brought into this range by one affine map.
+    All images share one scale: values between 0 and 1 are not changed, and a table with values
+    outside this range is mapped to it by one affine function.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features)
-        One flattened image in each row, channels first.
+        One flattened image per row, channels first.
     image_shape : tuple of int
-        ``(height, width)``, ``(1, height, width)`` for grey or ``(3, height, width)`` for RGB.
+        Shape of an image: ``(height, width)`` or ``(1, height, width)`` for grayscale,
+        ``(3, height, width)`` for RGB.
     n_columns : int, default=10
-        Number of images side by side.
+        Number of images in a line.
     titles : sequence of length n_samples, default=None
-        What to write above each image.
+        Title above each image; None writes no titles.
     ax : matplotlib.axes.Axes, default=None
-        Where to draw; a new figure is made if None.
+        Axes to draw on; None creates a new figure.
 
     Returns
     -------
     ax : matplotlib.axes.Axes
-        The Axes drawn on.
+        Axes with the plot.
 
     Raises
     ------
     ValueError
-        If `X`, `image_shape`, `n_columns` or `titles` do not fit together.
+        If `X` contains values that are not finite or its columns do not match `image_shape`, the
+        length of `titles` differs from that of `X`, or a parameter is invalid.
 
     Examples
     --------
@@ -47,37 +49,39 @@ def plot_images(X, image_shape, n_columns=10, titles=None, ax=None):
     """
     images = _to_images(X, image_shape, "X")
     titles = _check_titles(titles, len(images))
-    rows, columns = _grid(len(images), n_columns)
-    return _draw(images, rows, columns, titles, ax)
+    rows, columns = _grid_positions(len(images), n_columns)
+    return _draw_grid(images, rows, columns, titles, ax)
 
 
 def plot_reconstructions(X, X_reconstructed, image_shape, n_columns=10, ax=None):
-    """Draw images with their reconstructions right below them.
+    """Draw images with their reconstructions below them.
 
-    Originals and reconstructions share one scale, that of :func:`plot_images`.
+    Images and reconstructions share one scale, as in :func:`plot_images`.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features)
-        One flattened image in each row, channels first.
+        One flattened image per row, channels first.
     X_reconstructed : array-like of shape (n_samples, n_features)
         The reconstruction of each row of `X`.
     image_shape : tuple of int
-        ``(height, width)``, ``(1, height, width)`` for grey or ``(3, height, width)`` for RGB.
+        Shape of an image: ``(height, width)`` or ``(1, height, width)`` for grayscale,
+        ``(3, height, width)`` for RGB.
     n_columns : int, default=10
-        Number of images side by side. Further images go below, again in pairs of lines.
+        Number of images in a line. Further images are drawn in further pairs of lines.
     ax : matplotlib.axes.Axes, default=None
-        Where to draw; a new figure is made if None.
+        Axes to draw on; None creates a new figure.
 
     Returns
     -------
     ax : matplotlib.axes.Axes
-        The Axes drawn on.
+        Axes with the plot.
 
     Raises
     ------
     ValueError
-        If the arrays, `image_shape` or `n_columns` do not fit together.
+        If an array contains values that are not finite or its columns do not match `image_shape`,
+        the arrays have different lengths, or a parameter is invalid.
 
     Examples
     --------
@@ -98,13 +102,13 @@ def plot_reconstructions(X, X_reconstructed, image_shape, n_columns=10, ax=None)
             f"X has {len(above)} rows and X_reconstructed has {len(below)}; pass the "
             "reconstruction of every row of X."
         )
-    rows, columns = _grid(len(above), n_columns)
+    rows, columns = _grid_positions(len(above), n_columns)
     pair_rows = np.concatenate([2 * rows, 2 * rows + 1])
-    return _draw(np.concatenate([above, below]), pair_rows, np.tile(columns, 2), (), ax)
+    return _draw_grid(np.concatenate([above, below]), pair_rows, np.tile(columns, 2), (), ax)
 
 
-def _draw(images, rows, columns, titles, ax):
-    """Paint each image at its place in the grid, one pixel apart or a line of text apart."""
+def _draw_grid(images, rows, columns, titles, ax):
+    """Draw each image at its place in the grid, with gaps of one pixel or of a line of text."""
     _, height, width, _ = images.shape
     step_down, step_right = height + ((height + 1) // 2 if titles else 1), width + 1
     tops, lefts = rows * step_down, columns * step_right
@@ -119,14 +123,14 @@ def _draw(images, rows, columns, titles, ax):
     return ax
 
 
-def _grid(n_images, n_columns):
+def _grid_positions(n_images, n_columns):
     if not isinstance(n_columns, numbers.Integral) or n_columns < 1:
         raise ValueError(f"n_columns must be an int of at least 1, got {n_columns!r}.")
     return np.divmod(np.arange(n_images), n_columns)
 
 
 def _to_images(X, image_shape, name):
-    """Give the rows the shape (height, width, channels), which imshow draws."""
+    """Reshape the rows to (height, width, channels), the shape that imshow accepts."""
     X = check_array(X, dtype=np.float64, input_name=name)
     channels, height, width = _check_image_shape(image_shape)
     if X.shape[1] != channels * height * width:
@@ -152,7 +156,9 @@ def _check_image_shape(image_shape):
 def _check_titles(titles, n_images):
     titles = () if titles is None else [str(title) for title in titles]
     if titles and len(titles) != n_images:
-        raise ValueError(f"titles has {len(titles)} entries for {n_images} images; pass one each.")
+        raise ValueError(
+            f"titles has {len(titles)} entries for {n_images} images; pass one for each."
+        )
     return titles
 
 

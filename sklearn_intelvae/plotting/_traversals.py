@@ -1,4 +1,4 @@
-"""What changes along the axes of a code."""
+"""Latent traversals: codes that vary along one component."""
 
 from numbers import Integral, Real
 
@@ -10,31 +10,33 @@ from sklearn_intelvae.plotting._images import plot_images
 
 
 def latent_traversals(Z, n_steps=9, *, quantile=0.02, start=None):
-    """Return codes that move along one component after the other.
+    """Return codes that vary along one component at a time.
 
-    Each runs evenly from a low quantile of the component to the high one, while the others stay
-    where they start.
+    The component takes equally spaced values between two of its quantiles; the other components
+    are fixed.
 
     Parameters
     ----------
     Z : array-like of shape (n_samples, n_components)
-        Codes of some rows, which say how far components range.
+        Codes, from which the quantiles are computed.
     n_steps : int, default=9
-        Codes along each component, at least two.
+        Number of codes along each component, at least 2.
     quantile : float, default=0.02
-        Share of the codes beyond either end, from 0 to below .5.
+        Fraction of the codes below the first and above the last value, at least 0 and below 0.5.
     start : array-like of shape (n_components,), default=None
-        Where the other components stay; None takes their medians.
+        Values of the fixed components; None uses the medians.
 
     Returns
     -------
     codes : ndarray of shape (n_components, n_steps, n_components)
-        Codes as ``inverse_transform`` takes them, component after component.
+        Codes; ``codes[j]`` varies along component j. Reshape them to (-1, n_components) for
+        ``inverse_transform``.
 
     Raises
     ------
     ValueError
-        If an argument is out of its range, or `start` has another length than a code.
+        If `Z` contains values that are not finite, `n_steps` or `quantile` is outside its range, or
+        the length of `start` is not the number of components.
 
     Examples
     --------
@@ -50,11 +52,11 @@ def latent_traversals(Z, n_steps=9, *, quantile=0.02, start=None):
     if not isinstance(n_steps, Integral) or n_steps < 2:
         raise ValueError(f"n_steps must be an int of at least 2, got {n_steps!r}.")
     if not isinstance(quantile, Real) or not 0 <= quantile < 0.5:
-        raise ValueError(f"quantile must be a share from 0 to below 0.5, got {quantile!r}.")
+        raise ValueError(f"quantile must be at least 0 and below 0.5, got {quantile!r}.")
     start = np.median(Z, axis=0) if start is None else np.asarray(start, dtype=np.float64)
     if start.shape != Z.shape[1:]:
         raise ValueError(
-            f"start must have {Z.shape[1]} numbers, one for each component; it has the shape "
+            f"start must have {Z.shape[1]} values, one for each component; got the shape "
             f"{start.shape}."
         )
     ends = np.quantile(Z, [quantile, 1 - quantile], axis=0)

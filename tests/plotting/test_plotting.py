@@ -17,7 +17,7 @@ from sklearn_intelvae.plotting import (
 
 @pytest.fixture(autouse=True)
 def headless(monkeypatch):
-    """Draw with Agg, forbid show, hold rcParams, and close what was opened."""
+    """Draw with Agg, forbid show, check that rcParams do not change, and close all figures."""
     plt.switch_backend("Agg")
     before = dict(matplotlib.rcParams)
 
@@ -42,12 +42,12 @@ def curve():
     return pd.DataFrame({"n_labels": [20, 50], "mean": [0.5, 0.75], "std": [0.1, 0.05]})
 
 
-def picture(ax):
+def canvas_of(ax):
     return ax.images[0].get_array()
 
 
-def test_images_stand_at_their_places(images):
-    canvas = picture(plot_images(images, (3, 4), n_columns=3))
+def test_images_are_drawn_at_their_grid_positions(images):
+    canvas = canvas_of(plot_images(images, (3, 4), n_columns=3))
     assert canvas.shape == (3 * 3 + 2, 3 * 4 + 2, 3)
     for i, image in enumerate(images):
         top, left = 4 * (i // 3), 5 * (i % 3)
@@ -59,27 +59,27 @@ def test_images_stand_at_their_places(images):
 def test_rgb_images_are_read_channels_first():
     image = np.zeros((3, 2, 2))
     image[1, 0, 1] = 1
-    canvas = picture(plot_images(image.reshape(1, -1), (3, 2, 2)))
+    canvas = canvas_of(plot_images(image.reshape(1, -1), (3, 2, 2)))
     assert canvas[0, 1].tolist() == [0, 1, 0]
     assert canvas.sum() == 1
 
 
-def test_grey_shapes_with_and_without_channel_agree(images):
+def test_grayscale_shapes_with_and_without_channel_agree(images):
     np.testing.assert_array_equal(
-        picture(plot_images(images, (3, 4))), picture(plot_images(images, (1, 3, 4)))
+        canvas_of(plot_images(images, (3, 4))), canvas_of(plot_images(images, (1, 3, 4)))
     )
 
 
 @pytest.mark.parametrize(("low", "high"), [(0, 255), (-2.0, 3.0), (-0.5, 0.5)])
-def test_values_outside_zero_and_one_are_brought_inside(low, high, images):
-    canvas = picture(plot_images(images[:1] * (high - low) + low, (3, 4)))
+def test_values_outside_zero_and_one_are_scaled(low, high, images):
+    canvas = canvas_of(plot_images(images[:1] * (high - low) + low, (3, 4)))
     assert canvas.min() >= 0
     assert canvas.max() <= 1
     assert np.unique(canvas).size == 12
 
 
-def test_values_between_zero_and_one_are_not_stretched():
-    canvas = picture(plot_images(np.full((2, 4), 0.4), (2, 2), n_columns=1))
+def test_values_between_zero_and_one_are_not_scaled():
+    canvas = canvas_of(plot_images(np.full((2, 4), 0.4), (2, 2), n_columns=1))
     np.testing.assert_allclose(canvas[:2], 0.4)
 
 
@@ -89,8 +89,8 @@ def test_titles_are_written_above_the_images(images):
     assert [text.get_position()[1] for text in ax.texts[:5]] == [-1, -1, -1, -1, 4]
 
 
-def test_reconstructions_stand_below_their_originals(images):
-    canvas = picture(plot_reconstructions(images, images / 2, (3, 4), n_columns=5))
+def test_reconstructions_are_drawn_below_their_originals(images):
+    canvas = canvas_of(plot_reconstructions(images, images / 2, (3, 4), n_columns=5))
     assert canvas.shape == (4 * 4 - 1, 5 * 5 - 1, 3)
     for top, left in ((0, 0), (0, 20), (8, 0), (8, 5)):
         above = canvas[top : top + 3, left : left + 4]
@@ -114,7 +114,7 @@ def test_given_axes_are_used_and_returned(draw, images, curve):
     assert len(plt.get_fignums()) == 1
 
 
-def test_every_call_without_axes_opens_one_figure(images):
+def test_each_call_without_axes_opens_a_new_figure(images):
     first, second = plot_latent(images), plot_latent(images)
     assert first.figure is not second.figure
     assert len(plt.get_fignums()) == 2
@@ -151,11 +151,11 @@ def test_latent_draws_the_chosen_components(images):
 
 
 @pytest.mark.parametrize("n_classes", [2, 10, 13, 25])
-def test_classes_get_a_colour_each_and_a_legend(n_classes):
+def test_each_class_has_a_color_and_a_legend_entry(n_classes):
     labels = np.arange(60) % n_classes
     ax = plot_latent(np.random.default_rng(0).standard_normal((60, 2)), labels=labels)
-    colours = {tuple(points.get_facecolor()[0]) for points in ax.collections}
-    assert len(colours) == n_classes
+    colors = {tuple(points.get_facecolor()[0]) for points in ax.collections}
+    assert len(colors) == n_classes
     texts = [text.get_text() for text in ax.get_legend().get_texts()]
     assert texts == [str(label) for label in range(n_classes)]
     assert sum(len(points.get_offsets()) for points in ax.collections) == 60
@@ -164,14 +164,14 @@ def test_classes_get_a_colour_each_and_a_legend(n_classes):
 def test_labels_may_be_strings_or_fractions(images):
     named = plot_latent(images, labels=list("abababa"))
     assert [text.get_text() for text in named.get_legend().get_texts()] == ["a", "b"]
-    graded = plot_latent(images, labels=np.linspace(0, 1, 7))
-    assert graded.get_legend() is None
-    assert len(graded.figure.axes) == 2
+    fractional = plot_latent(images, labels=np.linspace(0, 1, 7))
+    assert fractional.get_legend() is None
+    assert len(fractional.figure.axes) == 2
 
 
 @pytest.mark.parametrize("components", [(0, 12), (0,), 0, (0, -1), (0, 1, 2), "ab"])
 def test_bad_components_are_refused(images, components):
-    with pytest.raises(ValueError, match="components must be two column numbers .* 11, got"):
+    with pytest.raises(ValueError, match="components must be two column indices .* 11, got"):
         plot_latent(images, components=components)
 
 
@@ -180,7 +180,7 @@ def test_labels_of_another_length_are_refused(images):
         plot_latent(images, labels=[0, 1])
 
 
-def test_curves_have_a_line_and_a_band_each(curve):
+def test_each_curve_has_a_line_and_a_band(curve):
     ax = plot_few_label_curves({"first": curve, "second": curve.assign(mean=[0.2, 0.3])})
     assert [line.get_label() for line in ax.lines] == ["first", "second"]
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["first", "second"]
@@ -198,12 +198,12 @@ def test_curves_without_names_are_refused(curves):
 
 
 def test_a_curve_without_its_columns_is_refused(curve):
-    with pytest.raises(ValueError, match=r"curves\['mine'\] lacks \['std'\]"):
+    with pytest.raises(ValueError, match=r"curves\['mine'\] lacks the columns \['std'\]"):
         plot_few_label_curves({"mine": curve.drop(columns="std")})
 
 
 class TestTraversals:
-    def test_one_component_moves_and_the_others_stay(self):
+    def test_one_component_varies_and_the_others_are_fixed(self):
         Z = np.random.default_rng(0).normal(size=(500, 3)) * [1, 2, 3]
         codes = latent_traversals(Z, n_steps=5, quantile=0.1)
         assert codes.shape == (3, 5, 3)
@@ -215,7 +215,7 @@ class TestTraversals:
             np.testing.assert_allclose(codes[j, [0, -1], j], np.quantile(Z[:, j], [0.1, 0.9]))
             assert np.allclose(np.diff(codes[j, :, j], 2), 0)
 
-    def test_they_start_where_they_are_told_to(self):
+    def test_start_sets_the_fixed_components(self):
         codes = latent_traversals(np.eye(2), n_steps=2, start=[5.0, 7.0])
         assert codes[0, :, 1].tolist() == [7, 7]
         assert codes[1, :, 0].tolist() == [5, 5]
@@ -224,16 +224,16 @@ class TestTraversals:
         ("settings", "message"),
         [
             ({"n_steps": 1}, "n_steps must be an int of at least 2, got 1"),
-            ({"quantile": 0.5}, "quantile must be a share from 0 to below 0.5, got 0.5"),
-            ({"start": [1.0]}, "start must have 2 numbers"),
+            ({"quantile": 0.5}, "quantile must be at least 0 and below 0.5, got 0.5"),
+            ({"start": [1.0]}, "start must have 2 values, one for each component; got the shape"),
         ],
     )
-    def test_what_cannot_be_is_refused(self, settings, message):
+    def test_bad_settings_are_refused(self, settings, message):
         with pytest.raises(ValueError, match=message):
             latent_traversals(np.eye(2), **settings)
 
     def test_a_row_of_images_for_each_component(self):
         X = np.random.default_rng(0).uniform(size=(50, 12))
         pca = PCA(2).fit(X)
-        canvas = picture(plot_traversals(pca, X, (3, 4), n_steps=6, start=X[0]))
+        canvas = canvas_of(plot_traversals(pca, X, (3, 4), n_steps=6, start=X[0]))
         assert canvas.shape == (2 * 3 + 1, 6 * 4 + 5, 3)
