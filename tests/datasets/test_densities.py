@@ -16,13 +16,13 @@ from sklearn_intelvae.datasets import (
 )
 
 # Window, number of parts and variance along an axis of each density, from its definition.
-SHELF = {
+CASES = {
     make_eight_gaussians: (2, 8, (2 + 0.02**2) / 1.414**2),
     make_two_spirals: (4, 2, None),
     make_checkerboard: (4, 8, 16 / 3),
     make_rings: (4, 4, 9 / 2 * (1 + 9 / 16 + 1 / 4 + 1 / 16) / 4 + 0.08**2),
 }
-densities = pytest.mark.parametrize("make", SHELF)
+densities = pytest.mark.parametrize("make", CASES)
 
 
 def parts(make, n=20000):
@@ -45,9 +45,9 @@ def is_uniform(values, low=0, high=1):
     return stats.kstest(values, stats.uniform(low, high - low).cdf).pvalue > 1e-3
 
 
-def test_the_shelf_is_complete():
+def test_all_public_functions_have_a_case():
     here = {n for n in datasets.__all__ if getattr(datasets, n).__module__.endswith("_densities")}
-    assert {make.__name__ for make in SHELF} == here
+    assert {make.__name__ for make in CASES} == here
 
 
 @densities
@@ -77,7 +77,7 @@ class TestCommonProperties:
 
     def test_parts_are_equally_frequent_and_shuffled(self, make):
         _, part = parts(make)
-        n_parts = SHELF[make][1]
+        n_parts = CASES[make][1]
         assert stats.chisquare(np.bincount(part, minlength=n_parts)).pvalue > 1e-3
         assert part.max() == n_parts - 1
         # Every slice of the table must contain all parts, for instance a split without shuffling.
@@ -85,7 +85,7 @@ class TestCommonProperties:
 
     def test_it_spans_its_window_and_is_centered(self, make):
         X, _ = parts(make)
-        window, _, variance = SHELF[make]
+        window, _, variance = CASES[make]
         assert window / 2 < np.abs(X).max() <= window
         assert np.abs(X.mean(axis=0)).max() < 5 * X.std() / np.sqrt(len(X))
         if variance is not None:
@@ -109,7 +109,7 @@ class TestCommonProperties:
         assert places == sorted(places)
         for name in ("Parameters", "Raises", "References"):
             assert section(make, name) == section(make_rings, name)
-        assert f"[-{SHELF[make][0]}, {SHELF[make][0]}]^2" in doc
+        assert f"[-{CASES[make][0]}, {CASES[make][0]}]^2" in doc
 
 
 def test_the_eight_gaussians_have_their_moments():

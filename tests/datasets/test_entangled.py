@@ -110,9 +110,9 @@ class TestFactors:
 
     def test_the_innovations_are_laplace_distributed(self):
         innovations = self.W[1:20_001] - 0.7 * self.W[:20_000]
-        law = stats.laplace(scale=np.sqrt((1 - 0.7**2) / 2))
+        laplace = stats.laplace(scale=np.sqrt((1 - 0.7**2) / 2))
         for column in innovations.T:
-            assert stats.kstest(column, law.cdf).pvalue > 1e-3
+            assert stats.kstest(column, laplace.cdf).pvalue > 1e-3
 
 
 class TestPerturbation:

@@ -21,8 +21,8 @@ CURVES = {
     make_star: (10 * np.hypot(2 - 2 / 3 * np.cos(np.pi / 5), 2 / 3 * np.sin(np.pi / 5)), 3.919),
     make_infinity: (4 * np.pi * np.sqrt(2), 0),
 }
-SHELF = [*CURVES, make_two_gaussians]
-shapes = pytest.mark.parametrize("make", SHELF)
+CASES = [*CURVES, make_two_gaussians]
+shapes = pytest.mark.parametrize("make", CASES)
 curves = pytest.mark.parametrize("make", CURVES)
 
 
@@ -45,9 +45,9 @@ def polar(radii, angles):
     return np.column_stack([radii * np.cos(angles), radii * np.sin(angles)])
 
 
-def test_the_shelf_is_complete():
+def test_all_public_functions_have_a_case():
     here = {n for n in datasets.__all__ if getattr(datasets, n).__module__.endswith("_shapes")}
-    assert {make.__name__ for make in SHELF} == here
+    assert {make.__name__ for make in CASES} == here
 
 
 @shapes

@@ -14,8 +14,8 @@ from sklearn_intelvae.datasets._sprites import SPRITE_FACTORS
 COUNTS = np.array([3, 6, 40, 32, 32])
 FILE = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"
 # For each function, its default size, its number of factors, and the factors of one image.
-SHELF = {make_sprites: (64, 5, [2, 1, 7, 31, 0]), make_mini_sprites: (16, 2, [0.5, -0.25])}
-sprites = pytest.mark.parametrize("make", SHELF)
+CASES = {make_sprites: (64, 5, [2, 1, 7, 31, 0]), make_mini_sprites: (16, 2, [0.5, -0.25])}
+sprites = pytest.mark.parametrize("make", CASES)
 
 
 def images(factors, size=64):
@@ -29,16 +29,16 @@ def box(image):
     return rows[0], rows[-1], columns[0], columns[-1]
 
 
-def test_the_shelf_is_complete():
+def test_all_public_functions_have_a_case():
     here = {n for n in datasets.__all__ if getattr(datasets, n).__module__.endswith("_sprites")}
-    assert {make.__name__ for make in SHELF} == here - {"fetch_dsprites"}
+    assert {make.__name__ for make in CASES} == here - {"fetch_dsprites"}
 
 
 @sprites
 class TestCommonProperties:
     def test_shapes_and_types(self, make):
         X, W = make(7, random_state=0)
-        size, n_factors, _ = SHELF[make]
+        size, n_factors, _ = CASES[make]
         assert X.shape == (7, size * size)
         assert W.shape == (7, n_factors)
         assert X.dtype == np.float32
@@ -97,7 +97,7 @@ class TestCommonProperties:
             make(**{name: value})
 
     def test_bad_factors_are_refused(self, make):
-        factors = SHELF[make][2]
+        factors = CASES[make][2]
         for wrong in ([*factors, 0], factors[:-1]):
             with pytest.raises(ValueError, match="factors must have"):
                 make(factors=[wrong])
@@ -185,9 +185,9 @@ class TestSprites:
     @pytest.mark.parametrize("size", [32, 128, 192])
     def test_all_lengths_scale_with_the_size(self, size):
         W = make_sprites(30, size=8, random_state=0)[1]
-        of_standard = images(W).mean(axis=(1, 2))
+        standard_means = images(W).mean(axis=(1, 2))
         drawn = images(W, size)
-        np.testing.assert_allclose(drawn.mean(axis=(1, 2)), of_standard, rtol=0.15)
+        np.testing.assert_allclose(drawn.mean(axis=(1, 2)), standard_means, rtol=0.15)
         ticks, coarse = (np.arange(size) + 0.5) / size, (np.arange(64) + 0.5) / 64
         for image, standard in zip(drawn, images(W), strict=True):
             for axis in (0, 1):
@@ -224,16 +224,16 @@ class TestStepsOfSprites:
         _, _, _, W_prev = make_sprites(
             factors=np.tile(factors, (n, 1)), size=8, paired=True, random_state=0
         )
-        laws = []
+        distributions = []
         for count, w in zip(COUNTS[1:], factors[1:], strict=True):
-            law = np.exp(-np.abs(np.arange(count) - w) / np.log(count))
-            laws.append(law / law.sum())
-        unchanged = np.prod([law[w] for law, w in zip(laws, factors[1:], strict=True)])
-        for law, w, drawn in zip(laws, factors[1:], W_prev.T[1:], strict=True):
-            expected = law.copy()
+            p = np.exp(-np.abs(np.arange(count) - w) / np.log(count))
+            distributions.append(p / p.sum())
+        unchanged = np.prod([p[w] for p, w in zip(distributions, factors[1:], strict=True)])
+        for p, w, drawn in zip(distributions, factors[1:], W_prev.T[1:], strict=True):
+            expected = p.copy()
             expected[w] -= unchanged
             expected *= n / (1 - unchanged)
-            counted = np.bincount(drawn, minlength=len(law))
+            counted = np.bincount(drawn, minlength=len(p))
             rare = expected < 5  # Too few for the test; merged into one class.
             if rare.any():
                 counted = np.append(counted[~rare], counted[rare].sum())

@@ -25,7 +25,7 @@ from sklearn_intelvae.metrics import (
 )
 
 FEW = {"n_train": 500, "n_test": 500}
-SHELF = {
+CASES = {
     "mutual_info_gap": mutual_info_gap,
     "modularity_score": modularity_score,
     "dci_scores": dci_scores,
@@ -64,7 +64,7 @@ USELESS = {
     "mean_correlation": (0.1, 0.1, 0.1),
 }
 # Maximum score of a code with constant components.
-COLLAPSED = dict.fromkeys(SHELF, 0.0) | {
+COLLAPSED = dict.fromkeys(CASES, 0.0) | {
     "dci_scores": (0, 0, 0.6),
     "explicitness_score": 0.5,
     "factor_vae_score": 1 / 3,
@@ -84,7 +84,7 @@ TOLERANCE = {
     "mean_correlation": 1e-9,
 }
 
-every_score = pytest.mark.parametrize("name", SHELF)
+every_score = pytest.mark.parametrize("name", CASES)
 every_kind = pytest.mark.parametrize("kind", KINDS)
 
 
@@ -93,13 +93,13 @@ def settings_of(name):
 
 
 def with_setting(setting):
-    return [name for name in SHELF if setting in settings_of(name)]
+    return [name for name in CASES if setting in settings_of(name)]
 
 
 def scored(name, Z, W, **settings):
     if "random_state" in settings_of(name):
         settings = {"random_state": 0, **settings}
-    return SHELF[name](Z, W, **settings)
+    return CASES[name](Z, W, **settings)
 
 
 def assert_same(score, expected, tolerance):
@@ -127,12 +127,12 @@ def rotate_pairs_by_45_degrees(W):
     return np.c_[A + B, A - B]
 
 
-def test_the_shelf_is_complete():
+def test_all_public_functions_have_a_case():
     members = {name: getattr(metrics, name) for name in metrics.__all__}
     functions = {name: f for name, f in members.items() if inspect.isfunction(f)}
     here = {n for n, f in functions.items() if list(inspect.signature(f).parameters)[:2] == [*"ZW"]}
-    assert SHELF.keys() == here
-    assert SHELF.keys() == PERFECT.keys() == USELESS.keys() == COLLAPSED.keys() == TOLERANCE.keys()
+    assert CASES.keys() == here
+    assert CASES.keys() == PERFECT.keys() == USELESS.keys() == COLLAPSED.keys() == TOLERANCE.keys()
 
 
 @every_score
@@ -215,7 +215,7 @@ class TestCommonProperties:
     )
     def test_bad_tables_are_refused(self, name, spoil, message):
         with pytest.raises(ValueError, match=message):
-            SHELF[name](*spoil(*mixed(200)))
+            CASES[name](*spoil(*mixed(200)))
 
 
 @every_kind

@@ -143,11 +143,11 @@ def test_the_papers_code_gives_the_same_values(make, window, floor, spread, unif
     """Expected: mean and tolerance over ten pairs of 5000 points, from the papers' code."""
     rng = np.random.RandomState(0)
     real, other = ([make(5000, random_state=rng)[0] for _ in range(20)] for _ in range(2))
-    at_best = [histogram_divergences(*pair, window)[:2] for pair in zip(real, other, strict=True)]
-    assert (np.abs(np.mean(at_best, axis=0) - floor) < spread).all()
+    of_real = [histogram_divergences(*pair, window)[:2] for pair in zip(real, other, strict=True)]
+    assert (np.abs(np.mean(of_real, axis=0) - floor) < spread).all()
     noise = rng.uniform(-window, window, (20, 5000, 2))
-    missed = [histogram_divergences(*pair, window)[:2] for pair in zip(noise, real, strict=True)]
-    np.testing.assert_allclose(np.mean(missed, axis=0), uniform, rtol=0.05)
+    of_noise = [histogram_divergences(*pair, window)[:2] for pair in zip(noise, real, strict=True)]
+    np.testing.assert_allclose(np.mean(of_noise, axis=0), uniform, rtol=0.05)
 
 
 class TestErrors:
