@@ -26,7 +26,7 @@ class GaussianMixture(MixtureDensity):
     >>> import torch
     >>> from sklearn_intelvae.distributions import GaussianMixture
     >>> p = GaussianMixture(torch.tensor([[-2.0], [2.0]]), torch.zeros(2, 1), torch.zeros(2))
-    >>> p.responsibilities(torch.tensor([[0.0], [8.0]]))
+    >>> p.responsibilities(torch.tensor([[0.0], [8.0]])).round(decimals=2)
     tensor([[0.5000, 0.5000],
             [0.0000, 1.0000]])
     """

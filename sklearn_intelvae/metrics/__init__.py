@@ -12,23 +12,18 @@ from sklearn_intelvae.metrics._few_labels import few_label_curve
 from sklearn_intelvae.metrics._frechet import frechet_distance
 from sklearn_intelvae.metrics._gnelbo import gnelbo
 from sklearn_intelvae.metrics._information import modularity_score, mutual_info_gap
-from sklearn_intelvae.metrics._jacobians import decoder_jacobian
 from sklearn_intelvae.metrics._linear_vae import LinearVAE, expected_linear_vae
 from sklearn_intelvae.metrics._orthogonality import distance_to_orthogonality, orthogonality_gap
-from sklearn_intelvae.metrics._report import DisentanglementReport, disentanglement_report
 from sklearn_intelvae.metrics._sap import sap_score
 from sklearn_intelvae.metrics._sparsity import hoyer_sparsity
 
 __all__ = [
     "DCI",
     "ClassifierFeatures",
-    "DisentanglementReport",
     "LinearVAE",
     "active_units",
     "beta_vae_score",
     "dci_scores",
-    "decoder_jacobian",
-    "disentanglement_report",
     "distance_to_orthogonality",
     "energy_distance",
     "expected_linear_vae",

@@ -4,9 +4,6 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.utils import check_array
-from sklearn.utils.validation import check_is_fitted
-
-from sklearn_intelvae.plotting._images import plot_images
 
 
 def latent_traversals(Z, n_steps=9, *, quantile=0.02, start=None):
@@ -64,44 +61,3 @@ def latent_traversals(Z, n_steps=9, *, quantile=0.02, start=None):
     for j in range(Z.shape[1]):
         codes[j, :, j] = np.linspace(*ends[:, j], n_steps)
     return codes
-
-
-def plot_traversals(estimator, X, image_shape, n_steps=9, *, start=None, ax=None):
-    """Draw what an estimator decodes along each component of its codes, one component in a row.
-
-    Parameters
-    ----------
-    estimator : object
-        Fitted, with ``transform`` and ``inverse_transform``.
-    X : array-like of shape (n_samples, n_features)
-        Images, whose codes say how far components range.
-    image_shape : tuple of int
-        ``(height, width)``, ``(1, height, width)`` for grey or ``(3, height, width)`` for RGB.
-    n_steps : int, default=9
-        Images in a row.
-    start : array-like of shape (n_features,), default=None
-        The image to start from; None takes the median code.
-    ax : matplotlib.axes.Axes, default=None
-        Where to draw; a new figure is made if None.
-
-    Returns
-    -------
-    ax : matplotlib.axes.Axes
-        The Axes drawn on.
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_digits
-    >>> from sklearn.decomposition import PCA
-    >>> from sklearn_intelvae.plotting import plot_traversals
-    >>> X = load_digits().data / 16
-    >>> ax = plot_traversals(PCA(3).fit(X), X, image_shape=(8, 8), n_steps=5)
-    >>> ax.images[0].get_array().shape  # three rows of five images, a pixel apart
-    (26, 44, 3)
-    """
-    check_is_fitted(estimator)
-    if start is not None:
-        start = np.asarray(estimator.transform(np.atleast_2d(start)))[0]
-    codes = latent_traversals(estimator.transform(X), n_steps, start=start)
-    decoded = estimator.inverse_transform(codes.reshape(-1, codes.shape[-1]))
-    return plot_images(decoded, image_shape, n_columns=n_steps, ax=ax)
