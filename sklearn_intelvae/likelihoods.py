@@ -149,7 +149,7 @@ class Gaussian(_LocationScale):
 
 
 class Laplace(_LocationScale):
-    """p(x | z) = exp(-|x - decoder(z)| / s) / (2 s), for real numbers with outliers.
+    """p(x | z) with density exp(-abs(x - decoder(z)) / s) / (2 s), for numbers with outliers.
 
     Parameters
     ----------

@@ -5,11 +5,11 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import os
 import warnings
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import torch
@@ -20,11 +20,16 @@ from sklearn_intelvae._part import Part
 from sklearn_intelvae._random import OwnRandomness, generator_from
 from sklearn_intelvae._torch_state import own_torch_state
 from sklearn_intelvae._version import __version__
+from sklearn_intelvae.estimators._format1 import (
+    upgraded_content,
+    upgraded_state,
+    upgraded_training_state,
+)
 from sklearn_intelvae.estimators._json import NotSaved, pack, unpack
-from sklearn_intelvae.estimators._parameters import described, resolve
+from sklearn_intelvae.estimators._parameters import description, resolve
 
 FORMAT = 2
-_NOT_SAVED = {"_sklearn_version", "_skl_callbacks"}
+_NOT_SAVED = {"_sklearn_version", "_skl_callbacks", "_metadata_request"}
 
 
 def state_with_arrays(state: dict[str, Any]) -> dict[str, Any]:
@@ -57,6 +62,7 @@ def save_estimator(estimator: Any, path: Any) -> None:
         "attributes": _without_unknown_density(
             {name: pack(state[name], name, tensors) for name in fitted}
         ),
+        "metadata_requests": _metadata_requests(estimator),
         "versions": _versions(),
     }
     metadata = {
@@ -70,38 +76,108 @@ def save_estimator(estimator: Any, path: Any) -> None:
 
 def load_estimator(cls: Any, path: Any, objects: dict[str, Any]) -> Any:
     """Return the fitted estimator that :func:`save_estimator` wrote."""
-    content, tensors = _read(Path(path))
+    content, tensors, file_format, version = _read(Path(path))
     if content["class"] != cls.__name__:
         raise ValueError(
             f"{path} holds a {content['class']}; load it with {content['class']}.load."
         )
-    params = {name: unpack(value, tensors) for name, value in content["params"].items()}
-    unknown = set(objects) - set(params)
-    if unknown:
-        raise TypeError(f"{cls.__name__} has no parameters {sorted(unknown)}.")
-    params = _with_objects(params, objects, path, cls.__name__)
-    state = {name: unpack(value, tensors) for name, value in content["attributes"].items()}
+    origin = f"{path}, written by sklearn_intelvae {version},"
+    if file_format == 1:
+        content = upgraded_content(content)
+    params = _unpacked(content["params"], tensors, origin)
+    _check_names(cls, params, objects, origin)
+    estimator = cls(**_with_objects(params, objects, path, cls.__name__))
+    state = _unpacked(content["attributes"], tensors, origin)
     state["_parts_at_fit"] = _with_parts(state["_parts_at_fit"], objects)
-    state["_description"] |= {
-        name: described(value) for name, value in objects.items() if name in state["_description"]
-    }
-    estimator = cls(**params)
+    state["_description"] = _completed_description(estimator, state["_description"], objects)
     if "objective" in objects or _not_saved(state["objective_"]["part"]):
         state["objective_"]["part"] = estimator._objective()
+    if file_format == 1:
+        state = upgraded_state(state)
     try:
         estimator.__setstate__(vars(estimator) | state)
     except RuntimeError as error:
         raise ValueError(
             f"the weights in {path} do not fit the objects passed to load: {error}"
         ) from error
+    if file_format == 1:
+        estimator._training_state = upgraded_training_state(
+            estimator._training_state,
+            estimator.module_,
+            estimator.objective_,
+            (estimator.skorch_params or {}).get("optimizer", torch.optim.Adam).__name__,
+        )
+    _restore_metadata_requests(estimator, content.get("metadata_requests", {}))
     return estimator
 
 
+def _unpacked(values: dict[str, Any], tensors: dict[str, np.ndarray], origin: str) -> Any:
+    """Unpack values, and say which file they are from if a part no longer takes them."""
+    try:
+        return {name: unpack(value, tensors) for name, value in values.items()}
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{origin} describes a part that version {__version__} does not have: {error}. Load it "
+            "with the version that wrote it."
+        ) from error
+
+
+def _check_names(cls: Any, params: dict[str, Any], objects: dict[str, Any], origin: str) -> None:
+    known = set(cls._get_param_names())
+    if unknown := sorted(set(objects) - known):
+        raise TypeError(f"{cls.__name__} has no parameters {unknown}.")
+    if unknown := sorted(set(params) - known):
+        raise ValueError(
+            f"{origin} has the parameters {unknown}, which {cls.__name__} of version {__version__} "
+            "does not have. Load it with the version that wrote it."
+        )
+
+
+def _completed_description(
+    estimator: Any, saved: dict[str, Any], objects: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the description of the fitted model; what the file lacks is as the parameters say.
+
+    A parameter that the version which wrote the file did not have is missing from it, and objects
+    of the caller replace those that the file does not hold.
+    """
+    now = description(estimator.get_params(deep=False))
+    return now | {k: v for k, v in saved.items() if k in now and k not in objects}
+
+
+def _metadata_requests(estimator: Any) -> dict[str, dict[str, Any]]:
+    """Return what ``set_fit_request`` and its kind have set, by method."""
+    requests = vars(estimator).get("_metadata_request")
+    methods = {} if requests is None else vars(requests)
+    return {
+        method: dict(request.requests)
+        for method, request in methods.items()
+        if getattr(request, "requests", None)
+    }
+
+
+def _restore_metadata_requests(estimator: Any, saved: dict[str, dict[str, Any]]) -> None:
+    if not saved:
+        return
+    requests = estimator._get_metadata_request()
+    for method, values in saved.items():
+        for parameter, alias in values.items():
+            getattr(requests, method).add_request(param=parameter, alias=alias)
+    estimator._metadata_request = requests
+
+
 def _replace(path: Path, data: bytes) -> None:
-    """Write a file in one step, after everything is written."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    """Write a file in one step, after everything is written.
+
+    A symbolic link is kept and the file that it points to replaced; an existing file keeps its
+    mode. Processes and threads that write to one path do not disturb each other: the last one wins.
+    """
+    path = path.resolve()
+    partial = path.with_name(f".{path.name}.{uuid4().hex}.partial")
     try:
         partial.write_bytes(data)
+        if path.exists():
+            partial.chmod(path.stat().st_mode)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -165,8 +241,8 @@ def _checksum(metadata: dict[str, str], tensors: dict[str, np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Return the header and the tensors of an undamaged file of this package."""
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray], int, str]:
+    """Return header, tensors, format and version of an undamaged file of this package."""
     if not path.is_file():
         raise FileNotFoundError(f"there is no model file {path}")
     try:
@@ -188,7 +264,8 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         ) from error
     if _checksum(metadata, tensors) != metadata.get("sha256"):
         raise ValueError(f"{path} is damaged: its checksum does not match. Copy or save it again.")
-    return json.loads(metadata["content"]), tensors
+    content = json.loads(metadata["content"])
+    return content, tensors, int(number), metadata.get("version", "unknown")
 
 
 def _with_objects(

@@ -323,7 +323,7 @@ def refuse_another_model(now: dict[str, Any], then: dict[str, Any]) -> None:
 
     Objects that are not parts are equal only if they are identical.
     """
-    changed = [name for name in now if name not in then or not _same(now[name], then[name])]
+    changed = [name for name in now if not _same(now[name], then[name])]
     if changed:
         raise ValueError(
             f"training cannot continue with another {', '.join(changed)} than the fitted model "

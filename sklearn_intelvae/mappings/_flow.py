@@ -103,7 +103,10 @@ class Flow(Mapping):
         return z
 
     def log_abs_det(self, y: Tensor) -> Tensor:
-        """Return log |det dg/dy| of each row, in nats: log p(z) = log p(y) - log |det dg/dy|."""
+        """Return the log of the absolute determinant of dg/dy of each row, in nats, shape (n,).
+
+        The density of z is log p(z) = log p(y) minus this.
+        """
         return self._pass(y)[1]
 
     def _pass(self, y: Tensor) -> tuple[Tensor, Tensor]:
