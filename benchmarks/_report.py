@@ -33,10 +33,10 @@ _REDO: dict[str, tuple[Redo, str]] = {
     "--table": ("none", "measure nothing, write the tables"),
 }
 _LEGEND = {
-    OTHER: "other code, versions, processor or threads than those that wrote this table (commit "
-    "{}); `--stale` measures these rows anew.",
-    "?": "the commit that added the row to the repository; the code that measured it is that of "
-    "this commit or of an earlier one.",
+    OTHER: "measured with other code, versions, processor or threads than those in use when this "
+    "table was written; `--stale` measures these rows anew.",
+    "?": "the commit added the row to the repository; the code that measured it is that of the "
+    "commit or earlier.",
     "+": "the code had changes that were not committed; the digits tell their states apart.",
 }
 
@@ -136,7 +136,7 @@ class Results:
         rows = read_rows(path)
         n_missing = sum(find(case, rows) is None for case in cases)
         if n_missing:
-            raise MissingRowsError(f"{n_missing} of {len(cases)} rows are missing in {path}")
+            raise MissingRowsError(f"{n_missing} of {len(cases)} rows are missing in {path.name}")
 
     def _is_stale(self, row: Row) -> bool:
         return tuple(row.get(name, "") for name in Origin._fields) != self.origin
@@ -168,7 +168,7 @@ class Results:
     ) -> None:
         """Print the tables and write them to ``name.md``, with the provenance of their rows."""
         parts = [f"# {title}", *map(_markdown, tables), note]
-        parts += [provenance(pd.concat(rows), self.origin.commit)]
+        parts += [provenance(pd.concat(rows))]
         text = "\n\n".join(filter(None, parts))
         print("\n" + text)
         path = self.folder / f"{name}.md"
@@ -183,7 +183,7 @@ class Results:
             draw().savefig(path, dpi=dpi, metadata={"Comment": f"commit {self.origin.commit}"})
 
 
-def provenance(rows: pd.DataFrame, commit: str) -> str:
+def provenance(rows: pd.DataFrame) -> str:
     """Return a table of the origins of rows whose commits are marked, with the key of the marks."""
     origins = rows.fillna({name: "unknown" for name in COLUMNS if name != "seconds"})
     grouped = origins.groupby(list(Origin._fields), sort=False)
@@ -196,7 +196,7 @@ def provenance(rows: pd.DataFrame, commit: str) -> str:
     table["seconds"] = table["seconds"].round()
     counts = table[["commit", "rows", "seconds", "first", "last", *Origin._fields[1:]]]
     marks = "".join(table["commit"])
-    key = [f"- {mark}: {text.format(commit)}" for mark, text in _LEGEND.items() if mark in marks]
+    key = [f"- {mark}: {text}" for mark, text in _LEGEND.items() if mark in marks]
     seconds = rows["seconds"].sum(min_count=1)
     total = f"{len(rows)} rows, measured in {seconds:.0f} seconds:".replace("nan", "unknown")
     return "\n\n".join(filter(None, [total, _markdown(counts), "\n".join(key)]))

@@ -56,7 +56,7 @@ def case(estimator: str) -> dict[str, float]:
 
 def main(argv: Sequence[str] | None = None) -> None:
     options, results = command_line(__doc__, ("quick", "small"), argv)
-    names = some(options.scale, list(variants()), 3)
+    names = some(options.scale, list(variants()), 2)
     rows = results.rows("determinism", [{"estimator": name} for name in names], case)
     results.write(
         "determinism",

@@ -72,9 +72,10 @@ def seconds(run: Callable[[], object]) -> float:
 
 
 def alternate(repeats: int, **runs: Callable[[], object]) -> dict[str, float]:
-    """Return the median seconds of each run, after one round that is not counted."""
-    rounds = [{name: seconds(run) for name, run in runs.items()} for _ in range(repeats + 1)]
-    return {name: float(np.median([r[name] for r in rounds[1:]])) for name in runs}
+    """Return the median seconds of each run; of more than one round the first is not counted."""
+    n_rounds = repeats + 1 if repeats > 1 else 1
+    rounds = [{name: seconds(run) for name, run in runs.items()} for _ in range(n_rounds)]
+    return {name: float(np.median([r[name] for r in rounds[-repeats:]])) for name in runs}
 
 
 @torch.no_grad()

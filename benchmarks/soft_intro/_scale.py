@@ -35,11 +35,11 @@ SCALES = {
         "quick",
         2000,
         {"hidden_layer_sizes": (32, 32), "batch_size": 256, "max_iter": 4},
-        {"digits": {"n_components": 10, "max_iter": 10}},
+        {"digits": {"n_components": 10, "max_iter": 5}},
         500,
         {"hidden_layer_sizes": (32,)},
         convolutions=False,
-        digits={"n_components": 10, "max_iter": 10},
+        digits={"n_components": 10, "max_iter": 5},
         long_plane={"n_components": 2, "max_iter": 4},
     ),
     "small": Scale(

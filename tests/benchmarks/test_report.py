@@ -267,7 +267,7 @@ def test_a_table_marks_rows_of_other_code_and_counts_them(tmp_path):
         ["aaaaaaa †", "2"],
         ["bbbbbbb", "2"],
     ]
-    assert "(commit bbbbbbb); `--stale`" in origins
+    assert "- †: measured with other code" in origins
 
 
 def test_the_commits_of_a_mean_are_those_of_all_its_rows(tmp_path):
