@@ -16,6 +16,8 @@ from sklearn_intelvae import PCL, ClusteredInteLVAE, InteLVAE, SoftIntroVAE, Spa
 from sklearn_intelvae.mappings import Compose, Flow
 from sklearn_intelvae.priors import Vamp, VampInitMixture
 
+pytestmark = pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+
 FILES = Path(__file__).parent / "files"
 EXPECTED = np.load(FILES / "expected.npz")
 X = EXPECTED["X"]
@@ -72,7 +74,6 @@ def test_codes_and_scores_are_those_of_the_version_that_wrote_the_file(name):
         np.testing.assert_array_equal(model.score_samples(X), EXPECTED[f"{name}.scores"])
 
 
-@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
 @pytest.mark.parametrize("name", CASES)
 def test_training_continues_as_it_did_in_the_version_that_wrote_the_file(name):
     model = loaded(name)
@@ -80,7 +81,6 @@ def test_training_continues_as_it_did_in_the_version_that_wrote_the_file(name):
     np.testing.assert_array_equal(model.transform(X), EXPECTED[f"{name}.next_codes"])
 
 
-@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
 @pytest.mark.parametrize("name", CASES)
 def test_a_file_of_format_1_can_be_saved_again(name, tmp_path):
     model = loaded(name)
