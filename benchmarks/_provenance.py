@@ -52,7 +52,7 @@ def code_version(root: Path) -> str:
 
     Commits that change only results or documentation leave it as it is. If the files differ from
     that commit, ``+`` and four digits of a digest of all of them follow. Outside of a git
-    repository the version of the package stands for the commit. The value is read once per
+    repository the version of the package replaces the commit. The value is read once per
     process, as Python imports the files once.
     """
     commit = _git(root, "log", "-1", "--abbrev=7", "--format=%h", "--", *_PATHSPECS)

@@ -10,9 +10,9 @@ class Scale(NamedTuple):
 
     name: str
     digits: str
-    """The data set that stands for MNIST."""
+    """MNIST, or the data set that replaces it."""
     clothes: str
-    """The data set that stands for Fashion-MNIST."""
+    """Fashion-MNIST, or the data set that replaces it."""
     n_images: int
     """Training images."""
     hidden_layer_sizes: tuple[int, ...]
