@@ -1,10 +1,22 @@
+"""The distributions against torch's and scipy's, and the laws of densities and posteriors."""
+
 import numpy as np
 import pytest
 import torch
 from scipy import stats
 from torch import distributions as reference
 
-from sklearn_intelvae.distributions import Bernoulli, FullNormal, Laplace, Normal
+from sklearn_intelvae import distributions
+from sklearn_intelvae.distributions import (
+    Bernoulli,
+    Density,
+    FullNormal,
+    GaussianMixture,
+    Laplace,
+    MixtureDensity,
+    Normal,
+    PosteriorDistribution,
+)
 
 MEAN = torch.linspace(-1, 1, 12).reshape(4, 3)
 SCALES = {
@@ -13,6 +25,12 @@ SCALES = {
     "per row": torch.linspace(-1, 0.5, 12).reshape(4, 3),
 }
 X = torch.linspace(0, 1, 12).reshape(4, 3).flip(0)
+
+
+def test_all_public_distributions_are_tested():
+    bases = {"Density", "Distribution", "MixtureDensity", "PosteriorDistribution"}
+    tested = {Bernoulli, FullNormal, GaussianMixture, Laplace, Normal}
+    assert set(distributions.__all__) - bases == {cls.__name__ for cls in tested}
 
 
 @pytest.mark.parametrize("scale", SCALES.values(), ids=SCALES)
@@ -98,8 +116,140 @@ def test_a_diagonal_factor_is_a_diagonal_gaussian():
     full = FullNormal(MEAN, torch.diag_embed(SCALES["per row"].exp()))
     noise = X - 0.5
     torch.testing.assert_close(full.log_prob(X), diagonal.log_prob(X))
-    torch.testing.assert_close(full.at(noise), diagonal.at(noise))
+    torch.testing.assert_close(full.reparameterize(noise), diagonal.reparameterize(noise))
     torch.testing.assert_close(full.variance, diagonal.variance)
     torch.testing.assert_close(full.covariance, diagonal.covariance)
     for ours, theirs in zip(full.mixture_log_prob(X), diagonal.mixture_log_prob(X), strict=True):
         torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("mean", [-3.0, -0.2, 0.0, 0.7])
+@pytest.mark.parametrize("scale", [0.01, 1.0, 5.0])
+def test_kl_from_laplace_is_the_integral(mean, scale):
+    """In double precision, by the trapezoidal rule over ten standard deviations."""
+    q, p = reference.Normal(mean, scale), reference.Laplace(0.4, 0.7)
+    y = torch.linspace(mean - 10 * scale, mean + 10 * scale, 200_001, dtype=torch.float64)
+    log_q = q.log_prob(y)
+    expected = torch.trapezoid(log_q.exp() * (log_q - p.log_prob(y)), y).item()
+    ours = Normal(torch.tensor([[mean]]), torch.tensor([[scale]]).log())
+    assert ours.kl_from_laplace(0.4, 0.7).item() == pytest.approx(expected, abs=2e-5, rel=1e-5)
+
+
+def posterior_distributions():
+    factor = torch.tril(torch.linspace(-0.5, 0.5, 36).reshape(4, 3, 3), -1)
+    return {
+        "Normal": Normal(MEAN, SCALES["per row"]),
+        "FullNormal": FullNormal(MEAN, factor + torch.diag_embed(SCALES["per row"].exp())),
+    }
+
+
+@pytest.mark.parametrize(
+    "q", posterior_distributions().values(), ids=list(posterior_distributions())
+)
+class TestPosteriorDistributions:
+    def test_a_draw_is_the_reparameterized_noise(self, q, generator):
+        noise = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
+        assert torch.equal(q.sample(generator), q.reparameterize(noise))
+        torch.testing.assert_close(q.reparameterize(torch.zeros(4, 3)), q.mean)
+
+    def test_the_entropy_is_torchs_and_its_terms_follow_the_chain_rule(self, q):
+        theirs = reference.MultivariateNormal(q.mean, q.covariance)
+        torch.testing.assert_close(q.entropy_per_component().sum(-1), theirs.entropy())
+
+    def test_marginals_have_the_mean_and_the_variance_of_each_component(self, q):
+        marginals = q.marginals()
+        assert isinstance(marginals, Normal)
+        assert torch.equal(marginals.mean, q.mean)
+        torch.testing.assert_close(marginals.variance, q.covariance.diagonal(dim1=1, dim2=2))
+        torch.testing.assert_close(marginals.variance, q.variance)
+
+    def test_a_detached_copy_is_the_same_distribution_without_gradients(self, q):
+        parameters = [value.clone().requires_grad_() for value in vars(q).values()]
+        attached = type(q)(*parameters)
+        detached = attached.detached()
+        assert type(detached) is type(q)
+        assert attached.log_prob(X).requires_grad
+        assert not detached.log_prob(X).requires_grad
+        assert torch.equal(detached.log_prob(X), q.log_prob(X))
+
+    def test_it_is_a_posterior_distribution(self, q):
+        assert isinstance(q, PosteriorDistribution)
+
+
+def mixture(k=5, d=3, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    mean, log_scale = torch.randn(2, k, d, generator=generator)
+    return GaussianMixture(mean, 0.5 * log_scale, torch.randn(k, generator=generator))
+
+
+class TestGaussianMixture:
+    def test_it_agrees_with_torch(self):
+        p = mixture()
+        gaussians = reference.Independent(reference.Normal(p.mean, p.log_scale.exp()), 1)
+        theirs = reference.MixtureSameFamily(reference.Categorical(logits=p.logits), gaussians)
+        torch.testing.assert_close(p.log_prob(X), theirs.log_prob(X))
+        joint = gaussians.log_prob(X[:, None]) + p.logits.log_softmax(0)
+        torch.testing.assert_close(p.responsibilities(X), joint.softmax(-1))
+
+    def test_responsibilities_sum_to_one(self):
+        p = mixture()
+        shares = p.responsibilities(5 * X)
+        assert p.n_modes == shares.shape[1] == 5
+        torch.testing.assert_close(shares.sum(1), torch.ones(4))
+
+    def test_identical_modes_are_one(self):
+        one = GaussianMixture(torch.ones(1, 3), torch.zeros(1, 3), torch.zeros(1))
+        seven = GaussianMixture(torch.ones(7, 3), torch.zeros(7, 3), mixture(7).logits)
+        torch.testing.assert_close(seven.log_prob(X), one.log_prob(X))
+
+    def test_the_estimated_kl_from_a_standard_mode_is_the_closed_form(self, generator):
+        p = GaussianMixture(torch.zeros(1, 3), torch.zeros(1, 3), torch.zeros(1))
+        one = Normal(torch.tensor([[1.0, -0.5, 0.2]]), torch.tensor([[-1.0, 0, 0.3]]))
+        q = Normal(*(value.expand(200_000, 3) for value in (one.mean, one.log_scale)))
+        estimate = p.kl(q, q.sample(generator)).mean()
+        assert estimate == pytest.approx(one.kl_from_standard().sum().item(), rel=0.01)
+
+    def test_one_mode_alone(self, generator):
+        p = mixture()
+        alone = p.mode(2)
+        assert alone.n_modes == 1
+        expected = Normal(p.mean[2:3], p.log_scale[2:3]).log_prob(X)
+        torch.testing.assert_close(alone.log_prob(X), expected)
+        assert (alone.sample(4000, generator).mean(0) - p.mean[2]).abs().max() < 0.1
+
+    def test_a_detached_copy_has_no_gradients(self):
+        p = mixture()
+        attached = GaussianMixture(*(v.requires_grad_() for v in (p.mean, p.log_scale, p.logits)))
+        assert attached.log_prob(X).requires_grad
+        assert not attached.detached().log_prob(X).requires_grad
+        assert torch.equal(attached.detached().log_prob(X), attached.log_prob(X))
+
+    def test_weights_that_are_not_finite_can_still_be_drawn_from(self, generator):
+        p = GaussianMixture(torch.zeros(3, 2), torch.zeros(3, 2), torch.full((3,), torch.nan))
+        assert p.sample(10, generator).isfinite().all()
+
+
+class Uniform(Density):
+    """The uniform distribution on [-2, 2]^2, with the defaults of its base class."""
+
+    def log_prob(self, y):
+        return torch.full((len(y),), -4 * np.log(2.0), dtype=torch.float32)
+
+    def sample(self, n_samples, generator):
+        return 4 * torch.rand(n_samples, 2, generator=generator) - 2
+
+
+class TestDefaultsOfADensity:
+    def test_the_kl_is_estimated_at_the_draws(self):
+        q = Normal(torch.zeros(4, 2), torch.full((4, 2), -1.0))
+        y = 0.1 * X[:, :2]
+        torch.testing.assert_close(Uniform().kl(q, y), q.log_prob(y) + 4 * np.log(2.0))
+
+    def test_it_has_no_modes_and_its_kl_is_no_sum_over_components(self):
+        assert Uniform().n_modes == 0
+        assert not isinstance(Uniform(), MixtureDensity)
+        assert Uniform().kl_per_component(Normal(MEAN, MEAN)) is None
+
+    def test_a_density_without_weights_is_its_own_detached_copy(self):
+        p = Uniform()
+        assert p.detached() is p

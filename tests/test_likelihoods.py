@@ -1,3 +1,5 @@
+"""Laws of the likelihoods, and the scales of those that have one."""
+
 import math
 
 import numpy as np
@@ -9,7 +11,7 @@ from sklearn_intelvae import likelihoods
 from sklearn_intelvae.distributions import Distribution
 from sklearn_intelvae.likelihoods import Bernoulli, Gaussian, Laplace, Likelihood
 
-SHELF = {
+CLASSES = {
     name: value
     for name, value in vars(likelihoods).items()
     if isinstance(value, type) and issubclass(value, Likelihood) and not name.startswith("_")
@@ -29,16 +31,16 @@ def built(likelihood, X=None):
     likelihood = clone(likelihood)
     likelihood.build(3)
     if X is not None:
-        likelihood.initialise(X)
+        likelihood.initialize(X, torch.Generator())
     return likelihood
 
 
-def test_every_likelihood_has_a_case():
-    assert {type(c) for c in CASES} == set(SHELF.values()) - {Likelihood}
+def test_all_public_likelihoods_have_a_case():
+    assert {type(c) for c in CASES} == set(CLASSES.values()) - {Likelihood}
 
 
 @pytest.mark.parametrize("likelihood", CASES)
-def test_densities_have_their_normalising_constants(likelihood):
+def test_densities_have_their_normalizing_constants(likelihood):
     """The density of one feature integrates, or sums, to one."""
     part = clone(likelihood)
     part.build(1)
@@ -53,7 +55,7 @@ def test_densities_have_their_normalising_constants(likelihood):
 
 
 @pytest.mark.parametrize("likelihood", CASES)
-def test_the_mean_is_where_the_decoder_points(likelihood):
+def test_the_mean_is_the_decoders_output(likelihood):
     h = torch.tensor([[-1.0, 0.0, 2.0]])
     part = built(likelihood)
     p: Distribution = part(h)
@@ -92,21 +94,28 @@ def test_a_constant_feature_does_not_break_the_scale():
 
 @pytest.mark.parametrize("scale", [0, -1.0, math.inf, math.nan, "free"])
 @pytest.mark.parametrize("kind", [Gaussian, Laplace])
-def test_scales_without_a_meaning_are_refused(kind, scale):
+def test_scales_out_of_range_are_refused(kind, scale):
     with pytest.raises(ValueError, match="'scale' parameter of .* must be"):
         kind(scale).build(2)
 
 
 @pytest.mark.parametrize("bound", [0, 1, 2.0])
-def test_bounds_without_a_meaning_are_refused(bound):
+def test_bounds_out_of_range_are_refused(bound):
     with pytest.raises(ValueError, match="'min_scale' parameter of Gaussian must be"):
         Gaussian(min_scale=bound).build(2)
+
+
+@pytest.mark.parametrize("likelihood", CASES)
+def test_a_likelihood_accepts_values_in_its_support(likelihood):
+    built(likelihood).check_support(np.array([[0.0, 0.5, 1.0]], dtype=np.float32))
+    if not isinstance(likelihood, Bernoulli):
+        built(likelihood).check_support(np.array([[-1e6, 0.0, 1e6]], dtype=np.float32))
 
 
 @pytest.mark.parametrize("bad", [-0.1, 1.1])
 def test_bernoulli_refuses_values_outside_its_support(bad):
     X = np.full((3, 2), 0.5)
-    Bernoulli().check(X)
+    Bernoulli().check_support(X)
     X[1, 1] = bad
     with pytest.raises(ValueError, match=r"needs X in \[0, 1\], but X ranges from"):
-        Bernoulli().check(X)
+        Bernoulli().check_support(X)
