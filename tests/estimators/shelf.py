@@ -2,6 +2,7 @@
 
 import inspect
 
+import pytest
 import torch
 from sklearn.base import BaseEstimator
 from torch import nn
@@ -19,6 +20,7 @@ from sklearn_intelvae.mappings import (
     Sphere,
     StraightThrough,
 )
+from sklearn_intelvae.priors import Vamp, VampInitMixture
 
 SMALL = dict(hidden_layer_sizes=(8,), max_iter=3, random_state=0)
 
@@ -66,21 +68,46 @@ ESTIMATORS = {
     "InteLVAE laplace": InteLVAE(likelihood="laplace", **SMALL),
     "InteLVAE early stopping": InteLVAE(early_stopping=True, validation_fraction=0.3, **SMALL),
     "InteLVAE two starts": InteLVAE(n_init=2, **SMALL),
-    "InteLVAE both codes": InteLVAE(mapping="sphere", codes="both", **SMALL),
+    "InteLVAE both outputs": InteLVAE(mapping="sphere", output="both", **SMALL),
     "ClusteredInteLVAE": ClusteredInteLVAE(2, **SMALL),
-    "SoftIntroVAE": SoftIntroVAE(vae_warmup=0.3, **SMALL),
+    "SoftIntroVAE": SoftIntroVAE(game_start=0.3, **SMALL),
     "SoftIntroVAE mixture": SoftIntroVAE(
-        prior="mixture", n_prior_components=4, responsibility=1.0, vae_warmup=0.5, **SMALL
+        prior=VampInitMixture(n_modes=4), responsibility_weight=1.0, game_start=0.5, **SMALL
     ),
-    "SoftIntroVAE vamp": SoftIntroVAE(prior="vamp", n_prior_components=3, **SMALL),
-    "SoftIntroVAE sphere": SoftIntroVAE(mapping="sphere", vae_warmup=0.0, **SMALL),
-    "InteLVAE soft-intro": InteLVAE(objective="soft-intro", prior="vamp-mixture", **SMALL),
+    "SoftIntroVAE vamp": SoftIntroVAE(prior=Vamp(n_modes=3), **SMALL),
+    "SoftIntroVAE sphere": SoftIntroVAE(mapping="sphere", game_start=0.0, **SMALL),
+    "InteLVAE soft-intro": InteLVAE(objective="soft-intro", prior="vamp-init-mixture", **SMALL),
     "PCL": PCL(**SMALL),
     "SparseInteLVAE": SparseInteLVAE(**SMALL),
-    "SparseInteLVAE gates": SparseInteLVAE(regularise="gates", floor=0.1, **SMALL),
+    "SparseInteLVAE gates": SparseInteLVAE(regularize="gates", floor=0.1, **SMALL),
 }
 
 GENERATIVE = {name: e for name, e in ESTIMATORS.items() if hasattr(e, "sample")}
+
+REPRESENTATIVES = {
+    "InteLVAE",
+    "InteLVAE Compose()",
+    "InteLVAE of one's own",
+    "InteLVAE mixture",
+    "InteLVAE vamp",
+    "InteLVAE full posterior",
+    "InteLVAE factor",
+    "InteLVAE slow",
+    "InteLVAE autoencoder",
+    "InteLVAE early stopping",
+    "InteLVAE two starts",
+    "InteLVAE both outputs",
+    "ClusteredInteLVAE",
+    "SoftIntroVAE mixture",
+    "PCL",
+    "SparseInteLVAE",
+}
+"""One estimator for each class and each mechanism; tests of the others are marked as slow."""
+
+
+def marks_of(name):
+    """Return the marks of a test of an estimator of the shelf."""
+    return () if name in REPRESENTATIVES else (pytest.mark.slow,)
 
 
 def public_estimators():

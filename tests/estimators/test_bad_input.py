@@ -4,17 +4,19 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from shelf import SMALL
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from torch import nn
 
 from sklearn_intelvae import DivergenceError, InteLVAE, SoftIntroVAE, SparseInteLVAE
-from sklearn_intelvae.distributions import Normal
-from sklearn_intelvae.likelihoods import Gaussian
+from sklearn_intelvae.distributions import Density, Normal
+from sklearn_intelvae.likelihoods import Gaussian, Likelihood
 from sklearn_intelvae.mappings import Clusters, Mapping
 from sklearn_intelvae.networks import MLP
-from sklearn_intelvae.objectives import ELBO
+from sklearn_intelvae.objectives import ELBO, Objective, VariationalObjective
+from sklearn_intelvae.posteriors import Posterior
+from sklearn_intelvae.priors import Prior
+from tests.estimators.shelf import SMALL
 
 
 def assert_refused(estimator, X, message, error=ValueError, **fit_params):
@@ -63,16 +65,11 @@ def test_a_table_of_another_width(X):
     [
         ("n_components", 0, "'n_components' parameter of InteLVAE must be an int in the range"),
         ("n_components", 2.5, "'n_components'.*Got 2.5"),
-        ("mapping", "torus", r"not known.*clusters.*flow.*glue.*hierarchy.*identity.*sphere"),
-        ("likelihood", "poisson", r"likelihood='poisson' is not known.*bernoulli.*gaussian"),
-        ("prior", "flow", r"prior='flow' is not known.*mixture.*normal.*spike-and-slab.*vamp"),
-        ("objective", "gan", r"objective='gan' is not known.*elbo"),
-        ("encoder", "rnn", r"encoder='rnn' is not known.*conv.*mlp"),
         ("decoder", "conv", "decoder='conv' needs image_shape"),
         ("activation", "swish", "'activation' parameter of InteLVAE must be a str among"),
-        ("image_shape", (1, 2, 2), "give fewer channels|holds 4 numbers"),
+        ("image_shape", (1, 2, 2), r"image_shape=\(1, 2, 2\) has 4 values.*X have 6"),
         ("image_shape", (1, 1.0, 6), "three positive integers"),
-        ("image_shape", (1, 5, 5), r"image_shape=\(1, 5, 5\) holds 25 numbers.*X hold 6"),
+        ("image_shape", (1, 5, 5), r"image_shape=\(1, 5, 5\) has 25 values.*X have 6"),
         ("hidden_layer_sizes", (0,), r"hidden_layer_sizes.*\(0,\)"),
         ("hidden_layer_sizes", (2.5,), r"hidden_layer_sizes.*\(2.5,\)"),
         ("batch_size", 0, "'batch_size'"),
@@ -84,16 +81,39 @@ def test_a_table_of_another_width(X):
         ("random_state", "zero", "'random_state'"),
     ],
 )
-def test_parameters_without_a_meaning(parameter, value, message, X):
+def test_parameters_outside_their_range(parameter, value, message, X):
     assert_refused(InteLVAE(**SMALL | {parameter: value}), X, message)
 
 
-def test_a_class_that_is_no_module_is_not_a_mapping(X):
+@pytest.mark.parametrize(
+    ("parameter", "names"),
+    [
+        ("mapping", "clusters flow glue hierarchy ica identity sparse sphere"),
+        ("posterior", "diagonal full"),
+        ("likelihood", "bernoulli gaussian laplace"),
+        ("prior", "laplace mixture normal spike-and-slab vamp vamp-init-mixture"),
+        ("objective", "annealed-capacity autoencoder beta-tc dip elbo factor slow soft-intro"),
+        ("encoder", "auto conv mlp"),
+        ("decoder", "auto conv mlp"),
+        ("output", "both posterior_mean representation"),
+        ("learning_rate", "constant cosine"),
+    ],
+)
+def test_an_unknown_name_is_refused_with_a_list_of_the_known_ones(parameter, names, X):
+    estimator = InteLVAE(**SMALL | {parameter: "torus"})
+    assert_refused(estimator, X, f"'{parameter}' parameter of InteLVAE .*Got 'torus' instead")
+    with pytest.raises(ValueError) as caught:
+        estimator.fit(X)
+    listed = str(caught.value).split("among {")[1].split("}")[0]
+    assert sorted(listed.replace("'", "").split(", ")) == names.split()
+
+
+def test_a_function_is_not_a_prior(X):
     assert_refused(InteLVAE(prior=len, **SMALL), X, "prior must be one of", TypeError)
 
 
 @pytest.mark.parametrize(("parameter", "value"), [("gamma", -1), ("floor", 1.0)])
-def test_knobs_of_the_selector(parameter, value, X):
+def test_parameters_of_the_selector_outside_their_range(parameter, value, X):
     assert_refused(SparseInteLVAE(**SMALL | {parameter: value}), X, f"'{parameter}'")
 
 
@@ -101,7 +121,7 @@ def test_a_mapping_that_does_not_suit_the_latent(X):
     assert_refused(InteLVAE(1, mapping=Clusters(5), **SMALL), X, "needs n_components of at least 2")
 
 
-def test_beta_beside_an_objective_that_has_its_own(X):
+def test_beta_and_an_objective_that_has_its_own(X):
     assert_refused(
         InteLVAE(objective=ELBO(4.0), beta=2.0, **SMALL), X, "set the weight on the objective"
     )
@@ -127,7 +147,9 @@ def test_unscaled_data_that_overflow(X):
     )
 
 
-@pytest.mark.parametrize("estimator", [InteLVAE(), SoftIntroVAE(prior="mixture")], ids=repr)
+@pytest.mark.parametrize(
+    "estimator", [InteLVAE(), SoftIntroVAE(prior="vamp-init-mixture")], ids=repr
+)
 def test_a_huge_learning_rate(X, estimator):
     assert_refused(
         clone(estimator).set_params(**SMALL | {"learning_rate_init": 1e20, "max_iter": 20}),
@@ -146,11 +168,11 @@ def test_a_huge_learning_rate(X, estimator):
         (np.ones(7), "sample_weight.shape"),
     ],
 )
-def test_weights_without_a_meaning(weight, message, X):
+def test_weights_that_cannot_be_used(weight, message, X):
     assert_refused(InteLVAE(**SMALL), X, message, sample_weight=weight)
 
 
-def test_too_few_rows_to_set_any_aside(X):
+def test_too_few_rows_to_set_some_aside(X):
     assert_refused(
         InteLVAE(early_stopping=True, **SMALL),
         X[:2],
@@ -181,8 +203,8 @@ def test_a_network_part_with_an_unknown_activation(X):
     )
 
 
-def test_collapse_is_announced_with_advice(rng):
-    """Strong pressure on a latent that has nothing to say."""
+def test_a_collapse_is_warned_about_with_advice(rng):
+    """Here the weight of the KL term is far too large."""
     X = rng.standard_normal((400, 3)).astype(np.float32)
     vae = InteLVAE(2, beta=100.0, likelihood=Gaussian(10.0), max_iter=100, random_state=0)
     with pytest.warns(ConvergenceWarning, match=r"collapsed to the prior.*kl_warmup"):
@@ -191,19 +213,17 @@ def test_collapse_is_announced_with_advice(rng):
     assert vae.kl_per_component_.max() < 0.01
 
 
-class Half(nn.Module):
-    """A prior that can be sampled only."""
-
-    def sample(self, n_samples, generator):
-        return torch.zeros(n_samples, 2)
-
-
-class Foreign(nn.Module):
+class Foreign(Likelihood):
     def forward(self, h):
         return torch.distributions.Normal(h, 1.0)
 
 
-class Narrow(nn.Module):
+class ForeignPrior(Prior):
+    def density(self, encode):
+        return torch.distributions.Normal(torch.zeros(2), torch.ones(2))
+
+
+class Narrow(Likelihood):
     def forward(self, h):
         return Normal(h[:, :2], torch.zeros(()))
 
@@ -211,35 +231,76 @@ class Narrow(nn.Module):
 @pytest.mark.parametrize(
     ("parameter", "part", "message", "error"),
     [
-        ("prior", Half(), "prior Half needs log_prob", TypeError),
+        ("prior", ForeignPrior(), r"ForeignPrior: density\(encode\) must return a", TypeError),
         ("likelihood", Foreign(), "torch's distributions draw from the global", TypeError),
         ("likelihood", Narrow(), r"Narrow has a mean of shape \(3, 2\) for 3 rows", ValueError),
-        ("objective", nn.Identity(), "must derive from", TypeError),
-        ("net_params", {"optimizer": "adam"}, "must be an optimizer's class", TypeError),
         ("image_shape", (8, 8), r"image_shape must be \(channels, height, width\)", ValueError),
-        ("callbacks", [3], "callbacks holds 3, which is no skorch callback", TypeError),
+        ("skorch_callbacks", [3], "holds 3, which is not a skorch callback", TypeError),
+        (
+            "skorch_params",
+            {"optimizer": "adam"},
+            r"skorch_params\['optimizer'\] must be the class of an optimizer",
+            TypeError,
+        ),
     ],
 )
-def test_parts_of_ones_own_that_lack_something(parameter, part, message, error, X):
+def test_objects_that_lack_something(parameter, part, message, error, X):
     assert_refused(InteLVAE(**SMALL | {parameter: part}), X, message, error)
+
+
+class HalfDensity(Density):
+    def sample(self, n_samples, generator):
+        return torch.zeros(n_samples, 2)
+
+
+class Half(Prior):
+    """A prior whose density can be sampled only."""
+
+    def density(self, encode):
+        return HalfDensity()
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        ({"prior": Half()}, "HalfDensity.*log_prob"),
+        ({"prior": Prior()}, "Prior.*density"),
+        ({"likelihood": Likelihood()}, "Likelihood.*forward"),
+        ({"mapping": Mapping()}, "Mapping.*forward"),
+        ({"posterior": Posterior()}, "Posterior.*n_outputs"),
+        ({"objective": Objective()}, "Objective.*loss"),
+        ({"objective": VariationalObjective()}, "VariationalObjective.*cost"),
+    ],
+)
+def test_a_part_without_a_method_that_it_needs_is_named_with_that_method(part, message, X):
+    with pytest.raises((TypeError, ValueError, NotImplementedError), match=message):
+        InteLVAE(**SMALL | part).fit(X)
+
+
+@pytest.mark.parametrize("parameter", ["posterior", "prior", "likelihood", "objective"])
+def test_parts_with_hooks_must_derive_from_the_base_class(parameter, X):
+    """Only mappings and networks may be plain modules."""
+    base = rf"sklearn_intelvae\.\w+\.{parameter.capitalize()}, got Identity\(\)"
+    message = rf"{parameter} must be one of \[.*\] or an instance of {base}"
+    assert_refused(InteLVAE(**SMALL | {parameter: nn.Identity()}), X, message, TypeError)
 
 
 @pytest.mark.parametrize(
     "change",
     [{"n_components": 5}, {"likelihood": "laplace"}, {"mapping": Clusters(3)}, {"beta": 2.0}],
 )
-def test_training_does_not_go_on_with_another_model(change, X):
+def test_training_does_not_continue_with_another_model(change, X):
     vae = InteLVAE(warm_start=True, **SMALL).fit(X)
     Z = vae.transform(X)
     vae.set_params(**change)
     for fit in (vae.fit, vae.partial_fit):
-        with pytest.raises(ValueError, match=f"cannot go on with another {next(iter(change))}"):
+        with pytest.raises(ValueError, match=f"cannot continue with another {next(iter(change))}"):
             fit(X)
     assert np.array_equal(Z, vae.transform(X))
 
 
 @pytest.mark.parametrize("n_particles", [0, -1, 1.5])
-def test_numbers_of_particles_without_a_meaning(n_particles, X):
+def test_numbers_of_particles_outside_their_range(n_particles, X):
     vae = InteLVAE(**SMALL).fit(X)
     with pytest.raises(ValueError, match="n_particles must be an integer of at least 1"):
         vae.score_samples(X, n_particles=n_particles)

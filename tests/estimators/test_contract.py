@@ -3,14 +3,14 @@
 import warnings
 
 import pytest
-from shelf import ESTIMATORS, public_estimators
 from sklearn.base import clone
 from sklearn.exceptions import SkipTestWarning
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from sklearn_intelvae import mappings
-from sklearn_intelvae.estimators._shelves import SHELVES, resolve
+from sklearn_intelvae.estimators._parameters import REGISTRY, resolve
+from tests.estimators.shelf import ESTIMATORS, REPRESENTATIVES, marks_of, public_estimators
 
 FURTHER = [
     "check_transformer_get_feature_names_out",
@@ -57,9 +57,14 @@ def test_every_public_estimator_and_every_mapping_is_checked():
         type(resolve("mapping", e.mapping)).__name__ for e in estimators if hasattr(e, "mapping")
     }
     assert set(mappings.__all__) - {"Mapping"} <= checked
-    for shelf in ("mapping", "posterior", "objective"):
-        named = {getattr(e, shelf, None) for e in estimators}
-        assert set(SHELVES[shelf]) <= {name for name in named if isinstance(name, str)}
+    for parameter in ("mapping", "posterior", "objective"):
+        named = {getattr(e, parameter, None) for e in estimators}
+        assert set(REGISTRY[parameter]) <= {name for name in named if isinstance(name, str)}
+
+
+def test_every_public_estimator_is_checked_in_the_fast_tests_too():
+    assert set(ESTIMATORS) >= REPRESENTATIVES
+    assert {type(ESTIMATORS[name]) for name in REPRESENTATIVES} == public_estimators()
 
 
 def checks():
@@ -69,7 +74,7 @@ def checks():
         for case in estimator_checks_generator(estimator, expected_failed_checks=allowed):
             check = case[1]
             reason = allowed.get(check.func.__name__)
-            marks = [pytest.mark.xfail(reason=reason)] if reason else []
+            marks = [*marks_of(name), *([pytest.mark.xfail(reason=reason)] if reason else [])]
             settings = [f"{key}={value}" for key, value in check.keywords.items()]
             id = "-".join([name, check.func.__name__, *settings])
             yield pytest.param(*case, id=id, marks=marks)
@@ -84,7 +89,9 @@ def test_scikit_learns_checks(estimator, check):
 
 @pytest.mark.filterwarnings("ignore:X (has|does not have valid) feature names")
 @pytest.mark.parametrize("name", FURTHER)
-@pytest.mark.parametrize("estimator", ESTIMATORS.values(), ids=ESTIMATORS)
+@pytest.mark.parametrize(
+    "estimator", [pytest.param(e, id=name, marks=marks_of(name)) for name, e in ESTIMATORS.items()]
+)
 def test_checks_that_scikit_learn_runs_on_itself(estimator, name):
     check = getattr(estimator_checks, name)
     check(type(estimator).__name__, clone(estimator))
