@@ -1,3 +1,5 @@
+"""What all tests share: one thread, seeded global generators, a small table."""
+
 import re
 
 import numpy as np
@@ -13,8 +15,8 @@ def pytest_make_parametrize_id(val):
 
 
 @pytest.fixture(autouse=True)
-def _the_same_numbers_each_time():
-    """Seed what an estimator draws from whose ``random_state`` is None."""
+def _seeded_global_generators():
+    """Seed the generators that tests draw from; estimators never do."""
     np.random.seed(0)
     torch.manual_seed(0)
 

@@ -1,10 +1,22 @@
+"""Random numbers: layers, seeds of streams, draws by weight, and noise of rows."""
+
 import numpy as np
 import pytest
 import torch
 from scipy import stats
 from torch import nn
 
-from sklearn_intelvae._random import OwnRandomness, draw_seed, generator_from, noise_of_rows
+from sklearn_intelvae._random import (
+    OwnRandomness,
+    Stream,
+    draw_seed,
+    draws_by_weight,
+    generator_from,
+    noise_of_rows,
+    seed_of,
+    seeds_of_starts,
+    seeds_of_trials,
+)
 
 
 def layers():
@@ -19,7 +31,7 @@ def layers():
     ]
 
 
-def test_layers_draw_from_the_given_generator_and_leave_the_global_one_alone():
+def test_layers_draw_from_the_given_generator_and_leave_the_global_one_unchanged():
     before = torch.get_rng_state()
     made = []
     for _ in range(2):
@@ -38,6 +50,51 @@ def test_own_randomness_draws_what_torch_would_draw():
     expected = nn.Linear(5, 5).weight
     with OwnRandomness(generator_from(7)):
         assert torch.equal(nn.Linear(5, 5).weight, expected)
+
+
+def test_own_randomness_gives_way_to_a_generator_that_is_passed():
+    with OwnRandomness(generator_from(7)):
+        inside = torch.randn(3, generator=generator_from(1))
+        like = torch.randn_like(inside), torch.rand_like(inside)
+    assert torch.equal(inside, torch.randn(3, generator=generator_from(1)))
+    own = generator_from(7)
+    assert torch.equal(like[0], torch.randn(3, generator=own))
+    assert torch.equal(like[1], torch.rand(3, generator=own))
+
+
+def test_each_stream_of_a_fit_has_a_seed_of_its_own():
+    streams = [stream for stream in Stream if stream < Stream.SAMPLING]
+    assert len({seed_of(5, stream) for stream in streams}) == len(streams)
+    assert seed_of(5, Stream.FIT) == 5
+    assert len({seed_of(5, Stream.SAMPLING, number) for number in range(9)}) == 9
+
+
+@pytest.mark.parametrize("seeds", [seeds_of_starts, seeds_of_trials])
+def test_the_first_start_or_trial_has_the_seed_itself_and_further_ones_change_nothing(seeds):
+    assert seeds(5, 1) == [5]
+    assert seeds(5, 3) == seeds(5, 9)[:3]
+    assert len(set(seeds(5, 100))) == 100
+    assert seeds(5, 3) != seeds(6, 3)
+
+
+def test_starts_and_trials_have_different_seeds():
+    assert set(seeds_of_starts(5, 100)) & set(seeds_of_trials(5, 100)) == {5}
+
+
+def test_draws_by_weight_have_the_shares_of_the_weights(generator):
+    weight = torch.tensor([0.0, 1.0, 0.0, 3.0, 6.0, 0.0])
+    drawn = draws_by_weight(weight, 20_000, generator)
+    counts = torch.bincount(drawn, minlength=6)
+    assert not counts[weight == 0].any()
+    expected = 20_000 * weight[weight > 0] / 10
+    assert stats.chisquare(counts[weight > 0].numpy(), expected.numpy()).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1.0, 1e30])
+def test_draws_by_weight_do_not_depend_on_the_unit_of_the_weights(scale):
+    weight = torch.rand(50, generator=generator_from(1), dtype=torch.float64)
+    plain = draws_by_weight(weight, 1000, generator_from(2))
+    assert torch.equal(draws_by_weight(scale * weight, 1000, generator_from(2)), plain)
 
 
 def test_seeds_follow_random_state_and_none_does_not_touch_numpy():
