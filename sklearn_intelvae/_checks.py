@@ -14,7 +14,12 @@ from torch import Tensor, nn
 
 from sklearn_intelvae._part import Part, call
 from sklearn_intelvae._random import generator_from
-from sklearn_intelvae.distributions import Density, Normal, PosteriorDistribution
+from sklearn_intelvae.distributions import (
+    Density,
+    MixtureDensity,
+    Normal,
+    PosteriorDistribution,
+)
 
 _N_ROWS = 3
 
@@ -44,6 +49,16 @@ def output_width(module: nn.Module, n_inputs: int, role: str = "") -> int:
     return outputs.shape[1]
 
 
+def check_width(module: nn.Module, n_inputs: int, n_outputs: int, role: str) -> None:
+    """Check that a network returns ``n_outputs`` columns."""
+    width = output_width(module, n_inputs, role)
+    if width != n_outputs:
+        raise ValueError(
+            f"{_name(module, role)} returned {width} columns; after build({n_inputs}, {n_outputs}) "
+            f"it must return {n_outputs}."
+        )
+
+
 def check_posterior(posterior: nn.Module, n_outputs: int, n_components: int) -> None:
     """Check the distribution that a posterior returns for the encoder's output."""
     name = _name(posterior, "posterior")
@@ -70,16 +85,23 @@ def check_density(prior: nn.Module, density: Any, n_components: int) -> None:
             f"{name}: density(encode) must return a sklearn_intelvae.distributions.Density, got "
             f"{type(density).__name__}."
         )
+    if prior.has_modes and not isinstance(density, MixtureDensity):
+        raise TypeError(
+            f"{name} has has_modes = True, so that density(encode) must return a "
+            f"sklearn_intelvae.distributions.MixtureDensity, got {type(density).__name__}."
+        )
     rows = f"for {_N_ROWS} rows"
     with torch.no_grad():
         y = density.sample(_N_ROWS, generator_from(0))
         _check_shape(y, f"{name}: sample", [(_N_ROWS, n_components)], rows)
         _check_float(y, f"{name}: sample")
         q = Normal(y, torch.zeros_like(y))
-        log_prob, kl = call(density.log_prob, y), density.kl(q, y)
-        for method, value in {"log_prob(y)": log_prob, "kl(q, y)": kl}.items():
-            _check_shape(value, f"{name}: {method}", [(_N_ROWS,)], rows)
-            _check_float(value, f"{name}: {method}")
+        log_prob = call(density.log_prob, y)
+        _check_shape(log_prob, f"{name}: log_prob(y)", [(_N_ROWS,)], rows)
+        _check_float(log_prob, f"{name}: log_prob(y)")
+        kl = density.kl(q, y)
+        _check_shape(kl, f"{name}: kl(q, y)", [(_N_ROWS,)], rows)
+        _check_float(kl, f"{name}: kl(q, y)")
         per_component = density.kl_per_component(q)
         if per_component is not None:
             shape = _N_ROWS, n_components
@@ -147,15 +169,41 @@ def check_mapping(mapping: Any, x: Tensor, y: Tensor) -> None:
     mapping.train(training)
 
 
-def check_loss(objective: nn.Module, loss: Any, n: int) -> None:
-    """Check what an objective's ``loss`` returns at a training step for n rows."""
-    name = type(objective).__name__
-    shape = tuple(getattr(loss, "shape", ()))
-    if shape != (n,):
+def check_loss(objective: nn.Module, returned: Any, n: int) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return what an objective's ``loss`` returned at a training step for n rows, checked."""
+    name = f"{type(objective).__name__}.loss"
+    if not isinstance(returned, tuple) or len(returned) != 2:
+        raise TypeError(f"{name} must return the loss of each row and a dict of terms.")
+    loss, terms = returned
+    if not isinstance(loss, Tensor) or loss.shape != (n,):
+        shape = tuple(getattr(loss, "shape", ()))
         found = f"shape {shape}" if isinstance(loss, Tensor) else type(loss).__name__
         raise ValueError(
-            f"{name}.loss returned {found} for {n} rows; it must return the loss of each row."
+            f"{name} returned {found} for {n} rows; it must return the loss of each row."
         )
+    if not isinstance(terms, dict):
+        raise TypeError(
+            f"{name} must return a dict of terms to record, got {type(terms).__name__}."
+        )
+    for key, value in terms.items():
+        if not isinstance(value, Tensor) or tuple(value.shape) not in ((n,), ()):
+            _check_shape(value, f"{name}: the term {key!r}", [(n,), ()], f"for {n} rows")
+    return loss, terms
+
+
+def check_validation_loss(objective: nn.Module, loss: Any, n: int) -> Tensor:
+    """Return the result of an objective's ``validation_loss`` for n rows, checked."""
+    _check_shape(loss, f"{type(objective).__name__}.validation_loss", [(n,)], f"for {n} rows")
+    return loss
+
+
+def check_sentences(part: object, method: str, returned: Any) -> list[str]:
+    """Return what an objective's ``check_data`` or ``check_history`` returned, checked."""
+    if not isinstance(returned, list) or not all(isinstance(text, str) for text in returned):
+        raise TypeError(
+            f"{type(part).__name__}.{method} must return a list of strings, got {returned!r}."
+        )
+    return returned
 
 
 def refuse_hooks(module: nn.Module, base: type, role: str) -> None:

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from sklearn.base import BaseEstimator, clone
 from torch import Tensor, nn
@@ -68,17 +69,25 @@ def untrained_copy(part: Any) -> Any:
     return clone(part) if isinstance(part, Part) else copy.deepcopy(part)
 
 
-def call(function: Callable[..., Any], *tensors: Tensor | None) -> Any:
-    """Call a part or one of its methods such that it cannot change the caller's tensors.
+def call(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a part or one of its methods such that it cannot change the caller's data.
 
-    A user's module may work in place, as ``nn.ReLU(inplace=True)`` does, so it receives copies.
-    The parts of this package never work in place and receive the tensors themselves.
+    A user's module may work in place, as ``nn.ReLU(inplace=True)`` does, so it receives copies of
+    tensors and arrays. The parts of this package never work in place and receive these themselves.
     """
     owner = getattr(function, "__self__", function)
-    if not _is_ours(type(owner)):
-        tensors = tuple(None if tensor is None else tensor.clone() for tensor in tensors)
-    return function(*tensors)
+    if not is_ours(owner):
+        arguments = tuple(map(copied, arguments))
+    return function(*arguments)
 
 
-def _is_ours(cls: type) -> bool:
-    return cls.__module__.partition(".")[0] == __name__.partition(".")[0]
+def copied(value: Any) -> Any:
+    """Return a copy of a tensor or an array, and any other value unchanged."""
+    if isinstance(value, Tensor):
+        return value.clone()
+    return value.copy() if isinstance(value, np.ndarray) else value
+
+
+def is_ours(value: object) -> bool:
+    """Return whether the class of ``value`` is defined in this package."""
+    return type(value).__module__.partition(".")[0] == __name__.partition(".")[0]

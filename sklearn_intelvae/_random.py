@@ -74,15 +74,20 @@ class Stream(IntEnum):
     """Which rows are set aside for validation."""
     COMPARISON = 3
     """Noise of the loss by which several starts are compared."""
-    PRETRAINING = 5
+    PRETRAINING = 4
     """Order of the rows while the encoder is pretrained."""
-    SAMPLING = 6
-    """Draws from a density that the user fitted to the codes."""
+    SAMPLING = 5
+    """Draws from a density that was fitted to the codes; the number is that of the attempt."""
+    DROPOUT = 6
+    """Dropout, for which torch has only the global generator; the number is that of the step."""
 
 
 def seed_of(seed: int, stream: Stream, number: int = 0) -> int:
-    """Return the seed of a stream, or of the stream of that name and number."""
-    return seed + int(stream) if stream < Stream.SAMPLING else seed + number
+    """Return the seed of a stream that is independent of all other streams and numbers."""
+    if stream is Stream.FIT:
+        return seed
+    sequence = np.random.SeedSequence(seed, spawn_key=(int(stream), number))
+    return int(sequence.generate_state(1)[0])
 
 
 def seeds_of_starts(seed: int, n_init: int) -> list[int]:
@@ -106,6 +111,18 @@ def draw_seed(random_state: int | np.random.RandomState | None) -> int:
     if random_state is None:
         return int(np.random.default_rng().integers(2**31))
     return int(check_random_state(random_state).randint(2**31))
+
+
+def draws_by_weight(weight: torch.Tensor, n: int, generator: torch.Generator) -> torch.Tensor:
+    """Draw n positions in proportion to non-negative weights, with replacement.
+
+    The inverse of the cumulative distribution, for any number of weights; ``torch.multinomial``
+    takes at most 2^24. Positions of weight 0 are never drawn.
+    """
+    cumulative = weight.double().cumsum(0)
+    uniform = torch.rand(n, generator=generator, dtype=torch.float64, device=weight.device)
+    drawn = torch.searchsorted(cumulative, uniform * cumulative[-1], right=True)
+    return drawn.clamp(max=int(weight.nonzero().max()))
 
 
 def noise_of_rows(X: np.ndarray, n_particles: int, n_components: int) -> np.ndarray:

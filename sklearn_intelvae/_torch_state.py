@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -62,9 +63,21 @@ def _as_float32(func: Any, args: Any, kwargs: dict[str, Any]) -> torch.Tensor:
     return result.float() if inferred else result
 
 
+_process = os.getpid()
+
+
+def _use_one_thread_after_fork() -> None:
+    """Compute in one thread in a forked process, where a parallel loop of OpenMP would hang."""
+    global _process
+    if os.getpid() != _process:
+        torch.set_num_threads(1)
+        _process = os.getpid()
+
+
 @contextmanager
 def own_torch_state() -> Iterator[None]:
     """Run with gradients on, no autocast, float32 and the CPU as defaults; then restore."""
+    _use_one_thread_after_fork()
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.enable_grad())

@@ -24,6 +24,10 @@ _LOG_SCALE_SPEED = 10.0
 fall by several units within a few thousand steps, so it is this factor times its parameter."""
 
 
+_EDGE = 1e-5
+"""Values this far outside [0, 1] are rounding errors of a scaler in float32."""
+
+
 class Likelihood(Part):
     """Base class of likelihoods p(X | z); a subclass gives ``forward``.
 
@@ -191,7 +195,7 @@ class Bernoulli(Likelihood):
     def check_support(self, X: np.ndarray) -> None:
         """Raise ValueError if a value of X lies outside [0, 1]."""
         low, high = float(X.min()), float(X.max())
-        if low < 0 or high > 1:
+        if low < -_EDGE or high > 1 + _EDGE:
             raise ValueError(
                 f"likelihood='bernoulli' needs X in [0, 1], but X ranges from {low:.4g} to "
                 f"{high:.4g}. Rescale X, for instance with MinMaxScaler(clip=True) or by dividing "

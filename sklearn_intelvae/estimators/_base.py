@@ -16,6 +16,7 @@ from sklearn.base import (
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_intelvae._torch_state import own_torch_state
 from sklearn_intelvae.estimators._files import (
     load_estimator,
     save_estimator,
@@ -25,13 +26,16 @@ from sklearn_intelvae.estimators._files import (
 from sklearn_intelvae.estimators._fitted import (
     divergence_message,
     fitted_attributes,
+    warn,
     warn_after,
     warn_before,
 )
 from sklearn_intelvae.estimators._inference import apply
 from sklearn_intelvae.estimators._parameters import description, fit_spec, refuse_another_model
 from sklearn_intelvae.estimators._validation import (
+    as_numpy,
     check_finite,
+    float32_losses,
     validated,
     validated_table,
     validated_weight,
@@ -179,6 +183,7 @@ class BaseModel(
         resume = self.__sklearn_is_fitted__()
         return self._train(X, y, sample_weight, None, X_prev, resume=resume, one_epoch=True)
 
+    @own_torch_state()
     def _train(self, X, y, sample_weight, X_val, X_prev, *, resume, one_epoch=False):
         before = dict(vars(self))
         vars(self).pop("density_", None)
@@ -203,7 +208,7 @@ class BaseModel(
         if resume:
             refuse_another_model(description(self.get_params(deep=False)), self._description)
         else:
-            warn_before(spec.objective, data.train["x"], type(self).__name__)
+            warn_before(spec.objective, data.weighted_rows, type(self).__name__)
         context = getattr(self, "_init_callback_context", None)
         callbacks = SklearnCallbacks(
             None if one_epoch or context is None else lambda n: context(max_subtasks=n),
@@ -244,23 +249,27 @@ class BaseModel(
     ) -> DivergenceError:
         """Return the error with advice and a fitted estimator with the last finite weights."""
         survivor = object.__new__(type(self))
-        vars(survivor).update(vars(self))
+        survivor._set(vars(self))
         survivor._set(self._fitted_attributes(error.result, data))
         epoch = survivor.n_iter_ + 1
-        message = divergence_message(type(self).__name__, epoch, data.train["x"], learning_rate)
+        message = divergence_message(type(self).__name__, epoch, data.weighted_rows, learning_rate)
         return DivergenceError(message, epoch, survivor)
 
     def _validated_data(self, X, sample_weight, X_val, X_prev, *, reset) -> FitData:
         """Check the arrays that a fit is given."""
-        X = validated(self, X, reset=reset, min_samples=2)
-        check_finite(X, type(self).__name__)
+        given, X = X, validated(self, X, reset=reset, min_samples=2)
         table = {"x": X}
         weight = validated_weight(sample_weight, X)
+        rows = slice(None) if weight is None else weight > 0
+        check_finite(X[rows], type(self).__name__)
         if weight is not None:
             table["weight"] = weight
         if X_prev is not None:
-            table["previous"] = validated_table(self, X_prev, "X_prev")
+            table["previous"] = validated_table(self, X_prev, "X_prev", rows)
             check_consistent_length(X, table["previous"])
+        names = getattr(self, "feature_names_in_", None)
+        if reset and (message := float32_losses(as_numpy(given), X, rows, names)):
+            warn(f"{type(self).__name__}: {message}", UserWarning)
         if X_val is None:
             return FitData(table)
         if X_prev is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from numbers import Integral
 
+import numpy as np
 from sklearn.base import ClusterMixin
 from sklearn.utils._param_validation import Interval
 
@@ -134,7 +135,7 @@ default="gaussian"
     Attributes
     ----------
     labels_ : ndarray of shape (n_samples,)
-        Cluster of each training row.
+        Cluster of each training row; -1 for rows of weight 0 that are not finite.
     cluster_shares_ : ndarray of shape (n_clusters,)
         The clusters' shares of the generated rows.
     module_ : sklearn_intelvae.models.VAE
@@ -291,10 +292,12 @@ default="gaussian"
 
     def _fitted_attributes(self, result, data):
         attributes = super()._fitted_attributes(result, data)
-        model = result.model
-        labels = apply(
+        model, X = result.model, data.train["x"]
+        finite = np.isfinite(X).all(axis=1)
+        labels = np.full(len(X), -1)
+        labels[finite] = apply(
             lambda x: model.mapping.regions(model.posterior_mean(x)),
-            data.train["x"],
+            X[finite],
             model,
             type(self).__name__,
         )

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import sklearn
 import torch
 from sklearn.exceptions import ConvergenceWarning
 
+from sklearn_intelvae._checks import check_sentences
+from sklearn_intelvae._part import call
 from sklearn_intelvae.estimators._inference import device_of
 from sklearn_intelvae.models import VAE
 from sklearn_intelvae.objectives import Objective
+from sklearn_intelvae.objectives._base import weighted_mean
 from sklearn_intelvae.training import FitData, FitResult
 
 STEPS_TO_LEARN = 1000
@@ -22,7 +27,8 @@ STEPS_TO_LEARN = 1000
 _DIAGNOSTIC_ROWS = 2048
 _ACTIVE_VARIANCE = 0.01
 _COLLAPSED_NATS = 0.1
-_PACKAGE = str(Path(__file__).parents[1])
+_INSIDE = str(Path(__file__).parents[1]), str(Path(sklearn.__file__).parent), contextlib.__file__
+"""Where the frames are that lie between a warning and the user's call."""
 
 
 def fitted_attributes(result: FitResult, data: FitData) -> dict[str, Any]:
@@ -46,7 +52,10 @@ def fitted_attributes(result: FitResult, data: FitData) -> dict[str, Any]:
         "_training_state": result.state,
     }
     if isinstance(result.model, VAE):
-        attributes |= _components(result.model, data.train["x"][_diagnostic_rows(result.index)])
+        rows, weight = _diagnostic_rows(result.index), data.train.get("weight")
+        attributes |= _components(
+            result.model, data.train["x"][rows], None if weight is None else weight[rows]
+        )
     return attributes
 
 
@@ -55,17 +64,20 @@ def _diagnostic_rows(index: np.ndarray) -> np.ndarray:
     return index[:: -(-len(index) // _DIAGNOSTIC_ROWS)]
 
 
-def _components(model: VAE, X: np.ndarray) -> dict[str, Any]:
+def _components(model: VAE, X: np.ndarray, weight: np.ndarray | None) -> dict[str, Any]:
     """Return the nats that each component of y carries, and the components that vary."""
+    device = device_of(model)
+    w = None if weight is None else torch.from_numpy(weight).to(device)
     with torch.inference_mode():
-        q = model.encode(torch.from_numpy(X).to(device_of(model)))
+        q = model.encode(torch.from_numpy(X).to(device))
         per_row = model.prior_distribution().kl_per_component(q.marginals())
+        variance = weighted_mean((q.mean - weighted_mean(q.mean, w)).square(), w)
         if per_row is not None:
-            kl = per_row.mean(dim=0)
+            kl = weighted_mean(per_row, w)
         else:
-            spread = q.mean.var(dim=0, correction=0) + q.variance.mean(dim=0)
-            kl = 0.5 * spread.log() - q.marginals().log_scale.mean(dim=0)
-        active = q.mean.var(dim=0, correction=0) > _ACTIVE_VARIANCE
+            spread = variance + weighted_mean(q.variance, w)
+            kl = 0.5 * spread.log() - weighted_mean(q.marginals().log_scale, w)
+        active = variance > _ACTIVE_VARIANCE
     return {
         "kl_per_component_": kl.numpy(force=True),
         "active_components_": np.flatnonzero(active.numpy(force=True)),
@@ -74,7 +86,8 @@ def _components(model: VAE, X: np.ndarray) -> dict[str, Any]:
 
 def warn_before(objective: Objective, X: np.ndarray, name: str) -> None:
     """Issue the warnings of the objective about the training rows."""
-    for message in objective.check_data(torch.from_numpy(X)):
+    messages = call(objective.check_data, torch.from_numpy(X))
+    for message in check_sentences(objective, "check_data", messages):
         warn(f"{name}: {message}", UserWarning)
 
 
@@ -90,7 +103,9 @@ def warn_after(attributes: dict[str, Any], name: str, collapse_advice: str) -> N
             f"{collapse_advice}.",
             ConvergenceWarning,
         )
-    for message in attributes["objective_"].check_history(attributes["history_"]):
+    objective = attributes["objective_"]
+    messages = objective.check_history(attributes["history_"])
+    for message in check_sentences(objective, "check_history", messages):
         warn(f"{name}: {message}", ConvergenceWarning)
 
 
@@ -120,14 +135,6 @@ def warn(message: str, category: type[Warning]) -> None:
 def _stacklevel() -> int:
     """Return the stack level, for ``warn``, of the first frame outside package and scikit-learn."""
     level, frame = 1, sys._getframe(2)
-    inside = _PACKAGE, str(Path(warnings_origin()).parent)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(inside):
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_INSIDE):
         level, frame = level + 1, frame.f_back
     return level + 1
-
-
-def warnings_origin() -> str:
-    """Return the file of scikit-learn's package, whose wrappers call ``fit``."""
-    import sklearn
-
-    return str(sklearn.__file__)

@@ -310,7 +310,7 @@ class BaseVAE(BaseModel):
         X = self._validated(X)
         check_count("n_particles", n_particles)
         model = self.module_
-        model.likelihood.check_support(X)
+        call(model.likelihood.check_support, X)
 
         def bound(x):
             noise = noise_of_rows(x.numpy(force=True), n_particles, model.n_components)

@@ -10,6 +10,10 @@ import torch
 from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
+_FLOAT32_STEP = 2.0**-24
+_MAX_LOSS = 1e-3
+"""Rounding errors above this share of a column's standard deviation are reported."""
+
 
 def validated(estimator: Any, X: Any, *, reset: bool = False, min_samples: int = 1) -> np.ndarray:
     """Return X as a C-ordered, writeable float32 array with the features of ``estimator``.
@@ -43,19 +47,20 @@ def check_finite(X: np.ndarray | torch.Tensor, estimator_name: str, input_name: 
             )
 
 
-def validated_table(estimator: Any, table: Any, name: str) -> np.ndarray:
-    """Return a table of the same features as X, and name it in errors."""
+def validated_table(estimator: Any, table: Any, name: str, rows: Any = slice(None)) -> np.ndarray:
+    """Return a table of the same features as X, and name it in errors; ``rows`` must be finite."""
     try:
         table = validated(estimator, table)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from error
-    check_finite(table, type(estimator).__name__, name)
+    if not isinstance(rows, np.ndarray) or len(rows) == len(table):
+        check_finite(table[rows], type(estimator).__name__, name)
     return table
 
 
 def validated_codes(Z: Any, n_columns: int, name: str) -> np.ndarray:
     """Return codes as a float32 array with ``n_columns`` columns."""
-    Z = check_array(as_numpy(Z), dtype=np.float32, order="C")
+    Z = check_array(as_numpy(Z, "Z"), dtype=np.float32, order="C")
     if Z.shape[1] != n_columns:
         raise ValueError(
             f"Z has {Z.shape[1]} columns, but the codes of this {name} have {n_columns}: pass "
@@ -65,19 +70,81 @@ def validated_codes(Z: Any, n_columns: int, name: str) -> np.ndarray:
 
 
 def validated_weight(sample_weight: Any, X: np.ndarray) -> np.ndarray | None:
-    """Return weights with mean 1, or None if all are equal."""
+    """Return non-negative weights, not all zero."""
     if sample_weight is None:
         return None
-    weight = _check_sample_weight(sample_weight, X, dtype=np.float32, ensure_non_negative=True)
+    weight = _check_sample_weight(
+        as_numpy(sample_weight, "sample_weight"), X, dtype=np.float32, ensure_non_negative=True
+    )
     if not weight.any():
         raise ValueError("sample_weight is zero for all rows: no row is left to fit on.")
-    weight = weight.astype(np.float64)
-    return None if np.ptp(weight) == 0 else (weight / weight.mean()).astype(np.float32)
+    return weight
 
 
-def as_numpy(X: Any) -> Any:
-    """Return tensors as arrays, which scikit-learn can check, and any other value unchanged."""
-    return X.numpy(force=True) if isinstance(X, torch.Tensor) else X
+def as_numpy(X: Any, name: str = "X") -> Any:
+    """Return tensors as arrays, which scikit-learn can check, and any other value unchanged.
+
+    Raises
+    ------
+    TypeError
+        If NumPy has no such arrays.
+    """
+    if not isinstance(X, torch.Tensor):
+        return X
+    if X.dtype == torch.bfloat16:
+        X = X.float()
+    if X.layout != torch.strided or X.is_quantized or X.device.type == "meta":
+        kind = "quantized" if X.is_quantized else X.layout if X.layout != torch.strided else "meta"
+        raise TypeError(
+            f"{name} is a tensor of a kind that NumPy does not have ({kind}). Pass a dense tensor "
+            f"of numbers, such as {name}.dequantize() or {name}.to_dense()."
+        )
+    return X.numpy(force=True)
+
+
+def float32_losses(X: Any, X32: np.ndarray, rows: Any, names: Any = None) -> str:
+    """Return a sentence about columns whose differences float32 cannot represent, or "".
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        The values that the user passed.
+    X32 : ndarray of shape (n_samples, n_features), float32
+        The same values in float32.
+    rows : slice or ndarray of bool
+        The rows to consider.
+    names : sequence of str or None
+        Names of the columns.
+    """
+    X32 = X32[rows]
+    size = np.abs(X32).max(axis=0).astype(np.float64)
+    spread = X32.std(axis=0, dtype=np.float64)
+    suspicious = np.flatnonzero(_FLOAT32_STEP * size > _MAX_LOSS * spread)
+    columns = []
+    for j in suspicious:
+        exact = _column(X, j)
+        if exact is None:
+            continue
+        exact = exact[rows]
+        if np.abs(exact - X32[:, j]).max() > _MAX_LOSS * exact.std():
+            columns.append(int(j) if names is None else str(names[j]))
+    if not columns:
+        return ""
+    return (
+        f"the differences between values of X in the columns {columns[:5]} are too small, relative "
+        "to the values, for float32, in which the model computes: rows that differ become equal. "
+        "Subtract an offset first, for instance with StandardScaler."
+    )
+
+
+def _column(X: Any, j: int) -> np.ndarray | None:
+    """Return a column as float64, or None if it was float32 or less already."""
+    if hasattr(X, "iloc"):
+        X, j = X.iloc[:, [j]], 0
+    column = np.asarray(X)[:, j]
+    if column.dtype.kind == "f" and column.dtype.itemsize <= 4:
+        return None
+    return column.astype(np.float64)
 
 
 def check_count(name: str, value: Any) -> None:

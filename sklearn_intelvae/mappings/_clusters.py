@@ -161,7 +161,7 @@ class Clusters(Mapping):
         initial = initial_clusters(X.numpy(force=True), math.prod(sizes), seed)
         if initial is None:
             return
-        self.centers = torch.from_numpy(initial.centers)
+        self.centers = torch.from_numpy(initial.centers.astype(np.float32))
         parts = np.stack(np.unravel_index(initial.cluster, sizes))
         self.cluster_of_center = torch.from_numpy(parts)
         for number, cut in enumerate(self._cuts()):

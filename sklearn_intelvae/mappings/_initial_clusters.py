@@ -38,6 +38,7 @@ def initial_clusters(X: np.ndarray, n_clusters: int, seed: int) -> InitialCluste
     """
     rng = np.random.RandomState(seed)
     rows = X if len(X) <= _MAX_ROWS else X[rng.permutation(len(X))[:_MAX_ROWS]]
+    rows = rows.astype(np.float64)  # in float32 one distant row would make the others equal
     n_centers = min(_CENTERS_PER_CLUSTER * n_clusters, len(np.unique(rows, axis=0)) // 2)
     if n_clusters < 2 or n_centers < n_clusters:
         return None
@@ -45,6 +46,9 @@ def initial_clusters(X: np.ndarray, n_clusters: int, seed: int) -> InitialCluste
     with threadpool_limits(1, user_api="openmp"):
         kmeans = KMeans(n_centers, n_init=1, random_state=rng.randint(2**31)).fit(rows)
     centers, counts = kmeans.cluster_centers_, np.bincount(kmeans.labels_, minlength=n_centers)
+    centers, counts = centers[counts > 0], counts[counts > 0]
+    if len(centers) < n_clusters or not np.isfinite(centers).all():
+        return None
     cluster = _cut(linkage(centers, "ward"), n_clusters)
     cluster = _numbered_by_neighborhood(cluster, centers, counts)
     return InitialClusters(centers, cluster, np.bincount(cluster, counts, n_clusters) / len(rows))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import nn
 
-from sklearn_intelvae._checks import output_width, refuse_hooks
+from sklearn_intelvae._checks import check_width, output_width, refuse_hooks
+from sklearn_intelvae._part import is_ours
 from sklearn_intelvae.networks import Network
 
 
@@ -12,6 +13,8 @@ def sized_network(module: nn.Module, n_inputs: int, n_outputs: int, role: str) -
     """Return a network of the given size; a linear layer adapts a plain module of another width."""
     if isinstance(module, Network):
         module.build(n_inputs, n_outputs)
+        if not is_ours(module):
+            check_width(module, n_inputs, n_outputs, role)
         return module
     refuse_hooks(module, Network, role)
     width = output_width(module, n_inputs, role)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sklearn_intelvae._part import call, untrained_copy
-from sklearn_intelvae._random import OwnRandomness
+from sklearn_intelvae._random import OwnRandomness, draws_by_weight
 from sklearn_intelvae.models._networks import sized_network
 
 _MOMENTUM = 0.05
@@ -163,10 +163,10 @@ def log_odds(
 
     With weights, the predecessors of the second kind are drawn in proportion to the weights.
     """
-    if weight is None or not weight.any():
+    if weight is None:
         order = torch.randperm(len(h), generator=generator, device=h.device)
         other = torch.empty_like(previous)
         other[order] = previous[order.roll(1)]
     else:
-        other = previous[weight.multinomial(len(h), replacement=True, generator=generator)]
+        other = previous[draws_by_weight(weight, len(h), generator)]
     return regression(h, previous), regression(h, other)

@@ -139,7 +139,7 @@ class VAE(nn.Module):
         """
         with OwnRandomness(generator):
             for part in self._nested_parts():
-                part.initialize(X, generator)
+                call(part.initialize, X, generator)
         x = X[:3]
         y = torch.linspace(-1, 1, len(x) * self.n_components, dtype=torch.float32)
         check_mapping(self.mapping, x, y.reshape(len(x), -1))
@@ -151,7 +151,8 @@ class VAE(nn.Module):
         self.prior.follow(self.encode)
 
     def _nested_parts(self) -> Iterator[Part]:
-        for part in (self.likelihood, self.mapping, self.prior, self.encoder, self.decoder):
+        networks = self.encoder, self.decoder
+        for part in (self.likelihood, self.mapping, self.prior, *networks, self.posterior):
             yield from (module for module in part.modules() if isinstance(module, Part))
 
 
@@ -229,7 +230,7 @@ class VAEParts(NamedTuple):
         """Raise ValueError if a table has values outside the support of the likelihood."""
         for X in tables:
             if X is not None:
-                self.likelihood.check_support(X)
+                call(self.likelihood.check_support, X)
 
     @property
     def n_trials(self) -> int:

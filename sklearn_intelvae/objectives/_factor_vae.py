@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 
+from sklearn_intelvae._random import draws_by_weight
 from sklearn_intelvae.models import VAE, Forward
 from sklearn_intelvae.networks import MLP
 from sklearn_intelvae.objectives._base import Batch, Terms
@@ -107,7 +108,9 @@ def _cached_draws(model: VAE, batch: Batch) -> Tensor:
 
 def _sources(y: Tensor, batch: Batch) -> Tensor:
     """Return a permutation of the rows for each column, or rows drawn by their weights."""
-    if batch.weight is None or not batch.weight.any():
-        return torch.rand(y.shape, generator=batch.generator, device=y.device).argsort(dim=0)
-    shares = batch.weight.expand(y.shape[1], -1)
-    return shares.multinomial(len(y), replacement=True, generator=batch.generator).T
+    if batch.weight is None:
+        return torch.rand(
+            y.shape, generator=batch.generator, dtype=y.dtype, device=y.device
+        ).argsort(dim=0)
+    n = y.numel()
+    return draws_by_weight(batch.weight, n, batch.generator).reshape(y.shape)

@@ -6,7 +6,15 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-from skorch.callbacks import Callback, EarlyStopping
+from skorch.callbacks import (
+    Callback,
+    Checkpoint,
+    EarlyStopping,
+    InputShapeSetter,
+    LoadInitState,
+    PassthroughScoring,
+)
+from skorch.callbacks.scoring import ScoringBase
 
 from sklearn_intelvae.training._spec import FitResult, FitSpec
 
@@ -35,8 +43,28 @@ def skorch_callbacks(spec: FitSpec, validates: bool) -> list[Any]:
     return callbacks
 
 
+_REFUSED: dict[type, str] = {
+    ScoringBase: (
+        "it would apply skorch's own predictions. history_ has the loss and its terms for each "
+        "epoch; for scores of validation rows pass X_val to fit, or pass scikit-learn's "
+        "ScoringMonitor to set_callbacks"
+    ),
+    PassthroughScoring: "history_ already has the mean of each loss over the epoch",
+    Checkpoint: (
+        "it would write the files of a skorch net, which load does not read. early_stopping=True "
+        "restores the best weights, and save writes the fitted estimator"
+    ),
+    LoadInitState: "use load, and continue with warm_start=True or partial_fit",
+    InputShapeSetter: "the networks are sized at fit",
+}
+"""Callbacks of skorch that cannot work here, and what to use instead."""
+
+
 def _check_callback(callback: Any, spec: FitSpec, validates: bool) -> None:
     name = type(callback).__name__
+    for cls, remedy in _REFUSED.items():
+        if isinstance(callback, cls):
+            raise ValueError(f"skorch_callbacks holds {name}, which is not supported: {remedy}.")
     if not hasattr(callback, "on_epoch_end"):
         raise TypeError(
             f"skorch_callbacks holds {callback!r}, which is not a skorch callback. Derive it from "

@@ -12,10 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sklearn_intelvae._part import untrained_copy
+from sklearn_intelvae._part import call, untrained_copy
 from sklearn_intelvae._random import (
     OwnRandomness,
     Stream,
+    draws_by_weight,
     generator_from,
     seed_of,
     seeds_of_starts,
@@ -112,8 +113,7 @@ class _Fit:
     ) -> _Fit:
         """Check spec and data against each other, and resolve what depends on the rows."""
         train, valid = split_rows(data, spec, one_epoch)
-        tables = [data.train["x"], None if data.valid is None else data.valid["x"]]
-        spec.parts.check_support(*tables)
+        spec.parts.check_support(data.weighted_rows, data.valid and data.valid["x"])
         batch_size = spec.resolved_batch_size(len(train))
         n_epochs = spec.max_iter or spec.budget.n_epochs(len(train), batch_size)
         steps_per_epoch = len(Batches(train, batch_size))
@@ -238,7 +238,7 @@ class _Fit:
         with OwnRandomness(generator):
             objective.build(model)
             objective.float()
-            objective.initialize(rows, generator)
+            call(objective.initialize, rows, generator)
         return model, objective
 
     def _rows_to_start_from(self, generator: torch.Generator) -> Tensor:
@@ -246,7 +246,7 @@ class _Fit:
         X, index = torch.from_numpy(self.X), self.train.index.cpu()
         if "weight" in self.train.tensors:
             weight = self.train.tensors["weight"].cpu()[index]
-            index = index[weight.multinomial(len(index), replacement=True, generator=generator)]
+            index = index[draws_by_weight(weight, len(index), generator)]
         elif len(index) == len(X):
             return X
         return X[index]

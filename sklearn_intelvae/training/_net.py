@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import fields, replace
 from typing import Any
 
 import torch
@@ -14,11 +15,13 @@ from skorch.utils import TeeGenerator
 from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
-from sklearn_intelvae._checks import check_loss
+from sklearn_intelvae._checks import check_loss, check_validation_loss
+from sklearn_intelvae._part import copied, is_ours
 from sklearn_intelvae._random import Stream, generator_from, seed_of
 from sklearn_intelvae.exceptions import DivergenceError
 from sklearn_intelvae.objectives import Batch
 from sklearn_intelvae.training._batches import Batches, Rows, Tensors
+from sklearn_intelvae.training._interrupts import recorded_interrupts
 from sklearn_intelvae.training._optimizer_state import optimizer_state, restore_optimizer
 
 Record = dict[str, Tensor]
@@ -107,13 +110,26 @@ class MultiPlayerNet(NeuralNet):
         """
         self.horizon_ = horizon or n_epochs
         self._keep_weights()
-        for _, parameter in self.get_all_learnable_params():
-            parameter.grad = None
-        self.notify("on_train_begin", X=train, y=None)
-        with suppress(StopTraining), self._seeded_dropout():
-            self.fit_loop((train, valid), epochs=n_epochs)
-        self.notify("on_train_end", X=train, y=None)
+        with self._restored_flags(), recorded_interrupts() as self.interrupts_:
+            self.notify("on_train_begin", X=train, y=None)
+            with suppress(StopTraining), self._seeded_dropout():
+                self.fit_loop((train, valid), epochs=n_epochs)
+            self.notify("on_train_end", X=train, y=None)
         return self
+
+    @contextmanager
+    def _restored_flags(self) -> Iterator[None]:
+        """Start without gradients, and undo at the end what callbacks froze."""
+        parameters = [p for _, p in self.get_all_learnable_params()]
+        flags = [p.requires_grad for p in parameters]
+        for parameter in parameters:
+            parameter.grad = None
+        try:
+            yield
+        finally:
+            for parameter, flag in zip(parameters, flags, strict=True):
+                parameter.requires_grad_(flag)
+                parameter.grad = None
 
     @contextmanager
     def _seeded_dropout(self) -> Iterator[None]:
@@ -122,7 +138,7 @@ class MultiPlayerNet(NeuralNet):
             yield
             return
         with torch.random.fork_rng(devices=[] if self._device_type() == "cpu" else None):
-            torch.manual_seed(self.generator_.initial_seed() + self.steps_done_)
+            torch.manual_seed(seed_of(self.seed, Stream.DROPOUT, self.steps_done_))
             yield
 
     def _device_type(self) -> str:
@@ -151,11 +167,14 @@ class MultiPlayerNet(NeuralNet):
         return named_parameters(self.module_, self.criterion_)
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
-        """Call the callbacks; one that raises KeyboardInterrupt ends the training."""
+        """Call the callbacks; one that raises KeyboardInterrupt ends the training.
+
+        A KeyboardInterrupt that the user caused, by Ctrl-C, is raised again.
+        """
         try:
             super().notify(method_name, **cb_kwargs)
         except KeyboardInterrupt as error:
-            if method_name in ("on_epoch_end", "on_batch_end"):
+            if method_name in ("on_epoch_end", "on_batch_end") and not self.interrupts_:
                 raise StopTraining from error
             raise
 
@@ -221,18 +240,36 @@ class MultiPlayerNet(NeuralNet):
     def train_step(self, batch: Tensors, **fit_params: Any) -> Record:
         """Update each player once; return the losses and terms."""
         data = Batch(**batch, generator=self.generator_, progress=self.progress)
+        n, weight = len(data.x), data.weight
         record: Record = {}
         for player, parameters in self.players_.items():
-            loss, terms = self.criterion_.loss(player, self.module_, data)
-            check_loss(self.criterion_, loss, len(data.x))
-            total = _weighted_mean(loss, data.weight)
+            returned = self.criterion_.loss(player, self.module_, self._for_objective(data))
+            loss, terms = check_loss(self.criterion_, returned, n)
+            total = _weighted_mean(loss, weight)
             self._update(parameters, total, batch)
             record[f"{player}_loss" if record else "train_loss"] = total.detach()
-            record |= {name: _recorded(term, data.weight) for name, term in terms.items()}
+            record |= {name: _recorded(term, weight) for name, term in terms.items()}
         return record
 
+    def _for_objective(self, batch: Batch) -> Batch:
+        """Return the batch, with copies of its tensors for an objective of the user's own."""
+        if is_ours(self.criterion_):
+            return batch
+        return replace(batch, **{f.name: copied(getattr(batch, f.name)) for f in fields(batch)})
+
     def _update(self, parameters: list[nn.Parameter], loss: Tensor, batch: Tensors) -> None:
-        """Make an optimizer step for these parameters only: all others have no gradient."""
+        """Make an optimizer step for these parameters only: all others have no gradient.
+
+        Callbacks may have frozen some of them.
+        """
+        parameters = [p for p in parameters if p.requires_grad]
+        if not parameters:
+            return
+        if not loss.requires_grad:
+            raise ValueError(
+                f"{type(self.criterion_).__name__}.loss does not depend on the parameters that it "
+                "is to train. Do not detach it."
+            )
         loss.backward(inputs=parameters)
         self._notify_of_batch(
             "on_grad_computed",
@@ -248,7 +285,8 @@ class MultiPlayerNet(NeuralNet):
     def validation_step(self, batch: Tensors, **fit_params: Any) -> Record:
         """Return the loss of one batch at full warm-up."""
         data = Batch(**batch, generator=fit_params["generator"])
-        loss = self.criterion_.validation_loss(self.module_, data)
+        loss = self.criterion_.validation_loss(self.module_, self._for_objective(data))
+        loss = check_validation_loss(self.criterion_, loss, len(data.x))
         return {"valid_loss": _weighted_mean(loss, data.weight)}
 
     def _set_learning_rate(self) -> None:

@@ -136,6 +136,12 @@ class FitData:
     train: dict[str, np.ndarray]
     valid: dict[str, np.ndarray] | None = None
 
+    @property
+    def weighted_rows(self) -> np.ndarray:
+        """The rows of "x" whose weight is not 0."""
+        x, weight = self.train["x"], self.train.get("weight")
+        return x if weight is None or weight.all() else x[weight > 0]
+
 
 @dataclass(frozen=True)
 class FitResult:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -14,6 +15,8 @@ from sklearn_intelvae.training._spec import FitData, FitSpec
 
 def split_rows(data: FitData, spec: FitSpec, one_epoch: bool) -> tuple[Rows, Rows | None]:
     """Return the rows to train on and those to validate on, on the device.
+
+    Rows of weight 0, and pairs with such a row, belong to neither.
 
     Raises
     ------
@@ -28,14 +31,14 @@ def split_rows(data: FitData, spec: FitSpec, one_epoch: bool) -> tuple[Rows, Row
         )
     rows = _to_device(data.train, uses_pairs, spec.device)
     if data.valid is not None:
-        return rows, _to_device(data.valid, uses_pairs, spec.device)
+        return _weighted(rows), _to_device(data.valid, uses_pairs, spec.device)
     if not spec.early_stopping or one_epoch:
-        return rows, None
+        return _weighted(rows), None
     # Of a series the last rows are set aside: single rows would resemble their neighbors.
     seed = seed_of(spec.seed, Stream.VALIDATION_SPLIT)
     generator = None if rows.is_series else generator_from(seed)
     train, valid = _split_positions(len(rows), spec.validation_fraction, generator)
-    return rows.subset(train), rows.subset(valid)
+    return _weighted(rows.subset(train)), _weighted(rows.subset(valid))
 
 
 def _split_positions(
@@ -56,24 +59,43 @@ def _split_positions(
 
 
 def _to_device(table: dict[str, np.ndarray], uses_pairs: bool, device: torch.device) -> Rows:
-    """Return rows on the device; the first row of a series has no row before it, and is left out.
+    """Return the rows with a weight on the device; the first row of a series has no row before it.
 
     Raises
     ------
     ValueError
-        If a series is too short, or has no weight.
+        If a series is too short, or fewer than two rows have a weight.
     """
     tensors = {name: torch.from_numpy(array).to(device) for name, array in table.items()}
-    index = torch.arange(len(tensors["x"]), device=device)
-    if not uses_pairs or "previous" in tensors:
-        return Rows(tensors, index)
-    if len(index) < 3:
+    counts = torch.ones(len(tensors["x"]), dtype=torch.bool, device=device)
+    if "weight" in tensors:
+        counts &= tensors["weight"] > 0
+    is_series = uses_pairs and "previous" not in tensors
+    if is_series:
+        counts[1:] &= counts[:-1].clone()
+        counts[:1] = False
+    index = counts.nonzero()[:, 0]
+    if is_series and len(index) < 2:
         raise ValueError(
-            f"a series of {len(index)} rows is too short for pairs: pass at least 3 rows in their "
-            "order, or the row before each as X_prev."
+            f"a series of {len(counts)} rows has {len(index)} pairs of consecutive rows with a "
+            "weight, and at least 2 are needed: pass at least 3 rows in their order, or the row "
+            "before each as X_prev."
         )
-    if "weight" in tensors and not tensors["weight"][1:].any():
+    if len(index) < 2:
         raise ValueError(
-            "sample_weight is zero for each row that has one before it: no row is left to fit on."
+            f"sample_weight is positive for {len(index)} of {len(counts)} rows, and at least 2 are "
+            "needed: give more rows a weight."
         )
-    return Rows(tensors, index[1:], is_series=True)
+    return Rows(tensors, index, is_series)
+
+
+def _weighted(rows: Rows) -> Rows:
+    """Return rows whose weights have mean 1, or no weights if all are equal."""
+    if "weight" not in rows.tensors:
+        return rows
+    weight = rows.tensors["weight"].double()
+    own = weight[rows.index]
+    tensors = {name: tensor for name, tensor in rows.tensors.items() if name != "weight"}
+    if own.min() < own.max():
+        tensors["weight"] = (weight / own.mean()).float()
+    return replace(rows, tensors=tensors)
