@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from shelf import SMALL
 from sklearn.base import is_clusterer
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits, make_blobs
@@ -14,6 +13,7 @@ from torch import nn
 
 from sklearn_intelvae import ClusteredInteLVAE, InteLVAE
 from sklearn_intelvae.mappings import Clusters
+from tests.estimators.shelf import SMALL
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def test_it_is_a_clusterer(blobs, fitted):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_a_fit_of_few_steps_begins_at_the_first_guess(seed, blobs):
+def test_a_short_fit_starts_at_the_initial_clusters(seed, blobs):
     X, y = blobs
     vae = ClusteredInteLVAE(3, max_iter=3, random_state=seed)
     assert adjusted_rand_score(y, vae.fit_predict(X)) > 0.95
@@ -45,27 +45,27 @@ def test_a_fit_of_few_steps_begins_at_the_first_guess(seed, blobs):
     assert adjusted_rand_score(y, vae.fit(X, sample_weight=weight).labels_) > 0.95
 
 
-def test_a_fit_of_few_steps_without_a_guess_has_nothing_to_begin_at(blobs):
+def test_a_short_fit_without_guidance_has_no_initial_clusters(blobs):
     X, _ = blobs
-    vae = ClusteredInteLVAE(3, guidance=0.0, **SMALL)
+    vae = ClusteredInteLVAE(3, guidance_weight=0.0, **SMALL)
     assert vae.fit(X).labels_.shape == (len(X),)
 
 
-def test_an_encoder_without_weights_to_train_is_left_alone(blobs):
+def test_an_encoder_without_trainable_weights_is_not_pretrained(blobs):
     X, _ = blobs
     for encoder in (nn.Identity(), nn.Linear(5, 4).requires_grad_(False)):
         small = InteLVAE(2, mapping=Clusters(3), encoder=encoder, **SMALL)
         assert small.fit(X).predict(X).shape == (len(X),)
 
 
-def test_its_shares_are_those_of_the_rows(blobs, fitted):
+def test_the_shares_of_the_clusters_are_those_of_the_rows(blobs, fitted):
     shares = np.bincount(fitted.labels_) / len(blobs[0])
     np.testing.assert_allclose(fitted.cluster_shares_, shares, atol=0.02)
     np.testing.assert_allclose(np.sort(fitted.cluster_shares_), [0.1, 0.3, 0.6], atol=0.02)
     assert fitted.cluster_shares_.sum() == pytest.approx(1)
 
 
-def test_it_generates_clusters_in_their_shares_or_one_at_a_time(blobs, fitted):
+def test_it_generates_all_clusters_in_their_shares_or_one_cluster(blobs, fitted):
     X, _ = blobs
     generated = np.bincount(fitted.predict(fitted.sample(3000)), minlength=3) / 3000
     np.testing.assert_allclose(generated, fitted.cluster_shares_, atol=0.04)
@@ -89,13 +89,16 @@ def test_samples_of_a_cluster_are_repeatable(blobs, fitted):
 
 @pytest.mark.parametrize("cluster", [3, -1, "a"])
 def test_a_cluster_that_does_not_exist_is_refused(fitted, cluster):
-    with pytest.raises(ValueError, match=r"cluster=.* is not among the clusters"):
+    with pytest.raises(ValueError, match=r"cluster=.* is not a cluster of this model"):
         fitted.sample(5, cluster=cluster)
 
 
 def test_a_mapping_without_regions_has_no_clusters(blobs):
     vae = InteLVAE(**SMALL).fit(blobs[0])
-    with pytest.raises(ValueError, match="needs a mapping that divides its domain"):
+    with pytest.raises(
+        ValueError,
+        match="needs a mapping with regions.*Identity has none",
+    ):
         vae.sample(5, cluster=0)
 
 
@@ -112,7 +115,7 @@ def test_files_keep_labels_and_shares(fitted, tmp_path):
     assert np.array_equal(again.sample(5, cluster=2), fitted.sample(5, cluster=2))
 
 
-def test_going_on_updates_the_labels(blobs):
+def test_continued_training_updates_the_labels(blobs):
     X, _ = blobs
     vae = ClusteredInteLVAE(3, **SMALL).partial_fit(X)
     assert len(vae.partial_fit(X[:100]).labels_) == 100
@@ -130,7 +133,8 @@ def test_more_than_two_clusters_need_a_plane(blobs):
         ClusteredInteLVAE(3, n_components=1).fit(blobs[0])
 
 
-def test_digits_fall_into_clusters_that_are_all_in_use():
+@pytest.mark.slow
+def test_all_clusters_of_the_digits_are_in_use():
     X, y = load_digits(return_X_y=True)
     X = X / 16
     vae = ClusteredInteLVAE(10, max_iter=200, random_state=0).fit(X)

@@ -1,10 +1,10 @@
-"""A density of the codes to sample from: closer to the data, repeatable, gone with the codes."""
+"""A density of the codes to sample from: closer to the data, repeatable, deleted by a fit."""
 
 import pickle
 
 import numpy as np
 import pytest
-from shelf import GENERATIVE, SMALL
+import torch
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
@@ -12,14 +12,14 @@ from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
 from sklearn.neighbors import KernelDensity
 
 from sklearn_intelvae import DivergenceError, InteLVAE, SparseInteLVAE
-from sklearn_intelvae.estimators._generation import _drawn
 from sklearn_intelvae.metrics import frechet_distance
+from tests.estimators.shelf import GENERATIVE, SMALL
 
 every_estimator = pytest.mark.parametrize("estimator", GENERATIVE.values(), ids=GENERATIVE)
 
 
 class Normal:
-    """A density of one's own: no parameters of scikit-learn's, and random numbers by argument."""
+    """A density without scikit-learn's parameters; ``sample`` has a random state."""
 
     def fit(self, Y):
         self.mean, self.std = Y.mean(axis=0), Y.std(axis=0)
@@ -30,7 +30,7 @@ class Normal:
 
 
 class Seeded(Normal):
-    """Random numbers by an attribute, and sampled values as a list."""
+    """The random state is an attribute, and samples are a list."""
 
     random_state = None
 
@@ -62,15 +62,10 @@ def vae(X):
     return InteLVAE(**SMALL).fit(X)
 
 
-@pytest.fixture(scope="module")
-def digits():
+@pytest.mark.slow
+def test_samples_from_the_default_density_are_closer_to_the_data():
     X = (load_digits().data / 16).astype(np.float32)
-    return X, InteLVAE(10, max_iter=150, random_state=0).fit(X)
-
-
-def test_samples_from_the_default_density_are_closer_to_the_data(digits):
-    X, vae = digits
-    vae.fit_density(X)
+    vae = InteLVAE(10, max_iter=150, random_state=0).fit(X).fit_density(X)
     prior, density, floor = (
         frechet_distance(X, rows)
         for rows in (
@@ -84,12 +79,11 @@ def test_samples_from_the_default_density_are_closer_to_the_data(digits):
     assert density < 1.5 * floor
 
 
-def test_scores_and_codes_know_nothing_of_it(digits):
-    X, vae = digits
-    before = vae.score(X[:200]), vae.transform(X[:200]), vae.sample(20)
+def test_it_does_not_change_scores_codes_and_samples_from_the_prior(X, vae):
+    before = vae.score(X), vae.transform(X), vae.sample(20)
     vae.fit_density(X)
-    assert before[0] == vae.score(X[:200])
-    assert np.array_equal(before[1], vae.transform(X[:200]))
+    assert before[0] == vae.score(X)
+    assert np.array_equal(before[1], vae.transform(X))
     assert np.array_equal(before[2], vae.sample(20))
 
 
@@ -105,7 +99,7 @@ def test_every_estimator_samples_from_it(estimator, X):
 
 
 @every_density
-def test_samples_are_repeatable_and_move_no_global_generator(density, X, vae):
+def test_samples_are_repeatable_and_leave_the_global_generator_alone(density, X, vae):
     np.random.seed(3)
     before = np.random.get_state()[1].copy()
     vae.fit_density(X, density)
@@ -119,13 +113,21 @@ def test_samples_are_repeatable_and_move_no_global_generator(density, X, vae):
     assert np.array_equal(first, again.sample(30, source="density"))
 
 
+@pytest.fixture
+def undecoded(X):
+    """A VAE whose samples are the codes themselves, and its training rows."""
+    X = X[:, :2]
+    return InteLVAE(2, decoder=torch.nn.Identity(), **SMALL | {"max_iter": 60}).fit(X), X
+
+
 @every_density
-def test_what_is_drawn_has_the_moments_of_the_codes(density, X):
-    """A kernel adds its own variance to that of the codes; balls have one for all axes."""
-    vae = InteLVAE(**SMALL | {"max_iter": 60}).fit(X).fit_density(X, density)
+def test_draws_have_the_moments_of_the_codes(density, undecoded):
+    """A kernel adds its own variance to that of the codes; a ball has one for all axes."""
+    vae, X = undecoded
+    vae.fit_density(X, density)
     codes, _ = vae.encode(X)
     added = getattr(density, "bandwidth", 0.0) ** 2
-    drawn = _drawn(vae.density_, 50_000, 2, 0)
+    drawn = vae.sample(50_000, source="density", random_state=0)
     np.testing.assert_allclose(drawn.mean(axis=0), codes.mean(axis=0), atol=0.03)
     spread, expected = drawn.var(axis=0), codes.var(axis=0) + added
     if getattr(density, "covariance_type", None) == "spherical":
@@ -133,17 +135,19 @@ def test_what_is_drawn_has_the_moments_of_the_codes(density, X):
     np.testing.assert_allclose(spread, expected, rtol=0.04)
 
 
-def test_a_few_samples_are_not_all_of_one_gaussian(X, vae):
-    """A mixture draws from one of its components after another."""
-    density = GaussianMixture(2, covariance_type="spherical", weights_init=[0.5, 0.5])
+def test_a_few_samples_are_not_all_of_one_gaussian(undecoded):
+    """scikit-learn's mixture draws from one of its components after another."""
+    vae, X = undecoded
+    density = GaussianMixture(2, covariance_type="spherical")
     vae.fit_density(X, density)
+    vae.density_.weights_ = np.array([0.5, 0.5])
     vae.density_.means_ = np.array([[-50.0, 0.0], [50.0, 0.0]])
-    sides = _drawn(vae.density_, 400, 2, 0)[:, 0] > 0
+    sides = vae.sample(400, source="density", random_state=0)[:, 0] > 0
     assert 0.3 < sides[:200].mean() < 0.7
 
 
 @every_density
-def test_what_was_given_is_copied_and_never_fitted(density, X, vae):
+def test_the_density_that_is_passed_is_copied_and_never_fitted(density, X, vae):
     before = repr(density), dict(vars(density)) if density else None
     vae.fit_density(X, density)
     assert vae.density_ is not density
@@ -155,7 +159,7 @@ def test_what_was_given_is_copied_and_never_fitted(density, X, vae):
     assert all(np.array_equal(state[k], v) for k, v in vars(vae.density_).items() if k != "tree_")
 
 
-def test_the_default_is_a_mixture_of_ten_with_a_floor_in_proportion(X):
+def test_the_default_is_a_mixture_of_ten_with_a_floor_proportional_to_the_variance(X):
     vae = InteLVAE(**SMALL | {"max_iter": 30}).fit(X).fit_density(X)
     assert type(vae.density_) is GaussianMixture
     assert vae.density_.means_.shape == (10, 2)
@@ -163,17 +167,17 @@ def test_the_default_is_a_mixture_of_ten_with_a_floor_in_proportion(X):
     assert vae.density_.reg_covar == pytest.approx(1e-3 * codes.var(axis=0).mean(), rel=1e-4)
 
 
-def test_each_fit_of_the_model_drops_it(X, vae):
-    for go_on in (vae.fit, vae.partial_fit):
+def test_each_fit_of_the_model_deletes_it(X, vae):
+    for fit in (vae.fit, vae.partial_fit):
         vae.fit_density(X)
         assert hasattr(vae, "density_")
-        go_on(X)
+        fit(X)
         assert not hasattr(vae, "density_")
         with pytest.raises(NotFittedError, match="has no density to sample from: call fit_density"):
             vae.sample(source="density")
 
 
-def test_a_fit_that_fails_leaves_it(X, vae):
+def test_a_fit_that_fails_keeps_it(X, vae):
     rows = vae.fit_density(X).sample(5, source="density")
     with pytest.raises(ValueError, match="NaN"):
         vae.partial_fit(np.full_like(X, np.nan))
@@ -183,7 +187,7 @@ def test_a_fit_that_fails_leaves_it(X, vae):
     assert np.array_equal(rows, vae.sample(5, source="density"))
 
 
-def test_a_second_density_takes_the_place_of_the_first(X, vae):
+def test_a_second_density_replaces_the_first(X, vae):
     vae.fit_density(X).fit_density(X, KernelDensity())
     assert isinstance(vae.density_, KernelDensity)
     with pytest.raises(ValueError, match="too few"):
@@ -192,10 +196,10 @@ def test_a_second_density_takes_the_place_of_the_first(X, vae):
     assert not hasattr(clone(vae), "density_")
 
 
-@pytest.mark.parametrize("codes", ["z", "intermediary", "both"])
-def test_it_is_of_the_intermediary_whatever_transform_returns(codes, X, vae):
+@pytest.mark.parametrize("output", ["representation", "posterior_mean", "both"])
+def test_it_is_the_density_of_the_posterior_means_whatever_transform_returns(output, X, vae):
     rows = vae.fit_density(X).sample(5, source="density")
-    other = InteLVAE(codes=codes, **SMALL).fit(X).fit_density(X)
+    other = InteLVAE(output=output, **SMALL).fit(X).fit_density(X)
     assert np.array_equal(rows, other.sample(5, source="density"))
 
 
@@ -222,10 +226,10 @@ def test_a_file_keeps_a_mixture(density, cls, X, tmp_path):
 
 
 @every_other
-def test_a_file_leaves_out_any_other_density_and_says_so(density, X, vae, tmp_path):
+def test_a_file_omits_any_other_density_with_a_warning(density, X, vae, tmp_path):
     vae.fit_density(X, density)
     name = type(density).__name__
-    with pytest.warns(UserWarning, match=f"of class {name}, which a file does not carry.*again"):
+    with pytest.warns(UserWarning, match=f"of class {name}, which a file does not hold.*again"):
         vae.save(tmp_path / "model")
     again = InteLVAE.load(tmp_path / "model")
     assert not hasattr(again, "density_")
@@ -268,7 +272,7 @@ def test_bad_input(X, vae):
             vae.fit_density(X, density).sample(7, source="density")
 
 
-def test_rows_that_are_all_alike_have_a_density_too(vae, X):
+def test_equal_rows_have_a_density_too(vae, X):
     alike = np.repeat(X[:1], 20, axis=0)
     rows = vae.fit_density(alike, GaussianMixture(1)).sample(10, source="density")
     np.testing.assert_allclose(rows, vae.reconstruct(alike[:10]), atol=0.05)

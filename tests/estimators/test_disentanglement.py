@@ -1,4 +1,4 @@
-"""What the third paper claims, at a size that takes seconds: PCA, what breaks, what survives."""
+"""Claims of the third paper at a small size: what a VAE shares with PCA, and what PCL finds."""
 
 import numpy as np
 import pytest
@@ -11,11 +11,12 @@ from sklearn_intelvae.metrics import active_units, expected_linear_vae, mutual_i
 VARIANCES = np.array([4, 2.5, 1.5, 0.8, 0.3, *[0.05] * 5])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("eta", [0.5, 1.0])
 def test_a_linear_vae_is_its_closed_form(eta):
     rng = np.random.default_rng(0)
-    turn = np.linalg.qr(rng.normal(size=(10, 10)))[0]
-    X = ((rng.normal(size=(5000, 10)) * np.sqrt(VARIANCES)) @ turn).astype(np.float32)
+    rotation = np.linalg.qr(rng.normal(size=(10, 10)))[0]
+    X = ((rng.normal(size=(5000, 10)) * np.sqrt(VARIANCES)) @ rotation).astype(np.float32)
     vae = InteLVAE(
         5,
         likelihood=Gaussian(scale=eta**0.5),
@@ -39,7 +40,7 @@ def test_a_linear_vae_is_its_closed_form(eta):
 
 
 @pytest.mark.filterwarnings("ignore:Every component of the latent")
-def test_noise_above_every_variance_leaves_nothing():
+def test_noise_above_every_variance_leaves_no_active_component():
     X = np.random.default_rng(0).normal(size=(2000, 4)).astype(np.float32)
     vae = InteLVAE(
         2,
@@ -80,26 +81,30 @@ def gap():
     return measured
 
 
-def test_a_vae_follows_principal_directions_wherever_they_lead(gap):
+@pytest.mark.slow
+def test_a_vae_follows_principal_directions_even_if_these_are_not_the_factors(gap):
     assert gap("beta-VAE", None) > 0.65
     assert gap("beta-VAE", 1.4) < 0.15
 
 
-def test_the_order_of_rows_is_not_misled(gap):
+@pytest.mark.slow
+def test_a_representation_from_the_order_of_rows_does_not_follow_variances(gap):
     assert gap("PCL", None) > 0.65
     assert gap("PCL", 1.4) > 0.65
     assert abs(gap("PCL", None) - gap("PCL", 1.4)) < 0.1
 
 
-def test_a_turn_of_the_codes_finds_what_the_variance_hides(gap):
+@pytest.mark.slow
+def test_a_rotation_of_the_codes_finds_factors_that_the_variance_hides(gap):
     assert gap("ICA", 1.4) > 0.6
 
 
-def test_a_posterior_that_can_turn_has_no_axes_but_those_of_the_prior():
-    """Of two turned Laplace factors, starts end at the axes of the prior, if it has some."""
+@pytest.mark.slow
+def test_with_a_full_posterior_the_prior_alone_determines_the_axes():
+    """Two Laplace factors, rotated: only with a Laplace prior do the starts find them."""
     W = np.random.default_rng(0).laplace(size=(2000, 2)) / np.sqrt(2)
-    turn = np.array([[1, 1], [-1, 1]]) / np.sqrt(2)
-    X = (W @ turn).astype(np.float32)
+    rotation = np.array([[1, 1], [-1, 1]]) / np.sqrt(2)
+    X = (W @ rotation).astype(np.float32)
     gaps = {}
     for prior in ("normal", "laplace"):
         vae = InteLVAE(
