@@ -80,6 +80,8 @@ class Stream(IntEnum):
     """Draws from a density that was fitted to the codes; the number is that of the attempt."""
     DROPOUT = 6
     """Dropout, for which torch has only the global generator; the number is that of the step."""
+    CLASSES = 7
+    """Weights that a class of the user draws in its constructor, if the class itself is passed."""
 
 
 def seed_of(seed: int, stream: Stream, number: int = 0) -> int:

@@ -16,6 +16,7 @@ from sklearn.base import (
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_intelvae._random import OwnRandomness, Stream, draw_seed, generator_from, seed_of
 from sklearn_intelvae._torch_state import own_torch_state
 from sklearn_intelvae.estimators._files import (
     load_estimator,
@@ -83,10 +84,14 @@ class BaseModel(
 
     def _spec(self) -> FitSpec:
         """Read the parameters, once for each fit."""
+        seed = draw_seed(self.random_state)
+        with OwnRandomness(generator_from(seed_of(seed, Stream.CLASSES))):
+            parts, objective = self._parts(), self._objective()
         return fit_spec(
             self.get_params(deep=False),
-            parts=self._parts(),
-            objective=self._objective(),
+            parts=parts,
+            objective=objective,
+            seed=seed,
             warmup=self._warmup,
             budget=self._budget,
         )
@@ -366,7 +371,8 @@ class BaseModel(
         >>> np.array_equal(again.transform(X), vae.transform(X))
         True
         """
-        return load_estimator(cls, path, objects)
+        with OwnRandomness(generator_from(0)):
+            return load_estimator(cls, path, objects)
 
     def __getstate__(self):
         """Return the state, with arrays in place of torch's modules."""

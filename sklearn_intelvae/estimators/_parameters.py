@@ -12,7 +12,6 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
 from sklearn_intelvae._part import Part
-from sklearn_intelvae._random import draw_seed
 from sklearn_intelvae.estimators._validation import check_count
 from sklearn_intelvae.likelihoods import Bernoulli, Gaussian, Likelihood
 from sklearn_intelvae.likelihoods import Laplace as LaplaceLikelihood
@@ -156,6 +155,7 @@ def fit_spec(
     *,
     parts: Any,
     objective: Objective,
+    seed: int,
     warmup: float,
     budget: TrainingBudget,
 ) -> FitSpec:
@@ -165,7 +165,7 @@ def fit_spec(
     ----------
     params : dict
         The parameters of the estimator.
-    parts, objective, warmup, budget
+    parts, objective, seed, warmup, budget
         As in :class:`~sklearn_intelvae.training.FitSpec`.
     """
     check_count("n_trials of the mapping", parts.n_trials)
@@ -187,7 +187,7 @@ def fit_spec(
         skorch_callbacks=tuple(params["skorch_callbacks"] or ()),
         skorch_params=dict(params["skorch_params"] or {}),
         device=resolve_device(params["device"]),
-        seed=draw_seed(params["random_state"]),
+        seed=seed,
         verbose=int(params["verbose"]),
     )
 

@@ -9,7 +9,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_intelvae._part import call
-from sklearn_intelvae._random import draw_seed, generator_from, noise_of_rows
+from sklearn_intelvae._random import OwnRandomness, draw_seed, generator_from, noise_of_rows
 from sklearn_intelvae._torch_state import own_torch_state
 from sklearn_intelvae.estimators._base import BaseModel
 from sklearn_intelvae.estimators._inference import (
@@ -28,14 +28,20 @@ from sklearn_intelvae.estimators._validation import check_count, validated_codes
 from sklearn_intelvae.objectives import importance_weighted_bound
 
 
+def _model_or_parts(estimator):
+    """Return the fitted model or, before the fit, the parts that the parameters describe."""
+    if hasattr(estimator, "module_"):
+        return estimator.module_
+    with OwnRandomness(generator_from(0)):
+        return estimator._parts()
+
+
 def _has_regions(estimator):
-    fitted = getattr(estimator, "module_", None)
-    return (fitted or estimator._parts()).mapping.has_regions
+    return _model_or_parts(estimator).mapping.has_regions
 
 
 def _has_modes(estimator):
-    fitted = getattr(estimator, "module_", None)
-    return (fitted or estimator._parts()).prior.has_modes and not _has_regions(estimator)
+    return _model_or_parts(estimator).prior.has_modes and not _has_regions(estimator)
 
 
 class BaseVAE(BaseModel):
