@@ -1,9 +1,8 @@
-"""Every mapping in an estimator: its settings in a grid, and mappings inside mappings in a file."""
+"""Every mapping in an estimator: its settings in a grid, and nested mappings in a file."""
 
 import numpy as np
 import pytest
 import torch
-from shelf import SMALL, Ring
 from sklearn.model_selection import GridSearchCV
 
 from sklearn_intelvae import InteLVAE, mappings
@@ -20,6 +19,7 @@ from sklearn_intelvae.mappings import (
     Sphere,
     StraightThrough,
 )
+from tests.estimators.shelf import SMALL, Ring
 
 GRIDS = [
     (Sphere(), {"eps": [1e-7, 1e-3]}),
@@ -56,7 +56,7 @@ def test_a_grid_reaches_the_settings_of_every_mapping(mapping, grid, X):
     assert repr(mapping) == before
 
 
-HANDED_OVER = [
+WITH_OBJECTS = [
     StraightThrough(torch.sign),
     StraightThrough(Sphere(), surrogate=torch.tanh),
     Compose(Sphere(), Function(torch.tanh)),
@@ -66,8 +66,8 @@ HANDED_OVER = [
 ]
 
 
-@pytest.mark.parametrize("mapping", HANDED_OVER)
-def test_functions_and_modules_inside_a_mapping_are_handed_over_with_it(mapping, X, tmp_path):
+@pytest.mark.parametrize("mapping", WITH_OBJECTS)
+def test_a_mapping_that_holds_functions_or_plain_modules_is_passed_to_load(mapping, X, tmp_path):
     path = tmp_path / "model"
     vae = InteLVAE(mapping=mapping, **SMALL).fit(X)
     vae.save(path)
@@ -89,7 +89,7 @@ def test_functions_and_modules_inside_a_mapping_are_handed_over_with_it(mapping,
         StraightThrough(Sphere(), surrogate=DimensionSelector()),
     ],
 )
-def test_mappings_of_the_package_inside_one_another_travel_in_a_file(mapping, X, tmp_path):
+def test_a_file_holds_nested_mappings_of_the_package(mapping, X, tmp_path):
     vae = InteLVAE(mapping=mapping, **SMALL).fit(X)
     vae.save(tmp_path / "model")
     again = InteLVAE.load(tmp_path / "model")
