@@ -1,23 +1,24 @@
-"""Clusters: the geometry, the shares, and what keeps every cluster in use."""
+"""Clusters: the geometry, the shares, the guidance, and the initial clusters."""
 
 import copy
 
 import numpy as np
 import pytest
 import torch
-from mapping_helpers import built, normal
 from scipy import stats
 from sklearn.base import clone
 from sklearn.metrics import normalized_mutual_info_score
 
 from sklearn_intelvae import InteLVAE
 from sklearn_intelvae.mappings import Clusters, Compose, Identity, OnComponents
-from sklearn_intelvae.mappings._grouping import grouping
+from sklearn_intelvae.mappings._initial_clusters import initial_clusters
+from sklearn_intelvae.mappings._sectors import Sectors
+from tests.mappings.mapping_helpers import built, loss_terms, normal
 
 UNEVEN = torch.tensor([0.1, 0.65, 0.05, 0.2])
 
 
-def cut_unevenly(shares=UNEVEN, **settings):
+def unevenly_divided(shares=UNEVEN, **settings):
     g = built(Clusters(len(shares), **settings), 2)
     g.cuts[0].shares.copy_(shares)
     return g
@@ -40,23 +41,23 @@ class TestFormula:
         torch.testing.assert_close(g.proportions, torch.full((k,), 1 / k))
 
     def test_value(self, k):
-        """The closed form, computed in another way: by the two borders of each sector."""
+        """The closed form, computed from the two borders of each sector."""
         g, y = built(Clusters(k), 3).double(), normal(200, 3).double()
         sector = g.regions(y).double()
-        centre = 2 * np.pi * sector / k
+        center = 2 * np.pi * sector / k
         distances = []
         for side in (-1, 1):
-            border = centre + side * np.pi / k
+            border = center + side * np.pi / k
             along = torch.stack([border.cos(), border.sin()], 1)
             distances.append((y[:, 0] * along[:, 1] - y[:, 1] * along[:, 0]).abs())
         step = 5 * torch.minimum(*distances) ** 0.2
         expected = y.clone()
-        expected[:, 0] += step * centre.cos()
-        expected[:, 1] += step * centre.sin()
+        expected[:, 0] += step * center.cos()
+        expected[:, 1] += step * center.sin()
         torch.testing.assert_close(g(y), expected, rtol=1e-5, atol=1e-5)
 
     def test_it_is_continuous_across_borders(self, k):
-        """The map is Hoelder continuous only: a step of e may move z by about 2 c e^p."""
+        """The mapping is only Hoelder continuous: a step of e may move z by about 2 c e^p."""
         border = np.pi / k
         near = torch.tensor(
             [[np.cos(border + e), np.sin(border + e)] for e in (-1e-9, 1e-9)], dtype=torch.float64
@@ -65,7 +66,7 @@ class TestFormula:
         assert (z[0] - z[1]).norm() < 2 * 5 * (1e-7) ** 0.2
 
     def test_it_is_injective(self, k):
-        """On one ray, which stays in its sector, the map is monotone."""
+        """On one ray, which stays in its sector, the mapping is monotone."""
         radius = torch.linspace(0.01, 3, 50)[:, None]
         angle = torch.tensor(0.4 * np.pi / k)
         z = built(Clusters(k), 2)(radius * torch.stack([angle.cos(), angle.sin()]))
@@ -83,14 +84,14 @@ def test_two_clusters_leave_hardly_any_mass_between_them():
 
 @pytest.mark.parametrize("shares", [UNEVEN, torch.tensor([0.9, 0.1]), torch.tensor([0.02, 0.98])])
 def test_sectors_have_the_mass_of_their_shares(shares):
-    g = cut_unevenly(shares)
+    g = unevenly_divided(shares)
     counts = torch.bincount(g.regions(normal(20000, 2)), minlength=len(shares))
     expected = shares.double().numpy() / shares.double().sum().item()
     assert stats.chisquare(counts.numpy(), 20000 * expected).pvalue > 1e-4
 
 
 def test_uneven_sectors_keep_their_rows_and_open_gaps():
-    g, y = cut_unevenly(), normal(5000, 2)
+    g, y = unevenly_divided(), normal(5000, 2)
     z = g(y)
     assert torch.equal(g.regions(z), g.regions(y))
     near_border = (g.cuts[0].depth(z).max(dim=1).values < 0.3).float().mean().item()
@@ -98,7 +99,7 @@ def test_uneven_sectors_keep_their_rows_and_open_gaps():
 
 
 @pytest.mark.parametrize("sizes", [(2, 3), (3, 2), (2, 2, 2)])
-def test_several_numbers_cut_several_planes(sizes):
+def test_several_numbers_divide_several_planes(sizes):
     d = 2 * len(sizes) - (sizes[-1] == 2)
     g, y = built(Clusters(sizes), d), normal(20000, d)
     parts = [built(Clusters(n), 2).regions(y[:, 2 * i : 2 * i + 2]) for i, n in enumerate(sizes)]
@@ -132,9 +133,14 @@ def test_one_component_cannot_hold_more_than_two_clusters(n_clusters):
         ("power", 1.0),
     ],
 )
-def test_settings_without_a_meaning_are_refused(name, value):
+def test_parameters_out_of_range_are_refused(name, value):
     with pytest.raises(ValueError, match=name):
         Clusters(**{name: value}).build(6)
+
+
+def guidance(g, x, mean):
+    """Return the pull of each row x, whose posterior mean is ``mean``."""
+    return loss_terms(g, mean, x)["guidance"]
 
 
 class TestTraining:
@@ -142,128 +148,149 @@ class TestTraining:
         g, y = built(Clusters(4), 2), normal(20, 2)
         full = g(y)
         for fraction in (0.0, 0.5):
-            g.warm_up(fraction)
+            g.set_progress(fraction)
             assert torch.equal(g(y), y)
-        g.warm_up(0.75)
+        g.set_progress(0.75)
         assert not torch.equal(g(y), y)
         assert torch.equal(g.eval()(y), full)
         assert torch.equal(built(clone(g), 2)(y), full)
 
     def test_without_guidance_empty_sectors_cost(self):
-        g = built(Clusters(5, balance=2.0), 2)
-        assert g.penalty(normal(2000, 2), None).item() == 0
+        g = built(Clusters(5, balance_weight=2.0), 2)
+        assert loss_terms(g, normal(2000, 2))["penalty"].item() == 0
         lumped = torch.tensor([[3.0, 0.0]]).expand(10, 2).clone().requires_grad_()
-        cost = g.penalty(lumped, None)
+        cost = loss_terms(g, lumped)["penalty"]
         assert 2.0 < cost.item() <= 10
         cost.backward()
         assert lumped.grad.abs().sum().item() > 0
 
-    def test_guidance_pulls_rows_into_the_sectors_of_their_groups(self):
+    def test_guidance_pulls_rows_into_the_sectors_of_their_initial_clusters(self):
         X, label = blobs([100, 100, 100, 100])
         X = torch.from_numpy(X).float()
         g = built(Clusters(4), 2)
-        g.initialise(X, torch.Generator().manual_seed(0))
-        g.warm_up(0.0)
+        g.initialize(X, torch.Generator().manual_seed(0))
+        g.set_progress(0.0)
         y = (0.1 * normal(400, 2)).requires_grad_()
         optimizer = torch.optim.Adam([y], 0.05)
         for _ in range(100):
             optimizer.zero_grad()
-            g.guide(X, y).mean().backward()
+            guidance(g, X, y).mean().backward()
             optimizer.step()
         assert normalized_mutual_info_score(label, g.regions(y.detach()).numpy()) > 0.95
-        first, lasting = g.guide(X, y).sum().item(), (g.warm_up(1.0), g.guide(X, y).sum().item())[1]
-        assert lasting == pytest.approx(0.1 * first, rel=1e-4)
-        assert g.penalty(y, None).item() == 0
+        first = guidance(g, X, y).sum().item()
+        g.set_progress(1.0)
+        assert guidance(g, X, y).sum().item() == pytest.approx(0.1 * first, rel=1e-4)
+        assert loss_terms(g, y, X)["penalty"].item() == 0
 
-    def test_rows_of_a_starving_group_are_pulled_harder(self):
+    def test_guidance_is_a_term_of_the_training_only(self):
+        g = built(Clusters(2), 2)
+        assert set(loss_terms(g.train(), normal(9, 2))) == {"penalty", "guidance"}
+        assert set(loss_terms(g.eval(), normal(9, 2))) == {"penalty"}
+
+    def test_rows_of_an_initial_cluster_that_loses_its_rows_are_pulled_harder(self):
         X, _ = blobs([100, 100, 100, 100])
         X = torch.from_numpy(X).float()
         g = built(Clusters(4), 2)
-        g.initialise(X, torch.Generator().manual_seed(0))
+        g.initialize(X, torch.Generator().manual_seed(0))
         y = torch.tensor([[2.0, 0.3]]).expand(400, 2)
-        before = g.guide(X, y)
+        before = guidance(g, X, y)
         for _ in range(100):
-            g.notice(y, None)
-        ratio = g.guide(X, y) / before
-        fed = g.guesses[0][torch.cdist(X, g.centres).argmin(dim=1)] == g.regions(y[:1])
-        torch.testing.assert_close(ratio[fed], torch.ones(100))
-        assert ratio[~fed].min().item() > 5
+            g.observe(y, None)
+        ratio = guidance(g, X, y) / before
+        nearest = torch.cdist(X, g.centers).argmin(dim=1)
+        full = g.cluster_of_center[0][nearest] == g.regions(y[:1])
+        torch.testing.assert_close(ratio[full], torch.ones(100))
+        assert ratio[~full].min().item() > 5
 
-    def test_learned_shares_follow_what_is_mapped(self):
+    def test_learned_shares_follow_the_rows(self):
         g = built(Clusters(2, learn_proportions=True), 1)
         y = torch.linspace(-1, 1, 101)[:, None] + 0.6
         for step in range(1, 401):
-            g.warm_up(min(1.0, step / 200))
+            g.set_progress(min(1.0, step / 200))
             rows = y - y.median() + torch.erfinv(2 * (1 - g.proportions[0]) - 1) * 2**0.5 + 0.3
-            g.notice(rows, None)
+            g.observe(rows, None)
         assert g.proportions[0].item() == pytest.approx(0.65, abs=0.01)
         fixed = built(Clusters(2), 1)
-        fixed.warm_up(1.0)
-        fixed.notice(y + 5, None)
+        fixed.set_progress(1.0)
+        fixed.observe(y + 5, None)
         assert fixed.proportions.tolist() == [0.5, 0.5]
 
     def test_guidance_survives_a_copy_of_the_weights(self):
         X = torch.from_numpy(blobs([50, 50])[0]).float()
         g = built(Clusters(2), 2)
-        g.initialise(X, torch.Generator().manual_seed(0))
+        g.initialize(X, torch.Generator().manual_seed(0))
         again = built(Clusters(2), 2)
         again.load_state_dict(copy.deepcopy(g.state_dict()))
         y = normal(100, 2)
-        assert torch.equal(again.guide(X, y), g.guide(X, y))
+        assert torch.equal(guidance(again, X, y), guidance(g, X, y))
 
 
-class TestGrouping:
+class TestInitialClusters:
     @pytest.mark.parametrize("counts", [[500, 500], [950, 50], [300, 300, 300, 100]])
-    def test_groups_of_any_size_are_found(self, counts):
+    def test_clusters_of_any_size_are_found(self, counts):
         X, label = blobs(counts)
-        groups = grouping(X, len(counts), 0)
-        nearest = ((X[:, None] - groups.centres) ** 2).sum(axis=2).argmin(axis=1)
-        assert normalized_mutual_info_score(label, groups.group[nearest]) > 0.95
-        np.testing.assert_allclose(np.sort(groups.shares), np.sort(counts) / sum(counts), atol=0.01)
+        found = initial_clusters(X, len(counts), 0)
+        nearest = ((X[:, None] - found.centers) ** 2).sum(axis=2).argmin(axis=1)
+        assert normalized_mutual_info_score(label, found.cluster[nearest]) > 0.95
+        np.testing.assert_allclose(np.sort(found.shares), np.sort(counts) / sum(counts), atol=0.01)
 
-    def test_neighbours_in_number_are_neighbours_in_space(self):
+    def test_neighbors_in_space_have_neighboring_numbers(self):
         rng = np.random.default_rng(0)
         X = np.repeat(rng.permutation(6), 100)[:, None] + 0.05 * rng.standard_normal((600, 1))
-        groups = grouping(X, 6, 0)
-        means = [groups.centres[groups.group == k].mean() for k in range(6)]
+        found = initial_clusters(X, 6, 0)
+        means = [found.centers[found.cluster == k].mean() for k in range(6)]
         assert np.all(np.diff(means) > 0) or np.all(np.diff(means) < 0)
 
     @pytest.mark.parametrize("k", [3, 4])
-    def test_ties_leave_no_group_empty(self, k):
+    def test_ties_leave_no_cluster_empty(self, k):
         for n in (8, 10, 16):
-            groups = grouping(np.repeat(np.arange(float(n)), 3)[:, None], k, 0)
-            assert np.bincount(groups.group, minlength=k).min() > 0
-            assert groups.shares.min() > 0
+            found = initial_clusters(np.repeat(np.arange(float(n)), 3)[:, None], k, 0)
+            assert np.bincount(found.cluster, minlength=k).min() > 0
+            assert found.shares.min() > 0
 
     def test_too_few_distinct_rows_give_none(self):
-        assert grouping(np.ones((20, 3)), 2, 0) is None
+        assert initial_clusters(np.ones((20, 3)), 2, 0) is None
 
 
-@pytest.mark.parametrize("share", [0.1, 0.25, 0.5])
-@pytest.mark.parametrize("seed", range(3))
-def test_learned_proportions_are_those_of_the_data(share, seed):
-    n = 600
+BRIEF = dict(
+    hidden_layer_sizes=(16,), max_iter=60, learning_rate_init=5e-3, batch_size=100, random_state=0
+)
+
+
+def check_proportions(share, n, seed, **settings):
     X, label = blobs([int(share * n), n - int(share * n)], seed)
     g = Clusters(2, learn_proportions=True)
-    vae = InteLVAE(1, mapping=g, random_state=seed).fit(X)
+    vae = InteLVAE(1, mapping=g, **settings).fit(X)
     assert min(vae.module_.mapping.proportions).item() == pytest.approx(share, abs=0.02)
     generated = vae.sample(5000)[:, 0] > 0
     assert min(generated.mean(), 1 - generated.mean()) == pytest.approx(share, abs=0.03)
     assert normalized_mutual_info_score(label, vae.predict(X)) > 0.9
 
 
+@pytest.mark.parametrize("share", [0.1, 0.25, 0.5])
+def test_learned_proportions_are_those_of_the_data(share):
+    check_proportions(share, 300, 0, **BRIEF)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("share", [0.1, 0.25, 0.5])
+@pytest.mark.parametrize("seed", range(3))
+def test_learned_proportions_are_those_of_the_data_with_the_default_settings(share, seed):
+    check_proportions(share, 600, seed, random_state=seed)
+
+
 def test_learned_proportions_follow_the_weights_of_the_rows():
     X, label = blobs([150, 150])
     g = Clusters(2, learn_proportions=True)
-    small = dict(hidden_layer_sizes=(32,), max_iter=100, learning_rate_init=3e-3, random_state=0)
-    vae = InteLVAE(1, mapping=g, **small).fit(X, sample_weight=np.where(label == 0, 9, 1))
+    weight = np.where(label == 0, 9, 1)
+    vae = InteLVAE(1, mapping=g, **BRIEF | {"max_iter": 80}).fit(X, sample_weight=weight)
     heavy = np.bincount(vae.predict(X[label == 0])).argmax()
     assert vae.module_.mapping.proportions[heavy].item() == pytest.approx(0.9, abs=0.03)
     generated = vae.predict(vae.sample(2000)) == heavy
     assert generated.mean() == pytest.approx(0.9, abs=0.05)
 
 
-def test_mappings_made_of_mappings_pass_on_what_is_noticed():
+def test_nested_mappings_pass_the_draws_on():
     y, weight = normal(200, 3), torch.arange(200.0)
     seen = []
     for wrapped in (
@@ -273,10 +300,10 @@ def test_mappings_made_of_mappings_pass_on_what_is_noticed():
         Clusters(4),
     ):
         g = built(wrapped, 3)
-        g.notice(y, weight)
-        (cut,) = [part for part in g.modules() if hasattr(part, "seen")]
-        seen.append(cut.seen)
+        g.observe(y, weight)
+        (cut,) = [part for part in g.modules() if isinstance(part, Sectors)]
+        seen.append(cut.running_shares)
     assert all(torch.equal(s, seen[0]) for s in seen)
     assert not torch.equal(seen[0], torch.full((4,), 0.25))
     g(y)
-    assert torch.equal(cut.seen, seen[0])
+    assert torch.equal(cut.running_shares, seen[0])

@@ -2,12 +2,11 @@
 
 import pytest
 import torch
-from mapping_helpers import built, normal
 from sklearn.base import clone
 from torch import nn
 
 from sklearn_intelvae import InteLVAE
-from sklearn_intelvae._part import fresh
+from sklearn_intelvae._part import untrained_copy
 from sklearn_intelvae.mappings import (
     Clusters,
     Compose,
@@ -15,16 +14,47 @@ from sklearn_intelvae.mappings import (
     Function,
     Identity,
     Linear,
+    Mapping,
     OnComponents,
     Sphere,
 )
+from tests.mappings.mapping_helpers import built, loss_terms, normal
 
 SMALL = dict(hidden_layer_sizes=(8,), max_iter=3, random_state=0)
 WIDER = torch.ones(5, 4) / 2
 
 
-class Scaled(nn.Module):
-    """A module with a weight, a penalty of one number for each row, and regions."""
+class Scaled(Mapping):
+    """A mapping with a weight, a penalty of one number for each row, and regions."""
+
+    has_regions = True
+
+    def build(self, n_components):
+        self.scale = nn.Parameter(torch.full((), 2.0))
+
+    def forward(self, y):
+        return self.scale * y
+
+    def loss_terms(self, x, mean, y, z):
+        return {"penalty": (z - y).square().sum(dim=1), "of_the_mean": (z - mean).sum(dim=1)}
+
+    def regions(self, y):
+        return (y[:, 0] > 0).long()
+
+
+class Recording(Scaled):
+    """The same, and keeps the fractions of the warm-up."""
+
+    def __init__(self):
+        super().__init__()
+        self.fractions = []
+
+    def set_progress(self, fraction):
+        self.fractions.append(fraction)
+
+
+class Plain(nn.Module):
+    """A plain module with a weight."""
 
     def __init__(self):
         super().__init__()
@@ -32,23 +62,6 @@ class Scaled(nn.Module):
 
     def forward(self, y):
         return self.scale * y
-
-    def penalty(self, y, z):
-        return (z - y).square().sum(dim=1)
-
-    def regions(self, y):
-        return (y[:, 0] > 0).long()
-
-
-class Warming(Scaled):
-    """The same, and remembers how far it was told to be warm."""
-
-    def __init__(self):
-        super().__init__()
-        self.fractions = []
-
-    def warm_up(self, fraction):
-        self.fractions.append(fraction)
 
 
 class TestCompose:
@@ -76,37 +89,58 @@ class TestCompose:
         with pytest.raises(ValueError, match=rf"{name} must be a mapping.*Function\(\.\.\.\)"):
             Compose(**children).build(2)
 
-    @pytest.mark.parametrize("method", ["penalty", "regions"])
-    def test_methods_are_there_if_one_of_the_two_has_them(self, method):
-        assert not hasattr(Compose(Sphere(), Identity()), method)
-        assert hasattr(Compose(Clusters(), Identity()), method)
-        assert hasattr(Compose(Identity(), Compose(Sphere(), Clusters())), method)
+    def test_it_has_loss_terms_and_regions_if_one_of_the_two_has_them(self):
+        y = normal(20)
+        plain = built(Compose(Sphere(), Compose(Identity(), Plain())))
+        assert not plain.has_regions
+        assert loss_terms(plain, y) == {}
+        for mapping in (
+            Compose(Clusters(), Identity()),
+            Compose(Plain(), Clusters()),
+            Compose(Identity(), Compose(Sphere(), Clusters())),
+        ):
+            g = built(mapping)
+            assert g.has_regions
+            assert g.regions(y).shape == (20,)
+            assert set(loss_terms(g, y)) == {"penalty", "guidance"}
 
-    def test_penalties_add_up(self):
+    def test_loss_terms_of_one_name_add_up(self):
+        y, mean = normal(30), normal(30, seed=2)
+        g = built(Compose(Scaled(), Compose(DimensionSelector(), Scaled())))
+        between = 2 * y
+        selected = g.second.first(between)
+        penalties = (
+            (between - y).square().sum(dim=1)
+            + loss_terms(g.second.first, between)["penalty"]
+            + selected.square().sum(dim=1)
+        )
+        found = loss_terms(g, y, mean=mean)
+        torch.testing.assert_close(found["penalty"], penalties)
+        inner_mean = g.second.first(2 * mean)
+        of_means = (between - mean).sum(dim=1) + (2 * selected - inner_mean).sum(dim=1)
+        torch.testing.assert_close(found["of_the_mean"], of_means)
+
+    @pytest.mark.parametrize("pair", [(Scaled(), Identity()), (Identity(), Scaled())])
+    def test_loss_terms_of_one_mapping_are_those_of_both(self, pair):
         y = normal(30)
-        g = built(Compose(Scaled(), DimensionSelector()))
-        between = g.first(y)
-        z = g.second(between)
-        expected = g.first.penalty(y, between) + g.second.penalty(between, z)
-        torch.testing.assert_close(g.penalty(y, z), expected)
-        for pair in ((Scaled(), Identity()), (Identity(), Scaled())):
-            g = built(Compose(*pair))
-            torch.testing.assert_close(g.penalty(y, g(y)), y.square().sum(dim=1))
+        penalty = loss_terms(built(Compose(*pair)), y)["penalty"]
+        torch.testing.assert_close(penalty, y.square().sum(dim=1))
 
     def test_regions_are_those_of_the_first_or_else_of_the_second(self):
         y = normal(100, 2)
-        turn = torch.tensor([[0.0, -1.0], [1.0, 0.0]])
-        g = built(Compose(Linear(turn), Clusters(4)), 2)
+        rotation = torch.tensor([[0.0, -1.0], [1.0, 0.0]])
+        g = built(Compose(Linear(rotation), Clusters(4)), 2)
         assert torch.equal(g.regions(y), (built(Clusters(4), 2).regions(y) + 1) % 4)
-        assert torch.equal(built(Compose(Scaled(), Clusters(4)), 2).regions(y), Scaled().regions(y))
+        both = built(Compose(Scaled(), Clusters(4)), 2)
+        assert torch.equal(both.regions(y), Scaled().regions(y))
 
     def test_training_warms_up_its_mappings_and_records_their_penalty(self, X):
-        g = Compose(Warming(), OnComponents(Warming(), (1,)))
-        assert not hasattr(g, "warm_up")
+        g = Compose(Recording(), OnComponents(Recording(), (1,)))
         vae = InteLVAE(2, mapping=g, **SMALL).fit(X)
         fitted = vae.module_.mapping
-        for warming in (fitted.first, fitted.second.mapping):
-            assert (warming.fractions[0], warming.fractions[-1]) == (0.0, 1.0)
+        for recording in (fitted.first, fitted.second.mapping):
+            assert (recording.fractions[0], recording.fractions[-1]) == (0.0, 1.0)
+            assert recording.fractions == sorted(recording.fractions)
         assert "penalty" in vae.history_[-1]
 
 
@@ -133,18 +167,25 @@ class TestOnComponents:
         with pytest.raises(ValueError, match=r"mapping must be a mapping.*Function\(\.\.\.\)"):
             OnComponents(mapping, (0,)).build(2)
 
-    @pytest.mark.parametrize("method", ["penalty", "regions"])
-    def test_methods_are_there_if_the_mapping_has_them(self, method):
-        assert not hasattr(OnComponents(Sphere(), (0, 1)), method)
-        assert hasattr(OnComponents(Clusters(), (0, 1)), method)
+    def test_it_has_loss_terms_and_regions_if_the_mapping_has_them(self):
+        for inner in (Sphere(), Plain()):
+            g = built(OnComponents(inner, (0, 1)))
+            assert not g.has_regions
+            assert loss_terms(g, normal(5)) == {}
+        g = built(OnComponents(Clusters(), (0, 1)))
+        assert g.has_regions
+        assert set(loss_terms(g, normal(5))) == {"penalty", "guidance"}
 
     @pytest.mark.parametrize("inner", [Clusters(3), Scaled(), Compose(Linear([[1, 2]]), Scaled())])
-    def test_penalty_and_regions_are_the_mappings(self, inner):
-        y = normal(50)
+    def test_loss_terms_and_regions_are_the_mappings(self, inner):
+        y, mean = normal(50), normal(50, seed=2)
         g, alone = built(OnComponents(inner, (2, 0))), built(inner, 2)
-        part = y[:, [2, 0]]
-        torch.testing.assert_close(g.penalty(y, g(y)), alone.penalty(part, alone(part)))
-        assert torch.equal(g.regions(y), alone.regions(part))
+        found = loss_terms(g, y, mean=mean)
+        expected = loss_terms(alone, y[:, [2, 0]], y, mean[:, [2, 0]])
+        assert found.keys() == expected.keys()
+        for name, term in found.items():
+            torch.testing.assert_close(term, expected[name])
+        assert torch.equal(g.regions(y), alone.regions(y[:, [2, 0]]))
 
 
 NESTED = {
@@ -155,7 +196,7 @@ NESTED = {
 
 
 @pytest.mark.parametrize("name", NESTED)
-def test_settings_of_the_parts_are_reached_by_name(name):
+def test_parameters_of_the_parts_have_nested_names(name):
     mapping, parameter = NESTED[name]
     assert mapping.get_params()[parameter] == 3
     changed = clone(mapping).set_params(**{parameter: 7})
@@ -174,19 +215,19 @@ def test_regions_make_predict(name, X):
     "combine", [lambda g: Compose(g, Sphere()), lambda g: OnComponents(g, (1,))]
 )
 def test_a_module_inside_keeps_its_weights_and_is_never_trained_in_place(combine, X):
-    inner = Scaled()
+    inner = Plain()
     vae = InteLVAE(2, mapping=combine(inner), learning_rate_init=0.1, **SMALL).fit(X)
     weights = {p.detach().item() for p in vae.module_.mapping.parameters()}
     assert len(weights) == 1
     assert weights != {2.0}
     assert inner.scale.detach().item() == 2
-    assert [p.item() for p in fresh(combine(inner)).parameters()] == [2.0]
+    assert [p.item() for p in untrained_copy(combine(inner)).parameters()] == [2.0]
 
 
 def test_mappings_inside_come_back_from_a_clone_without_weights():
     g = built(Compose(DimensionSelector(), OnComponents(DimensionSelector(), (1,))))
     assert list(g.parameters())
-    assert not list(fresh(g).parameters())
+    assert not list(untrained_copy(g).parameters())
 
 
 @pytest.mark.parametrize(
@@ -201,8 +242,10 @@ def test_guidance_reaches_inner_mappings(mapping):
     g, plain, y = built(mapping, 3), built(Clusters(3), 2), normal(60, 3)
     X = torch.cat([normal(20, 2, seed) / 5 + 3 * seed for seed in range(3)])
     for part in (g, plain):
-        part.initialise(X, torch.Generator().manual_seed(0))
-    pull = g.guide(X, y)
+        for inner in part.modules():
+            if isinstance(inner, Mapping):
+                inner.initialize(X, torch.Generator().manual_seed(0))
+    mean = normal(60, 3, seed=5)
+    pull = loss_terms(g, y, X, mean)["guidance"]
     assert pull.mean().item() > 1
-    torch.testing.assert_close(pull, plain.guide(X, y[:, 1:]))
-    assert not hasattr(Compose(Sphere(), Identity()), "guide")
+    torch.testing.assert_close(pull, loss_terms(plain, y[:, 1:], X, mean[:, 1:])["guidance"])

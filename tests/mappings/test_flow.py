@@ -1,17 +1,17 @@
-"""The flow: invertible, with the determinant that it states, and the identity to begin with."""
+"""The flow: its inverse, its determinant, and its start at the identity."""
 
 import pytest
 import torch
-from mapping_helpers import built, normal
 
 from sklearn_intelvae import InteLVAE
 from sklearn_intelvae.mappings import Flow
+from tests.mappings.mapping_helpers import built, normal
 
 SIZES = [1, 2, 3, 5]
 
 
-def shaken(d, dtype=torch.float32, **settings):
-    """Return a flow with weights that make it far from the identity."""
+def perturbed(d, dtype=torch.float32, **settings):
+    """Return a flow with weights far from those of the identity."""
     g = built(Flow(**settings), d).to(dtype)
     generator = torch.Generator().manual_seed(2)
     with torch.no_grad():
@@ -25,21 +25,21 @@ def test_it_starts_as_the_identity_and_every_component_can_move(d):
     g, y = built(Flow(), d), normal(20, d)
     assert torch.equal(g(y), y)
     assert torch.equal(g.log_abs_det(y), torch.zeros(20))
-    moved = shaken(d)(y) - y
+    moved = perturbed(d)(y) - y
     assert (moved.abs() > 0.01).any(dim=0).all()
 
 
 @pytest.mark.parametrize("d", SIZES)
 @pytest.mark.parametrize("n_layers", [1, 2, 5])
 def test_the_inverse_undoes_it(d, n_layers):
-    g, y = shaken(d, n_layers=n_layers), normal(100, d)
+    g, y = perturbed(d, n_layers=n_layers), normal(100, d)
     torch.testing.assert_close(g.inverse(g(y)), y, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(g(g.inverse(y)), y, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("d", SIZES)
 def test_the_determinant_is_that_of_the_jacobian(d):
-    g, y = shaken(d, torch.float64), normal(10, d).double()
+    g, y = perturbed(d, torch.float64), normal(10, d).double()
     jacobians = [torch.autograd.functional.jacobian(lambda r: g(r[None])[0], row) for row in y]
     _, expected = torch.linalg.slogdet(torch.stack(jacobians))
     assert expected.abs().max() > 0.02
@@ -48,7 +48,7 @@ def test_the_determinant_is_that_of_the_jacobian(d):
 
 def test_the_first_half_stays_with_one_layer():
     y = normal(20, 5)
-    z = shaken(5, n_layers=1)(y)
+    z = perturbed(5, n_layers=1)(y)
     assert torch.equal(z[:, :2], y[:, :2])
     assert (z[:, 2:] != y[:, 2:]).any(dim=0).all()
 
@@ -64,7 +64,7 @@ def test_log_scales_are_bounded():
 
 def test_with_an_invertible_mapping_both_divergences_are_equal():
     """Theorem 1 where it is an equality: by Monte Carlo in z, and in closed form in y."""
-    g = shaken(2, torch.float64)
+    g = perturbed(2, torch.float64)
     prior = torch.distributions.Normal(torch.zeros(2).double(), 1.0)
     q = torch.distributions.Normal(torch.tensor([0.7, -1.0]).double(), 0.5)
     with torch.no_grad():

@@ -1,14 +1,14 @@
-"""The chain of loops: what is glued, what is not, and data that have the shape."""
+"""The chain of loops: which points are glued, and data of that shape."""
 
 import numpy as np
 import pytest
 import torch
-from mapping_helpers import built, normal
 from scipy import stats
 
 from sklearn_intelvae import InteLVAE
 from sklearn_intelvae.likelihoods import Gaussian
 from sklearn_intelvae.mappings import Glue, OnComponents
+from tests.mappings.mapping_helpers import built, normal
 
 HOLES = [1, 2, 3, 4, 5, 8]
 
@@ -18,7 +18,7 @@ def pinches(h):
 
 
 @pytest.mark.parametrize("h", HOLES)
-def test_points_above_and_below_a_pinch_are_one(h):
+def test_points_above_and_below_a_pinch_point_coincide(h):
     along = pinches(h)
     across = np.sqrt(1 - along**2)
     y = 3 * torch.tensor(np.c_[along, across], dtype=torch.float32)
@@ -31,7 +31,7 @@ def test_points_above_and_below_a_pinch_are_one(h):
 
 @pytest.mark.parametrize("h", HOLES)
 def test_formula(h):
-    """As it is written, in the other order of operations, and in double precision."""
+    """As it is documented, in another order of operations and in double precision."""
     y = normal(300, 2).double()
     c = (y / y.norm(dim=1, keepdim=True)).numpy()
     d = np.abs(c[:, :1] - pinches(h)).min(axis=1) if h > 1 else np.ones(300)
@@ -87,11 +87,21 @@ def off_the_curve(X):
     return (np.linalg.norm(X[:, None] - eight(3000, 9), axis=2).min(axis=1) > 0.25).mean()
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_samples_of_a_figure_of_eight_stay_on_it(seed):
-    settings = dict(likelihood=Gaussian(0.1), max_iter=60, random_state=seed)
+def check_samples_of_a_figure_of_eight(seed, **settings):
+    settings = dict(likelihood=Gaussian(0.1), random_state=seed) | settings
     X = eight(500, seed)
     chain = InteLVAE(2, mapping="glue", **settings).fit(X).sample(500)
     assert off_the_curve(chain) < 0.05
     assert min((chain[:, 0] > 0.5).mean(), (chain[:, 0] < -0.5).mean()) > 0.3
     assert off_the_curve(InteLVAE(2, **settings).fit(X).sample(500)) > 0.2
+
+
+def test_samples_of_a_figure_of_eight_stay_on_it():
+    brief = dict(hidden_layer_sizes=(32, 32), learning_rate_init=5e-3, max_iter=40)
+    check_samples_of_a_figure_of_eight(1, **brief)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2])
+def test_samples_of_a_figure_of_eight_stay_on_it_with_the_default_settings(seed):
+    check_samples_of_a_figure_of_eight(seed, max_iter=60)

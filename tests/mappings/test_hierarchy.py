@@ -1,12 +1,12 @@
-"""The levels of a hierarchy: their sizes, and what depends on what."""
+"""The levels of a hierarchy: their sizes, and which depends on which."""
 
 import numpy as np
 import pytest
 import torch
-from mapping_helpers import built, normal
 
 from sklearn_intelvae import InteLVAE
 from sklearn_intelvae.mappings import Hierarchy
+from tests.mappings.mapping_helpers import built, normal
 
 
 def sizes(g):
@@ -70,7 +70,7 @@ def test_relu_makes_later_levels_non_negative():
     assert z[:, 2:].min() >= 0
 
 
-def test_one_level_of_fitted_rows_can_be_drawn_anew(X):
+def test_one_level_of_fitted_rows_can_be_drawn_again(X):
     vae = InteLVAE(
         4, mapping=Hierarchy(4), hidden_layer_sizes=(8,), max_iter=3, random_state=0
     ).fit(X)

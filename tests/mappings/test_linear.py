@@ -1,12 +1,12 @@
-"""Mixing by a known matrix."""
+"""The product with a known matrix."""
 
 import numpy as np
 import pytest
 import torch
-from mapping_helpers import built, normal
 
 from sklearn_intelvae import InteLVAE
 from sklearn_intelvae.mappings import Linear
+from tests.mappings.mapping_helpers import built, normal
 
 MIX = [[0.5, 0.5], [0.0, 1.0], [1.0, -2.0]]
 
@@ -45,12 +45,12 @@ def test_z_has_the_covariance_of_the_matrix():
         (3.0, r"matrix has shape \(\)"),
         ([[1.0, np.nan]], "not finite"),
         ([[1.0, 1e300]], "not finite"),
-        ([[1.0, 2.0], [3.0]], "must be a table of numbers"),
-        ([["a", "b"]], "must be a table of numbers"),
-        (None, "not finite|must be a table|shape"),
+        ([[1.0, 2.0], [3.0]], "must be two-dimensional and numeric"),
+        ([["a", "b"]], "must be two-dimensional and numeric"),
+        (None, "not finite|must be two-dimensional|shape"),
     ],
 )
-def test_matrices_without_a_meaning(matrix, message):
+def test_other_matrices_are_refused(matrix, message):
     with pytest.raises(ValueError, match=message):
         Linear(matrix).build(2)
 

@@ -1,4 +1,4 @@
-"""Laws that hold over the whole shelf of mappings, then what each is for."""
+"""Laws of all mappings, then what each is for."""
 
 import copy
 import pickle
@@ -6,7 +6,6 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from mapping_helpers import built, normal
 from scipy import stats
 from sklearn.base import clone
 
@@ -26,8 +25,9 @@ from sklearn_intelvae.mappings import (
     Sphere,
     StraightThrough,
 )
+from tests.mappings.mapping_helpers import built, loss_terms, normal
 
-SHELF = {
+MAPPINGS = {
     "Identity": [Identity()],
     "ICA": [ICA()],
     "Function": [Function(torch.tanh)],
@@ -35,7 +35,7 @@ SHELF = {
     "Clusters": [*(Clusters(k) for k in (2, 3, 4, 5, 10)), Clusters((2, 3)), Clusters((3, 2))],
     "DimensionSelector": [
         DimensionSelector(2.0),
-        DimensionSelector(2.0, floor=0.2, regularise="abs"),
+        DimensionSelector(2.0, floor=0.2, regularize="abs"),
     ],
     "Glue": [Glue(h) for h in (1, 2, 3, 4, 5)],
     "Hierarchy": [
@@ -64,12 +64,12 @@ SHELF = {
         OnComponents(OnComponents(Glue(), (0, 2)), range(4)),
     ],
 }
-N_COMPONENTS = {"Glue": 2}  # of y, where four will not do
-CASES = [(g, N_COMPONENTS.get(name, 4)) for name, cases in SHELF.items() for g in cases]
+N_COMPONENTS = {"Glue": 2}  # where y cannot have four
+CASES = [(g, N_COMPONENTS.get(name, 4)) for name, cases in MAPPINGS.items() for g in cases]
 
 
-def test_the_shelf_is_complete():
-    assert set(SHELF) == set(mappings.__all__) - {"Mapping"}
+def test_all_public_mappings_have_a_case():
+    assert set(MAPPINGS) == set(mappings.__all__) - {"Mapping"}
 
 
 @pytest.mark.parametrize(("mapping", "d"), CASES)
@@ -85,8 +85,8 @@ class TestLaws:
         y = torch.cat([normal(20, d), torch.zeros(1, d), 1e-8 * normal(5, d), 1e3 * normal(5, d)])
         y.requires_grad_()
         loss = g(y).square().sum()
-        if hasattr(g, "penalty"):
-            loss = loss + g.penalty(y[-1:], g(y)[-1:])
+        for term in loss_terms(g.eval(), y[-1:]).values():
+            loss = loss + term.sum()
         loss.backward()
         assert g(y).isfinite().all()
         assert y.grad.isfinite().all()
@@ -102,17 +102,40 @@ class TestLaws:
         assert torch.equal(copy.deepcopy(g)(y), g(y))
         assert torch.equal(pickle.loads(pickle.dumps(g))(y), g(y))
 
-    def test_a_penalty_is_one_finite_number(self, mapping, d):
+    def test_loss_terms_are_finite_and_have_the_shapes_of_the_base_class(self, mapping, d):
         g, y = built(mapping, d), normal(30, d)
-        if hasattr(g, "penalty"):
-            penalty = g.penalty(y, g(y))
-            assert penalty.shape == ()
-            assert penalty.isfinite()
+        for training in (True, False):
+            for name, term in loss_terms(g.train(training), y).items():
+                assert term.shape in ((), (30,))
+                assert term.isfinite().all()
+                assert training or name != "guidance"
 
-    def test_regions_are_kept(self, mapping, d):
+    def test_the_penalty_of_one_of_ours_is_one_number(self, mapping, d):
+        g, y = built(mapping, d), normal(30, d)
+        assert loss_terms(g, y).get("penalty", torch.zeros(())).shape == ()
+
+    def test_a_mapping_maps_each_region_into_itself(self, mapping, d):
         g, y = built(mapping, d), normal(500, d)
-        if hasattr(g, "regions"):
-            assert torch.equal(g.regions(g(y)), g.regions(y))
+        if g.has_regions:
+            regions = g.regions(y)
+            assert regions.dtype == torch.int64
+            assert torch.equal(g.regions(g(y)), regions)
+        else:
+            with pytest.raises(NotImplementedError):
+                g.regions(y)
+
+    def test_the_decoders_input_has_the_shape_of_z(self, mapping, d):
+        g = built(mapping, d)
+        z = g(normal(7, d))
+        assert g.to_decoder(z).shape == z.shape
+
+    def test_progress_and_draws_change_no_codes_in_evaluation_mode(self, mapping, d):
+        g, y = built(mapping, d), normal(20, d)
+        z = g.eval()(y)
+        for fraction in (0.0, 0.3, 1.0):
+            g.set_progress(fraction)
+            g.observe(y, torch.rand(20))
+            assert torch.equal(g(y), z)
 
 
 def test_identity_is_the_identity():
@@ -130,31 +153,35 @@ def test_sphere_has_radius_one_and_makes_the_prior_uniform(d):
     assert z.mean(dim=0).abs().max() < 0.05
 
 
-def test_sphere_fixes_the_origin():
+def test_sphere_maps_the_origin_to_itself():
     assert torch.equal(Sphere()(torch.zeros(1, 3)), torch.zeros(1, 3))
 
 
-@pytest.mark.parametrize("regularise", ["gates", "abs"])
+def penalty(g, y):
+    return loss_terms(g, y)["penalty"]
+
+
+@pytest.mark.parametrize("regularize", ["gates", "abs"])
 class TestSelector:
-    def test_the_penalty_has_the_bounds_of_a_divergence(self, regularise):
-        g, y = built(DimensionSelector(1.0, regularise=regularise)), normal(64)
-        assert -np.log(4) - 1e-4 <= g.penalty(y, g(y)).item() <= 1e-4
+    def test_the_penalty_has_the_bounds_of_a_divergence(self, regularize):
+        g, y = built(DimensionSelector(1.0, regularize=regularize)), normal(64)
+        assert -np.log(4) - 1e-4 <= penalty(g, y).item() <= 1e-4
 
-    def test_the_penalty_of_equal_rows_is_zero(self, regularise):
-        g = built(DimensionSelector(3.0, regularise=regularise))
+    def test_the_penalty_of_equal_rows_is_zero(self, regularize):
+        g = built(DimensionSelector(3.0, regularize=regularize))
         y = normal(1).expand(10, 4)
-        assert abs(g.penalty(y, g(y)).item()) < 1e-5
+        assert abs(penalty(g, y).item()) < 1e-5
 
-    def test_the_penalty_scales_with_gamma(self, regularise):
+    def test_the_penalty_scales_with_gamma(self, regularize):
         y = normal(64)
-        one, three = (built(DimensionSelector(c, regularise=regularise)) for c in (1.0, 3.0))
-        torch.testing.assert_close(3 * one.penalty(y, one(y)), three.penalty(y, three(y)))
+        one, three = (built(DimensionSelector(c, regularize=regularize)) for c in (1.0, 3.0))
+        torch.testing.assert_close(3 * penalty(one, y), penalty(three, y))
 
-    def test_perfect_division_of_labour_reaches_the_lower_bound(self, regularise):
-        g = DimensionSelector(1.0, regularise=regularise)
+    def test_rows_that_use_one_dimension_each_reach_the_lower_bound(self, regularize):
+        g = DimensionSelector(1.0, regularize=regularize)
         rows = torch.eye(5)
         g.gates = lambda y: rows
-        assert abs(g.penalty(rows, rows).item() + np.log(5)) < 1e-4
+        assert abs(g.loss_terms(rows, rows, rows, rows)["penalty"].item() + np.log(5)) < 1e-4
 
 
 @pytest.mark.parametrize("floor", [0.0, 0.2])
@@ -164,11 +191,12 @@ def test_gates_lie_between_floor_and_one(floor):
     assert gates.max().item() <= 1
 
 
-def test_the_selector_starts_open_and_its_penalty_starts_at_nothing():
+def test_the_gates_start_open_and_the_penalty_grows_from_zero_in_training():
     g, y = built(DimensionSelector(5.0)), normal(50)
     assert g.gates(y).min().item() > 0.85
-    full = g.eval().penalty(y, g(y)).item()
-    g.train().warm_up(0.0)
-    assert g.penalty(y, g(y)).item() == 0
-    g.warm_up(0.5)
-    assert g.penalty(y, g(y)).item() == pytest.approx(full / 2)
+    full = penalty(g.eval(), y).item()
+    g.train().set_progress(0.0)
+    assert penalty(g, y).item() == 0
+    g.set_progress(0.5)
+    assert penalty(g, y).item() == pytest.approx(full / 2)
+    assert penalty(g.eval(), y).item() == pytest.approx(full)

@@ -1,13 +1,13 @@
-"""Values of one function with the gradient of another, and what can be learned so."""
+"""Values of one function with the gradient of another."""
 
 import numpy as np
 import pytest
 import torch
-from mapping_helpers import built, normal
 from torch import nn
 
 from sklearn_intelvae import InteLVAE
 from sklearn_intelvae.mappings import DimensionSelector, Function, Sphere, StraightThrough
+from tests.mappings.mapping_helpers import built, normal
 
 FUNCTIONS = [torch.sign, torch.round, lambda y: y > 0, Sphere(), nn.Identity()]
 SURROGATES = [None, torch.tanh, Function(torch.sin), nn.Linear(3, 3)]
@@ -56,7 +56,7 @@ def test_a_function_that_fails_is_named():
         StraightThrough(lambda y: y[:, 5:6] + y.reshape(7)).build(2)
 
 
-def test_modules_and_functions_take_each_others_place():
+def test_modules_and_functions_can_replace_each_other():
     g = StraightThrough(Sphere(), surrogate=Function(torch.tanh))
     g.set_params(function=torch.sign, surrogate=torch.sin)
     assert not list(g.children())
@@ -74,15 +74,27 @@ def test_parts_inside_are_built_and_only_the_surrogate_is_trained(X):
     assert moved == {"surrogate"}
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_a_binary_code_tells_two_blobs_apart(seed):
+def check_binary_code(seed, **settings):
     rng = np.random.default_rng(seed)
     label = rng.integers(2, size=600)
     X = np.outer(2 * label - 1, [2.0, 1.0]) + 0.3 * rng.standard_normal((600, 2))
-    vae = InteLVAE(1, mapping=StraightThrough(step), max_iter=60, random_state=seed).fit(X)
+    settings = dict(max_iter=60, random_state=seed) | settings
+    vae = InteLVAE(1, mapping=StraightThrough(step), **settings).fit(X)
     z = vae.transform(X)[:, 0]
     assert set(z) == {-1.0, 1.0}
     agreement = np.mean((z > 0) == label)
     assert max(agreement, 1 - agreement) > 0.95
     side = vae.sample(1000)[:, 0]
     assert min((side > 0.5).mean(), (side < -0.5).mean()) > 0.4
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_binary_code_separates_two_blobs(seed):
+    brief = dict(hidden_layer_sizes=(16,), learning_rate_init=5e-3, batch_size=150)
+    check_binary_code(seed, **brief)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2))
+def test_a_binary_code_separates_two_blobs_with_the_default_settings(seed):
+    check_binary_code(seed)
