@@ -8,6 +8,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from sklearn_intelvae._part import call
+
 HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 """Minus the log density of the standard normal at zero."""
 
@@ -122,7 +124,7 @@ class Density:
         By default the estimate log q(y | x) - log p(y) at ``y``, one draw from q for each row. A
         density that has the divergence in closed form overrides this.
         """
-        return q.log_prob(y) - self.log_prob(y)
+        return q.log_prob(y) - call(self.log_prob, y)
 
     def kl_per_component(self, q: PosteriorDistribution) -> Tensor | None:
         """Return the terms of the KL divergence per row and component, shape (n, d).

@@ -11,6 +11,8 @@ from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 _FLOAT32_STEP = 2.0**-24
+_CONSTANT = 1e-13
+"""A column with a smaller standard deviation, relative to its size, is constant up to rounding."""
 _MAX_LOSS = 1e-3
 """Rounding errors above this share of a column's standard deviation are reported."""
 
@@ -126,7 +128,9 @@ def float32_losses(X: Any, X32: np.ndarray, rows: Any, names: Any = None) -> str
         if exact is None:
             continue
         exact = exact[rows]
-        if np.abs(exact - X32[:, j]).max() > _MAX_LOSS * exact.std():
+        spread_of_exact = exact.std()
+        error = np.abs(exact - X32[:, j]).max()
+        if spread_of_exact > _CONSTANT * size[j] and error > _MAX_LOSS * spread_of_exact:
             columns.append(int(j) if names is None else str(names[j]))
     if not columns:
         return ""

@@ -13,6 +13,7 @@ from skorch.callbacks import (
     InputShapeSetter,
     LoadInitState,
     PassthroughScoring,
+    TrainEndCheckpoint,
 )
 from skorch.callbacks.scoring import ScoringBase
 
@@ -43,6 +44,10 @@ def skorch_callbacks(spec: FitSpec, validates: bool) -> list[Any]:
     return callbacks
 
 
+_CHECKPOINT = (
+    "it would write the files of a skorch net, which load does not read. early_stopping=True "
+    "restores the best weights, and save writes the fitted estimator"
+)
 _REFUSED: dict[type, str] = {
     ScoringBase: (
         "it would apply skorch's own predictions. history_ has the loss and its terms for each "
@@ -50,10 +55,8 @@ _REFUSED: dict[type, str] = {
         "ScoringMonitor to set_callbacks"
     ),
     PassthroughScoring: "history_ already has the mean of each loss over the epoch",
-    Checkpoint: (
-        "it would write the files of a skorch net, which load does not read. early_stopping=True "
-        "restores the best weights, and save writes the fitted estimator"
-    ),
+    Checkpoint: _CHECKPOINT,
+    TrainEndCheckpoint: _CHECKPOINT,
     LoadInitState: "use load, and continue with warm_start=True or partial_fit",
     InputShapeSetter: "the networks are sized at fit",
 }

@@ -1,0 +1,297 @@
+"""A user's part that works in place changes nothing outside itself.
+
+Every part is tried in two versions: one that changes its arguments, and one that changes copies of
+them. All results must be equal, and the user's arrays unchanged.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from torch import nn
+
+from sklearn_intelvae import PCL, InteLVAE, SoftIntroVAE
+from sklearn_intelvae.distributions import Density, Normal
+from sklearn_intelvae.likelihoods import Likelihood
+from sklearn_intelvae.mappings import Compose, Flow, Mapping, OnComponents, Sphere, StraightThrough
+from sklearn_intelvae.networks import Network
+from sklearn_intelvae.objectives import VariationalObjective
+from sklearn_intelvae.posteriors import Posterior
+from sklearn_intelvae.priors import Prior
+
+SMALL = dict(hidden_layer_sizes=(8,), max_iter=3, random_state=0)
+N, D = 90, 6
+
+
+def changed(tensor, copies):
+    """Double the first column and return the tensor, in place or not."""
+    if copies:
+        tensor = tensor.clone()
+    tensor[:, 0].mul_(2)
+    return tensor
+
+
+class Layer(nn.Module):
+    def __init__(self, copies):
+        super().__init__()
+        self.copies = copies
+
+    def forward(self, x):
+        return changed(x, self.copies)
+
+
+class Encoder(Network):
+    def __init__(self, copies=True):
+        super().__init__()
+        self.copies = copies
+
+    def build(self, n_inputs, n_outputs):
+        self.layer = nn.Linear(n_inputs, n_outputs)
+
+    def forward(self, x):
+        return self.layer(changed(x, self.copies))
+
+    def initialize(self, X, generator):
+        changed(X, self.copies)
+
+
+class Hooks(Mapping):
+    has_regions = True
+
+    def __init__(self, copies=True):
+        super().__init__()
+        self.copies = copies
+
+    def initialize(self, X, generator):
+        changed(X, self.copies)
+
+    def forward(self, y):
+        return changed(y, self.copies)
+
+    def to_decoder(self, z):
+        return changed(z, self.copies)
+
+    def loss_terms(self, x, mean, y, z):
+        for tensor in (x, mean, y):
+            changed(tensor, self.copies)
+        return {"penalty": 0.1 * changed(z, self.copies).abs().sum(1)}
+
+    def observe(self, y, weight):
+        changed(y, self.copies)
+        if weight is not None and not self.copies:
+            weight.zero_()
+
+    def regions(self, y):
+        return (changed(y, self.copies)[:, 0] > 0).long()
+
+
+class Rows(Normal):
+    """A distribution whose ``log_prob`` works in place."""
+
+    copies = True
+
+    def log_prob(self, y):
+        return super().log_prob(changed(y, self.copies))
+
+
+class RowsInPlace(Rows):
+    copies = False
+
+
+class OwnLikelihood(Likelihood):
+    def __init__(self, copies=True):
+        super().__init__()
+        self.copies = copies
+
+    def check_support(self, X):
+        X = X.copy() if self.copies else X
+        X[:] = 0
+
+    def forward(self, h):
+        h = changed(h, self.copies)
+        return (Rows if self.copies else RowsInPlace)(h, h.new_zeros(()))
+
+    def mean(self, h):
+        return changed(h, self.copies)
+
+
+class OwnPosterior(Posterior):
+    def __init__(self, copies=True):
+        super().__init__()
+        self.copies = copies
+
+    def n_outputs(self, n_components):
+        return 2 * n_components
+
+    def forward(self, h):
+        mean, log_scale = changed(h, self.copies).chunk(2, dim=1)
+        return Normal(mean, log_scale.clamp(-5, 2))
+
+    def mean(self, h):
+        return changed(h, self.copies).chunk(2, dim=1)[0]
+
+
+class OwnDensity(Density):
+    def __init__(self, n_components, copies):
+        self.n_components, self.copies = n_components, copies
+
+    def log_prob(self, y):
+        return -0.5 * changed(y, self.copies).square().sum(-1)
+
+    def sample(self, n_samples, generator):
+        return torch.randn(n_samples, self.n_components, generator=generator)
+
+
+class OwnPrior(Prior):
+    def __init__(self, copies=True):
+        super().__init__()
+        self.copies = copies
+
+    def initialize(self, X, generator):
+        changed(X, self.copies)
+
+    def density(self, encode):
+        return OwnDensity(self.n_components, self.copies)
+
+
+class OwnObjective(VariationalObjective):
+    """Two players, of whom the first changes the rows of the batch."""
+
+    def __init__(self, copies=True):
+        super().__init__()
+        self.copies = copies
+
+    def check_data(self, X):
+        changed(X, self.copies)
+        return []
+
+    def initialize(self, X, generator):
+        changed(X, self.copies)
+
+    def players(self, model):
+        encoder = list(model.encoder.parameters())
+        own = set(map(id, encoder))
+        return {"one": encoder, "two": [p for p in model.parameters() if id(p) not in own]}
+
+    def loss(self, player, model, batch):
+        return super().loss(player, model, replace(batch, x=changed(batch.x, self.copies)))
+
+    def cost(self, model, batch, run, terms):
+        return terms["kl"]
+
+
+def encoder(copies):
+    torch.manual_seed(0)
+    return nn.Sequential(nn.ReLU(inplace=not copies), nn.Linear(D, 8))
+
+
+def linear(n_inputs, n_outputs):
+    torch.manual_seed(0)
+    return nn.Linear(n_inputs, n_outputs)
+
+
+CASES = {
+    "encoder": lambda c: dict(encoder=encoder(c)),
+    "encoder with a network's hooks": lambda c: dict(encoder=Encoder(c)),
+    "decoder": lambda c: dict(decoder=nn.Sequential(Layer(c), linear(2, D))),
+    "mapping module": lambda c: dict(mapping=Layer(c)),
+    "mapping function": lambda c: dict(mapping=lambda y: changed(y, c)),
+    "mapping with hooks": lambda c: dict(mapping=Hooks(c)),
+    "first of two": lambda c: dict(mapping=Compose(Layer(c), Flow())),
+    "second of two": lambda c: dict(mapping=Compose(Sphere(), Layer(c))),
+    "hooks inside a composition": lambda c: dict(mapping=Compose(Hooks(c), Hooks(c))),
+    "on components": lambda c: dict(mapping=OnComponents(Layer(c), (1,))),
+    "hooks on components": lambda c: dict(mapping=OnComponents(Hooks(c), (1, 0))),
+    "straight through": lambda c: dict(mapping=StraightThrough(Layer(c), Layer(c))),
+    "straight through functions": lambda c: dict(
+        mapping=StraightThrough(lambda y: changed(y, c).round(), lambda y: changed(y, c).tanh())
+    ),
+    "likelihood": lambda c: dict(likelihood=OwnLikelihood(c)),
+    "posterior": lambda c: dict(posterior=OwnPosterior(c)),
+    "prior": lambda c: dict(prior=OwnPrior(c)),
+    "objective": lambda c: dict(objective=OwnObjective(c)),
+}
+PRIORS = ["normal", "mixture", "vamp", "spike-and-slab"]
+
+
+def results(vae, X, weight):
+    """Fit, call every method, and check that no argument has changed."""
+    mine, weights, before = X.copy(), weight.copy(), X.copy()
+    vae.fit(mine, sample_weight=weights)
+    Z = vae.transform(mine)
+    codes = Z.copy()
+    found = {
+        "codes": Z,
+        "scores": vae.score_samples(mine),
+        "encoded": np.concatenate(vae.encode(mine)),
+        "reconstruction": vae.reconstruct(mine),
+        "decoded": vae.inverse_transform(codes),
+        "samples": vae.sample(20, noise=True),
+        "history": [r for r in vae.history_ if r.pop("dur")],
+    }
+    if hasattr(vae, "predict"):
+        found["labels"] = vae.predict(mine)
+    np.testing.assert_array_equal(codes, Z, err_msg="codes of the caller")
+    np.testing.assert_array_equal(mine, before, err_msg="X of the caller")
+    np.testing.assert_array_equal(weights, weight, err_msg="weights of the caller")
+    return found
+
+
+@pytest.fixture
+def table(rng):
+    return rng.standard_normal((N, D)).astype(np.float32), rng.uniform(0.5, 2, N)
+
+
+def assert_same(a, b):
+    for name in a:
+        if name == "history":
+            assert a[name] == b[name]
+        else:
+            np.testing.assert_array_equal(a[name], b[name], err_msg=name)
+
+
+@pytest.mark.parametrize("prior", PRIORS)
+@pytest.mark.parametrize("name", CASES)
+def test_a_part_in_place_gives_the_numbers_of_one_that_copies(name, prior, table):
+    parameters = {True: CASES[name](True), False: CASES[name](False)}
+    if "prior" in parameters[True] and prior != "normal":
+        pytest.skip("the case has a prior of its own")
+    found = [
+        results(InteLVAE(2, **{"prior": prior} | parameters[copies], **SMALL), *table)
+        for copies in (True, False)
+    ]
+    assert_same(*found)
+
+
+@pytest.mark.parametrize("name", set(CASES) - {"objective", "posterior"})
+def test_in_a_game(name, table):
+    found = [
+        results(SoftIntroVAE(2, game_start=0.2, **CASES[name](c), **SMALL), *table)
+        for c in (True, False)
+    ]
+    assert_same(*found)
+
+
+def test_of_pairs(table):
+    X, _ = table
+    codes = []
+    for copies in (True, False):
+        mine = X.copy()
+        pcl = PCL(2, encoder=encoder(copies), **SMALL).fit(mine)
+        codes.append(pcl.transform(mine))
+        pcl.score(mine)
+        np.testing.assert_array_equal(mine, X)
+    np.testing.assert_array_equal(*codes)
+
+
+def test_the_part_that_was_passed_is_not_trained(table):
+    X, _ = table
+    module = encoder(copies=False)
+    weights = [p.detach().clone() for p in module.parameters()]
+    vae = InteLVAE(2, encoder=module, **SMALL).fit(X)
+    clone(vae).fit(X).partial_fit(X)
+    for before, after in zip(weights, module.parameters(), strict=True):
+        assert torch.equal(before, after)
+        assert after.grad is None

@@ -1,0 +1,187 @@
+"""A weight of zero is absence: the values of rows of weight 0 have no effect on any bit."""
+
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+from sklearn_intelvae import PCL, ClusteredInteLVAE, InteLVAE, SoftIntroVAE, SparseInteLVAE
+from sklearn_intelvae._random import draws_by_weight, generator_from
+from sklearn_intelvae.mappings import Clusters
+from tests.estimators.shelf import ESTIMATORS, marks_of
+
+N, ABSENT = 80, slice(30, 45)
+OTHERS = {
+    "others": lambda X: 5 - 3 * X,
+    "huge": lambda X: 1e30 * X,
+    "not finite": lambda X: np.full_like(X, np.nan),
+    "infinite in float32": lambda X: np.full_like(X, 1e300),
+}
+SHELF = [pytest.param(e, id=name, marks=marks_of(name)) for name, e in ESTIMATORS.items()] + [
+    pytest.param(
+        InteLVAE(likelihood="bernoulli", hidden_layer_sizes=(8,), max_iter=3, random_state=0),
+        id="bernoulli",
+    )
+]
+
+
+@pytest.fixture
+def X(rng):
+    return rng.random((N, 5))
+
+
+def fitted(estimator, X, weight, **arguments):
+    """Fit, and return all that follows, for the rows that count, and the warnings."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model = clone(estimator).fit(X, sample_weight=weight, **arguments)
+    kept = np.delete(X, np.r_[ABSENT], axis=0)
+    found = {"codes": np.asarray(model.transform(kept)), "warnings": sorted(map(str, caught))}
+    found["history"] = [{k: v for k, v in row.items() if k != "dur"} for row in model.history_]
+    for name in ("kl_per_component_", "active_components_"):
+        found[name] = getattr(model, name, None)
+    if hasattr(model, "labels_"):
+        found["labels"] = np.delete(model.labels_, np.r_[ABSENT])
+    if hasattr(model, "sample"):
+        found["samples"] = model.sample(10)
+        found["scores"] = model.score_samples(kept)
+    model.partial_fit(X, sample_weight=weight, **arguments)
+    found["codes after partial_fit"] = np.asarray(model.transform(kept))
+    return found
+
+
+def assert_same(a, b):
+    for name, value in a.items():
+        if isinstance(value, np.ndarray):
+            np.testing.assert_array_equal(value, b[name], err_msg=name)
+        elif name != "warnings":
+            assert value == b[name], name
+    assert [w.split("'")[1:2] for w in a["warnings"]] == [w.split("'")[1:2] for w in b["warnings"]]
+
+
+@pytest.mark.parametrize("values", OTHERS)
+@pytest.mark.parametrize("kind", ["equal", "different"])
+@pytest.mark.parametrize("estimator", SHELF)
+def test_other_values_in_rows_of_weight_zero_change_no_bit(estimator, kind, values, X, rng):
+    weight = np.ones(N) if kind == "equal" else rng.uniform(0.5, 2, N)
+    weight[ABSENT] = 0
+    other = X.copy()
+    other[ABSENT] = OTHERS[values](other[ABSENT])
+    assert_same(fitted(estimator, X, weight), fitted(estimator, other, weight))
+
+
+@pytest.mark.parametrize("estimator", SHELF)
+def test_rows_of_weight_zero_might_as_well_not_be_passed(estimator, X):
+    uses_pairs = isinstance(estimator, PCL) or getattr(estimator, "objective", None) == "slow"
+    if uses_pairs:
+        pytest.skip("without the rows, others would be consecutive")
+    weight = np.ones(N)
+    weight[ABSENT] = 0
+    kept = np.delete(X, np.r_[ABSENT], axis=0)
+    a = clone(estimator).fit(X, sample_weight=weight)
+    b = clone(estimator).fit(kept)
+    np.testing.assert_array_equal(np.asarray(a.transform(kept)), np.asarray(b.transform(kept)))
+    assert a.loss_curve_ == b.loss_curve_
+
+
+@pytest.mark.parametrize("estimator", [PCL(2), InteLVAE(objective="slow")], ids=["PCL", "slow"])
+@pytest.mark.parametrize("values", OTHERS)
+def test_pairs_with_a_row_of_weight_zero_are_absent(estimator, values, X, rng):
+    """Also as X_prev, where the weight is that of the pair."""
+    estimator = clone(estimator).set_params(hidden_layer_sizes=(8,), max_iter=3, random_state=0)
+    weight = np.ones(N)
+    weight[ABSENT] = 0
+    other, X_prev = X.copy(), np.roll(X, 1, axis=0)
+    other[ABSENT] = OTHERS[values](other[ABSENT])
+    other_prev = X_prev.copy()
+    other_prev[ABSENT] = OTHERS[values](other_prev[ABSENT])
+    a = fitted(estimator, X, weight, X_prev=X_prev)
+    assert_same(a, fitted(estimator, other, weight, X_prev=other_prev))
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        InteLVAE(early_stopping=True),
+        PCL(early_stopping=True),
+        ClusteredInteLVAE(2, early_stopping=True, n_init=2),
+        SoftIntroVAE(early_stopping=True),
+        SparseInteLVAE(early_stopping=True),
+        InteLVAE(mapping=Clusters(2, learn_proportions=True), early_stopping=True),
+    ],
+    ids=lambda e: type(e).__name__,
+)
+def test_no_row_of_weight_zero_is_validated_on(estimator, X):
+    estimator = clone(estimator).set_params(hidden_layer_sizes=(8,), max_iter=4, random_state=0)
+    weight = np.ones(N)
+    weight[-20:] = 0
+    other = X.copy()
+    other[-20:] *= 100
+    a, b = (clone(estimator).fit(rows, sample_weight=weight) for rows in (X, other))
+    assert a.validation_scores_ == b.validation_scores_
+    assert np.ptp(a.validation_scores_) > 0
+
+
+def test_values_of_rows_of_weight_zero_cause_no_warning(X):
+    weight = np.r_[np.zeros(40), np.ones(40)]
+    X[:40] = 1.7e9 + np.arange(40)[:, None]  # would be reported as lost in float32
+    SoftIntroVAE(hidden_layer_sizes=(8,), max_iter=2, random_state=0).fit(X, sample_weight=weight)
+
+
+def test_diagnostics_are_weighted(X):
+    """A row of weight two counts as two rows in the means over rows."""
+    vae = InteLVAE(2, hidden_layer_sizes=(8,), max_iter=3, random_state=0)
+    weight = np.r_[np.full(40, 2.0), np.ones(40)]
+    vae.fit(X, sample_weight=weight)
+    mean, variance = (value.astype(float) for value in vae.encode(X))
+    kl = 0.5 * (mean**2 + variance - 1 - np.log(variance))
+    expected = np.average(kl, axis=0, weights=weight)
+    np.testing.assert_allclose(vae.kl_per_component_, expected, rtol=1e-4)
+
+
+def test_labels_of_rows_that_are_not_finite_are_minus_one(X):
+    weight = np.ones(N)
+    weight[ABSENT] = 0
+    X[ABSENT] = np.nan
+    vae = ClusteredInteLVAE(2, hidden_layer_sizes=(8,), max_iter=2, random_state=0)
+    labels = vae.fit(X, sample_weight=weight).labels_
+    assert (labels[ABSENT] == -1).all()
+    assert (np.delete(labels, np.r_[ABSENT]) >= 0).all()
+
+
+@pytest.mark.parametrize("n_positive", [0, 1])
+def test_too_few_rows_with_a_weight_are_refused(n_positive, X):
+    weight = np.zeros(N)
+    weight[:n_positive] = 1
+    with pytest.raises(ValueError, match="non-zero number|sample_weight is positive for 1 of 80"):
+        InteLVAE(2, max_iter=1).fit(X, sample_weight=weight)
+
+
+def test_a_row_with_a_weight_must_be_finite(X):
+    weight = np.ones(N)
+    weight[ABSENT] = 0
+    X[0, 0] = np.nan
+    with pytest.raises(ValueError, match="contains NaN"):
+        InteLVAE(2, max_iter=1).fit(X, sample_weight=weight)
+
+
+def test_draws_by_weight_follow_the_weights_and_take_any_number_of_them():
+    import torch
+
+    weight = torch.tensor([0.0, 1.0, 3.0, 0.0])
+    drawn = draws_by_weight(weight, 40_000, generator_from(0))
+    shares = torch.bincount(drawn, minlength=4) / 40_000
+    assert torch.allclose(shares, weight / 4, atol=0.01)
+    many = torch.zeros(2**24 + 10)
+    many[-3] = 1.0
+    assert (draws_by_weight(many, 5, generator_from(0)) == len(many) - 3).all()
+
+
+@pytest.mark.slow
+def test_more_than_2_to_the_24_rows_can_have_weights():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((2**24 + 10, 1), dtype=np.float32)
+    weight = rng.random(len(X), dtype=np.float32)
+    vae = InteLVAE(1, hidden_layer_sizes=(2,), max_iter=1, batch_size=2**20, random_state=0)
+    assert np.isfinite(vae.fit(X, sample_weight=weight).loss_curve_[0])
