@@ -1,4 +1,4 @@
-"""Laws that hold over the whole shelf of priors, then what each is for."""
+"""Laws of all priors and their densities, then what each is for."""
 
 import copy
 import math
@@ -15,54 +15,48 @@ from sklearn.preprocessing import StandardScaler
 from torch.autograd.graph import saved_tensors_hooks
 
 from sklearn_intelvae import InteLVAE, distributions, priors
-from sklearn_intelvae._part import build
-from sklearn_intelvae.estimators._shelves import SHELVES
-from sklearn_intelvae.likelihoods import Gaussian
-from sklearn_intelvae.mappings import Identity
-from sklearn_intelvae.model import Parts, build_model
-from sklearn_intelvae.networks import MLP
+from sklearn_intelvae.distributions import Density, GaussianMixture, MixtureDensity
+from sklearn_intelvae.estimators._parameters import REGISTRY
 from sklearn_intelvae.posteriors import DiagonalGaussian, FullGaussian
-from sklearn_intelvae.priors import Laplace, Mixture, Normal, SpikeAndSlab, Vamp, VampMixture
-from sklearn_intelvae.priors._gaussians import Gaussians
+from sklearn_intelvae.priors import Laplace, Mixture, Normal, SpikeAndSlab, Vamp, VampInitMixture
+from tests.small_models import seeded, small_vae
 
-SHELF = {
+PRIORS = {
     "Normal": [Normal()],
     "Laplace": [Laplace()],
     "Mixture": [Mixture(), Mixture(4, learn=False, spread=3.0), Mixture(1), Mixture(3, scale=5.0)],
     "Vamp": [Vamp(), Vamp(1), Vamp(500)],
-    "VampMixture": [VampMixture(), VampMixture(1), VampMixture(5, learn_weights=False)],
+    "VampInitMixture": [
+        VampInitMixture(),
+        VampInitMixture(1),
+        VampInitMixture(5, learn_weights=False),
+    ],
     "SpikeAndSlab": [SpikeAndSlab(), SpikeAndSlab(spike_probability=0.1, spike_scale=0.5)],
 }
-CASES = [prior for cases in SHELF.values() for prior in cases]
+CASES = [prior for cases in PRIORS.values() for prior in cases]
 N_FEATURES = 4
 
 
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
-
-
 def model(prior, n_components=3):
-    """A model with this prior, initialised as an estimator does it."""
-    words = Parts(MLP((8,)), DiagonalGaussian(), Identity(), MLP((8,)), Gaussian(), prior)
-    m = build_model(words, N_FEATURES, n_components, seeded())
-    if hasattr(m.prior, "initialise"):
-        m.prior.initialise(3 * torch.randn(100, N_FEATURES, generator=seeded(1)), seeded(2))
+    """Return a model with this prior, initialized from rows."""
+    m = small_vae(N_FEATURES, n_components, prior=prior)
+    m.initialize(3 * torch.randn(100, N_FEATURES, generator=seeded(1)), seeded(2))
     return m
 
 
 def density(prior, n_components=3):
-    return model(prior, n_components).p_y()
+    return model(prior, n_components).prior_distribution()
 
 
 def probabilities(p):
-    """The density of one component on a grid, and the grid."""
+    """Return a grid, and the density of one component on it."""
     grid = torch.linspace(-40, 40, 40001)
     return grid.double().numpy(), p.log_prob(grid[:, None]).detach().double().exp().numpy()
 
 
-def test_the_shelf_is_complete():
-    assert set(SHELF) == set(priors.__all__) - {"Prior", "AdaptiveVarianceClip"}
-    assert set(SHELF) == {cls.__name__ for cls in SHELVES["prior"].values()}
+def test_all_public_priors_have_a_case():
+    assert set(PRIORS) == set(priors.__all__) - {"Prior", "AdaptiveVarianceClip"}
+    assert set(PRIORS) == {cls.__name__ for cls in REGISTRY["prior"].values()}
 
 
 @pytest.mark.parametrize("prior", CASES)
@@ -78,9 +72,20 @@ class TestLaws:
         cdf = np.cumsum(heights) * (grid[1] - grid[0])
         test = stats.kstest(draws[:, 0].numpy(), lambda y: np.interp(y, grid, cdf))
         assert test.pvalue > 1e-3
-        surprise = -p.log_prob(draws).detach().double().numpy()
+        minus_log = -p.log_prob(draws).detach().double().numpy()
         entropy = trapezoid(-heights * np.log(heights + 1e-300), grid)
-        assert abs(surprise.mean() - entropy) < 4 * surprise.std() / math.sqrt(len(draws))
+        assert abs(minus_log.mean() - entropy) < 4 * minus_log.std() / math.sqrt(len(draws))
+
+    def test_it_returns_a_density_that_has_modes_if_the_prior_has(self, prior):
+        p = density(prior)
+        assert isinstance(p, Density)
+        assert isinstance(p, MixtureDensity) == prior.has_modes == (p.n_modes > 0)
+        if prior.has_modes:
+            assert p.n_modes == prior.n_modes
+            shares = p.responsibilities(torch.randn(9, 3, generator=seeded()))
+            assert shares.shape == (9, p.n_modes)
+            torch.testing.assert_close(shares.sum(1), torch.ones(9))
+            assert p.mode(0).sample(4, seeded()).shape == (4, 3)
 
     def test_shapes(self, prior):
         p = density(prior)
@@ -98,10 +103,10 @@ class TestLaws:
         assert torch.equal(before[0], torch.get_rng_state())
         assert np.array_equal(before[1], np.random.get_state()[1])
 
-    def test_values_and_gradients_are_finite_far_out_and_at_the_origin(self, prior):
+    def test_values_and_gradients_are_finite_far_away_and_at_the_origin(self, prior):
         m = model(prior)
         y = torch.cat([torch.zeros(1, 3), torch.full((1, 3), 1e3), torch.full((1, 3), -1e3)])
-        log_prob = m.p_y().log_prob(y.requires_grad_())
+        log_prob = m.prior_distribution().log_prob(y.requires_grad_())
         log_prob.sum().backward()
         assert log_prob.isfinite().all()
         assert y.grad.isfinite().all()
@@ -114,24 +119,41 @@ class TestLaws:
 
     def test_copies_and_pickles_are_the_same_density(self, prior):
         m, y = model(prior), torch.randn(5, 3, generator=seeded())
-        expected = m.p_y().log_prob(y)
+        expected = m.prior_distribution().log_prob(y)
         for again in (copy.deepcopy(m.prior), pickle.loads(pickle.dumps(m.prior))):
             m.prior = again
-            assert torch.equal(m.p_y().log_prob(y), expected)
+            assert torch.equal(m.prior_distribution().log_prob(y), expected)
 
     def test_no_encoder_is_kept(self, prior):
         m = model(prior)
-        m.p_y()
+        m.prior_distribution()
         assert set(m.prior.modules()).isdisjoint(m.encoder.modules())
         assert not any(callable(v) for k, v in vars(m.prior).items() if not k.startswith("_"))
 
+    def test_a_detached_copy_is_the_same_density_without_gradients(self, prior):
+        p, y = density(prior), torch.randn(5, 3, generator=seeded())
+        detached = p.detached()
+        assert torch.equal(detached.log_prob(y), p.log_prob(y))
+        assert torch.equal(detached.sample(5, seeded(1)), p.sample(5, seeded(1)))
+        assert not detached.log_prob(y).requires_grad
+        assert not detached.sample(5, seeded(1)).requires_grad
+
+    def test_terms_of_components_sum_to_the_kl(self, prior):
+        p = density(prior)
+        y = torch.randn(5, 3, generator=seeded())
+        q = distributions.Normal(y, y - 1)
+        terms = p.kl_per_component(q)
+        if terms is not None:
+            assert terms.shape == (5, 3)
+            torch.testing.assert_close(terms.sum(-1), p.kl(q, y))
+
     def test_the_kl_term_is_that_of_the_densities(self, prior):
-        m = model(prior)
+        p = density(prior)
         q = distributions.Normal(torch.full((4000, 3), 0.3), torch.full((4000, 3), -1.0))
         y = q.sample(seeded())
-        estimates = (q.log_prob(y) - m.p_y().log_prob(y)).detach()
+        estimates = (q.log_prob(y) - p.log_prob(y)).detach()
         error = 4 * estimates.std() / math.sqrt(4000)
-        assert (m.kl(q, y).mean() - estimates.mean()).abs().item() <= error
+        assert (p.kl(q, y).mean() - estimates.mean()).abs().item() <= error
 
 
 def test_one_gaussian_at_the_origin_is_the_normal_prior():
@@ -140,8 +162,8 @@ def test_one_gaussian_at_the_origin_is_the_normal_prior():
     torch.testing.assert_close(one.log_prob(y), density(Normal()).log_prob(y))
 
 
-def in_full(mixture, y):
-    """The log density in double precision, square by square."""
+def in_double_precision(mixture, y):
+    """Return the log density, computed square by square."""
     mean, log_scale, logits = (
         t.double() for t in (mixture.mean, mixture.log_scale, mixture.logits)
     )
@@ -152,13 +174,13 @@ def in_full(mixture, y):
 @pytest.mark.parametrize(("log_scale", "error"), [(0.0, 1e-5), (-3.0, 1e-3), (-6.0, 0.3)])
 @pytest.mark.parametrize("offset", [0.0, 1e3])
 def test_the_expanded_square_loses_few_digits(log_scale, error, offset):
-    """Also where a wide offset of all means would cancel."""
+    """Also if all means have a large offset, which cancels."""
     mean = torch.randn(20, 5, generator=seeded()) + offset
     spread = 0.3 * torch.randn(20, 5, generator=seeded(1)).abs()
-    mixture = Gaussians(mean, log_scale + spread, torch.randn(20, generator=seeded(2)))
+    mixture = GaussianMixture(mean, log_scale + spread, torch.randn(20, generator=seeded(2)))
     y = mixture.sample(500, seeded(3))
     torch.testing.assert_close(
-        mixture.log_prob(y).double(), in_full(mixture, y), rtol=1e-5, atol=error
+        mixture.log_prob(y).double(), in_double_precision(mixture, y), rtol=1e-5, atol=error
     )
 
 
@@ -180,42 +202,45 @@ def test_a_learned_mixture_finds_two_bumps():
     optimizer = torch.optim.Adam(prior.parameters(), lr=0.05)
     for _ in range(450):
         optimizer.zero_grad()
-        prior.log_prob(y).mean().neg().backward()
+        prior.density(None).log_prob(y).mean().neg().backward()
         optimizer.step()
-    shares = prior.responsibilities(y).detach()
+    p = prior.density(None).detached()
+    shares = p.responsibilities(y)
     torch.testing.assert_close(shares.sum(1), torch.ones(1000))
-    left = shares.argmax(1) == prior.centres[:, 0].argmin()
+    left = shares.argmax(1) == p.mean[:, 0].argmin()
     assert torch.equal(left, y[:, 0] < 0)
-    means, _ = prior.centres.detach().sort(dim=0)
+    means, _ = p.mean.sort(dim=0)
     torch.testing.assert_close(means[:, 0], torch.tensor([-2.0, 3.0]), atol=0.1, rtol=0)
-    spread = prior.sample(5000, seeded()).detach()
-    assert (spread[:, 0] < 0).float().mean().item() == pytest.approx(0.3, abs=0.05)
-    assert spread[:, 1].std().item() == pytest.approx(0.3, abs=0.03)
+    draws = p.sample(5000, seeded())
+    assert (draws[:, 0] < 0).float().mean().item() == pytest.approx(0.3, abs=0.05)
+    assert draws[:, 1].std().item() == pytest.approx(0.3, abs=0.03)
 
 
 def test_a_learned_mixture_cannot_collapse():
-    """On one point the likelihood has no largest value but for the bound."""
+    """For a single point the likelihood is bounded only by the limit of the scales."""
     prior, y = model(Mixture(1), 2).prior, torch.zeros(10, 2)
     optimizer = torch.optim.Adam(prior.parameters(), lr=0.5)
     for _ in range(200):
         optimizer.zero_grad()
-        prior.log_prob(y).mean().neg().backward()
+        prior.density(None).log_prob(y).mean().neg().backward()
         optimizer.step()
-    assert prior.log_prob(y).max().item() <= 2 * (6 - 0.5 * math.log(2 * math.pi)) + 1e-3
+    assert (
+        prior.density(None).log_prob(y).max().item() <= 2 * (6 - 0.5 * math.log(2 * math.pi)) + 1e-3
+    )
 
 
 @pytest.mark.parametrize("learn", [True, False])
-def test_a_mixture_is_trained_if_it_is_to_learn(learn):
+def test_a_mixture_is_trained_only_if_it_learns(learn):
     prior = model(Mixture(2, learn=learn, means=np.eye(2, 3))).prior
     assert bool(list(prior.parameters())) == learn
-    assert torch.equal(prior.centres.detach(), torch.eye(2, 3))
-    assert set(prior.state_dict()) == {"centres", "widths", "logits"}
+    assert torch.equal(prior.centers.detach(), torch.eye(2, 3))
+    assert set(prior.state_dict()) == {"centers", "widths", "logits"}
 
 
-def test_the_means_that_were_given_stay_as_they_are():
+def test_the_array_of_means_is_not_changed():
     means = np.eye(2, 3, dtype=np.float32)
     with torch.no_grad():
-        model(Mixture(2, means=means)).prior.centres.add_(1)
+        model(Mixture(2, means=means)).prior.centers.add_(1)
     assert np.array_equal(means, np.eye(2, 3))
 
 
@@ -226,14 +251,15 @@ def test_the_density_of_vamp_is_the_mean_posterior_of_its_pseudo_inputs():
         q = m.encode(row[None])
         each.append(distributions.Normal(q.mean.expand(50, -1), q.log_scale[0]).log_prob(y))
     expected = torch.stack(each).exp().mean(0).log()
-    torch.testing.assert_close(m.p_y().log_prob(y), expected)
+    torch.testing.assert_close(m.prior_distribution().log_prob(y), expected)
 
 
 @pytest.mark.parametrize("n_rows", [5, 200])
 def test_pseudo_inputs_start_at_rows(n_rows):
     X = torch.randn(n_rows, N_FEATURES, generator=seeded())
-    prior = build(Vamp(20), 2, N_FEATURES)
-    prior.initialise(X, seeded(1))
+    prior = Vamp(20)
+    prior.build(2, N_FEATURES)
+    prior.initialize(X, seeded(1))
     assert (prior.pseudo_inputs[:, None] == X).all(dim=2).any(dim=1).all()
     assert len(prior.pseudo_inputs.detach().unique(dim=0)) == min(n_rows, 20)
 
@@ -241,12 +267,12 @@ def test_pseudo_inputs_start_at_rows(n_rows):
 def test_pseudo_inputs_and_encoder_are_both_trained_by_the_kl_term():
     m = model(Vamp(5))
     q = m.encode(torch.randn(20, N_FEATURES, generator=seeded()))
-    m.kl(q, q.sample(seeded(1))).mean().backward()
+    m.prior_distribution().kl(q, q.sample(seeded(1))).mean().backward()
     assert m.prior.pseudo_inputs.grad.abs().sum().item() > 0
     assert all(w.grad.isfinite().all() for w in m.encoder.parameters())
 
 
-def test_spikes_have_the_probability_and_the_scale_that_were_asked_for():
+def test_spikes_have_the_probability_and_the_scale_of_the_parameters():
     y = density(SpikeAndSlab(0.6, 0.01)).sample(20000, seeded())
     assert (y.abs() < 0.03).float().mean().item() == pytest.approx(0.6 + 0.4 * 0.024, abs=0.01)
     assert (y.abs() > 1).float().mean().item() == pytest.approx(0.4 * 0.3173, abs=0.01)
@@ -255,45 +281,33 @@ def test_spikes_have_the_probability_and_the_scale_that_were_asked_for():
 
 @pytest.mark.parametrize("means", [[[0.0, 1.0]], [[0, 1, np.nan]]])
 def test_means_of_another_shape_are_refused(means):
-    with pytest.raises(ValueError, match=r"means must hold 2 rows.* of 3 finite numbers.*got \[\["):
-        build(Mixture(2, means=means), 3, N_FEATURES)
+    with pytest.raises(ValueError, match=r"means .* 2 rows.* of 3 finite numbers.*got \[\["):
+        Mixture(2, means=means).build(3, N_FEATURES)
 
 
-class Dropped(MLP):
-    """A network that draws from the global generator in training mode."""
-
-    def forward(self, x):
-        return super().forward(torch.nn.functional.dropout(x, training=self.training))
-
-
-def test_building_tries_the_prior_on_an_encoder_at_rest():
-    before = torch.get_rng_state()
-    words = Parts(Dropped(), DiagonalGaussian(), Identity(), MLP(), Gaussian(), Vamp())
-    m = build_model(words, N_FEATURES, 2, seeded())
-    assert m.encoder.training
-    assert torch.equal(before, torch.get_rng_state())
-
-
-class Empty(torch.nn.Module):
-    def given(self, encode):
-        return encode
-
-
-def test_what_a_prior_gives_is_checked():
-    with pytest.raises(TypeError, match=r"prior Empty needs .* given\(encode\).* no log_prob"):
-        model(Empty())
-
-
-def test_priors_that_learn_suit_blobs_at_least_as_well():
-    """Held-out bounds in nats; four groups are not normal, and these priors need not be."""
+def scores_of_blobs(**settings):
+    """Return bounds of held-out rows, in nats: the data have four groups, and are not normal."""
     X, _ = make_blobs(800, 5, centers=4, random_state=1)
     X = StandardScaler().fit_transform(X)
     scores = {}
     for prior in (Normal(), Mixture(4), Vamp(20)):
-        vae = InteLVAE(2, prior=prior, random_state=0).fit(X[:300])
+        vae = InteLVAE(2, prior=prior, random_state=0, **settings).fit(X[:300])
         scores[type(prior).__name__] = vae.score(X[300:])
         assert np.isfinite(vae.sample(1000)).all()
         assert np.isfinite(vae.transform(X)).all()
+    return scores
+
+
+def test_learned_priors_fit_blobs_better_than_the_normal_prior():
+    scores = scores_of_blobs(
+        hidden_layer_sizes=(32,), learning_rate_init=5e-3, batch_size=100, max_iter=100
+    )
+    assert min(scores["Mixture"], scores["Vamp"]) > scores["Normal"] + 0.1
+
+
+@pytest.mark.slow
+def test_learned_priors_fit_blobs_better_than_the_normal_prior_with_the_default_settings():
+    scores = scores_of_blobs()
     assert min(scores["Mixture"], scores["Vamp"]) > scores["Normal"] + 0.1
 
 
@@ -308,15 +322,15 @@ def test_closed_forms_of_the_kl_are_its_expectation(prior, posterior):
     for _ in range(4000):
         y = q.sample(generator)
         estimate = estimate + (q.log_prob(y) - p.log_prob(y)) / 4000
-    torch.testing.assert_close(p.kl(q), estimate, atol=0.12, rtol=0.02)
-    torch.testing.assert_close(p.kl_per_component(q).sum(-1), p.kl(q))
+    torch.testing.assert_close(p.kl(q, y), estimate, atol=0.12, rtol=0.02)
+    torch.testing.assert_close(p.kl_per_component(q).sum(-1), p.kl(q, y))
 
 
 def test_a_laplace_prior_has_axes():
-    """The sum of two of its components is less likely than they are; Gaussians do not differ."""
-    turn = torch.tensor([[1.0, 1.0], [-1.0, 1.0]]) / math.sqrt(2)
+    """Rotated draws are less likely than the draws; for the normal prior they are as likely."""
+    rotation = torch.tensor([[1.0, 1.0], [-1.0, 1.0]]) / math.sqrt(2)
     p = density(Laplace(), 2)
     y = p.sample(20_000, seeded())
-    assert float((p.log_prob(y) - p.log_prob(y @ turn)).mean()) > 0.05
+    assert float((p.log_prob(y) - p.log_prob(y @ rotation)).mean()) > 0.05
     normal = density(Normal(), 2)
-    torch.testing.assert_close(normal.log_prob(y), normal.log_prob(y @ turn))
+    torch.testing.assert_close(normal.log_prob(y), normal.log_prob(y @ rotation))
