@@ -1,3 +1,5 @@
+"""Networks: their sizes, and images of any shape."""
+
 import pytest
 import torch
 from sklearn.base import clone
@@ -5,17 +7,17 @@ from sklearn.base import clone
 from sklearn_intelvae import networks
 from sklearn_intelvae.networks import ACTIVATIONS, MLP, ConvDecoder, ConvEncoder
 
-SHELF = {"MLP": MLP, "ConvEncoder": ConvEncoder, "ConvDecoder": ConvDecoder}
+NETWORKS = {"MLP": MLP, "ConvEncoder": ConvEncoder, "ConvDecoder": ConvDecoder}
 SIZES = {"MLP": (6, 4), "ConvEncoder": (784, 4), "ConvDecoder": (4, 784)}
 
 
-def test_the_shelf_is_complete():
-    assert set(SHELF) == set(networks.__all__) - {"ACTIVATIONS"}
+def test_all_public_networks_have_a_case():
+    assert set(NETWORKS) == set(networks.__all__) - {"ACTIVATIONS", "Network"}
 
 
-@pytest.mark.parametrize("name", SHELF)
-def test_networks_have_the_sizes_they_are_built_for(name):
-    network = SHELF[name]()
+@pytest.mark.parametrize("name", NETWORKS)
+def test_networks_have_the_sizes_that_they_are_built_for(name):
+    network = NETWORKS[name]()
     network.build(*SIZES[name])
     n_in, n_out = SIZES[name]
     assert network(torch.rand(3, n_in)).shape == (3, n_out)
@@ -23,13 +25,13 @@ def test_networks_have_the_sizes_they_are_built_for(name):
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_activations(activation):
+def test_every_activation_has_finite_outputs(activation):
     network = MLP((5,), activation)
     network.build(3, 2)
     assert network(torch.rand(4, 3)).isfinite().all()
 
 
-def test_no_hidden_layer_is_linear():
+def test_without_a_hidden_layer_it_is_linear():
     network = MLP(())
     network.build(3, 2)
     x, y = torch.rand(2, 4, 3)
@@ -38,7 +40,7 @@ def test_no_hidden_layer_is_linear():
 
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (1, 8, 8), (2, 9, 7), (1, 5, 11)])
 @pytest.mark.parametrize("outputs_per_feature", [1, 2])
-def test_convolutions_fit_odd_images(shape, outputs_per_feature):
+def test_convolutions_fit_images_of_odd_sides(shape, outputs_per_feature):
     n_features = shape[0] * shape[1] * shape[2]
     encoder, decoder = ConvEncoder(shape, (4, 8), 16), ConvDecoder(shape, (4, 8), 16)
     encoder.build(n_features, 6)
@@ -48,9 +50,9 @@ def test_convolutions_fit_odd_images(shape, outputs_per_feature):
 
 
 @pytest.mark.parametrize("network", [ConvEncoder((1, 8, 8)), ConvDecoder((1, 8, 8))])
-def test_a_shape_that_is_not_the_rows_is_refused(network):
+def test_a_shape_that_does_not_fit_the_rows_is_refused(network):
     sizes = (65, 4) if isinstance(network, ConvEncoder) else (4, 65)
-    with pytest.raises(ValueError, match=r"image_shape=\(1, 8, 8\) holds 64 numbers.*hold 65"):
+    with pytest.raises(ValueError, match=r"image_shape=\(1, 8, 8\) has 64 values.*have 65"):
         network.build(*sizes)
 
 
