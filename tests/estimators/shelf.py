@@ -110,6 +110,11 @@ def marks_of(name):
     return () if name in REPRESENTATIVES else (pytest.mark.slow,)
 
 
+def cases(estimators):
+    """Return a case of a test for each estimator, marked as slow unless it is representative."""
+    return [pytest.param(e, id=name, marks=marks_of(name)) for name, e in estimators.items()]
+
+
 def public_estimators():
     members = (getattr(sklearn_intelvae, name) for name in sklearn_intelvae.__all__)
     return {m for m in members if inspect.isclass(m) and issubclass(m, BaseEstimator)}

@@ -10,7 +10,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from sklearn_intelvae import mappings
 from sklearn_intelvae.estimators._parameters import REGISTRY, resolve
-from tests.estimators.shelf import ESTIMATORS, REPRESENTATIVES, marks_of, public_estimators
+from tests.estimators.shelf import ESTIMATORS, REPRESENTATIVES, cases, marks_of, public_estimators
 
 FURTHER = [
     "check_transformer_get_feature_names_out",
@@ -89,9 +89,7 @@ def test_scikit_learns_checks(estimator, check):
 
 @pytest.mark.filterwarnings("ignore:X (has|does not have valid) feature names")
 @pytest.mark.parametrize("name", FURTHER)
-@pytest.mark.parametrize(
-    "estimator", [pytest.param(e, id=name, marks=marks_of(name)) for name, e in ESTIMATORS.items()]
-)
+@pytest.mark.parametrize("estimator", cases(ESTIMATORS))
 def test_checks_that_scikit_learn_runs_on_itself(estimator, name):
     check = getattr(estimator_checks, name)
     check(type(estimator).__name__, clone(estimator))

@@ -13,9 +13,9 @@ from sklearn.neighbors import KernelDensity
 
 from sklearn_intelvae import DivergenceError, InteLVAE, SparseInteLVAE
 from sklearn_intelvae.metrics import frechet_distance
-from tests.estimators.shelf import GENERATIVE, SMALL
+from tests.estimators.shelf import GENERATIVE, SMALL, cases
 
-every_estimator = pytest.mark.parametrize("estimator", GENERATIVE.values(), ids=GENERATIVE)
+every_estimator = pytest.mark.parametrize("estimator", cases(GENERATIVE))
 
 
 class Normal:

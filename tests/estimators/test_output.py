@@ -16,10 +16,10 @@ from torch import nn
 
 from sklearn_intelvae import InteLVAE, SparseInteLVAE
 from sklearn_intelvae.mappings import Linear
-from tests.estimators.shelf import GENERATIVE, SMALL, Ring
+from tests.estimators.shelf import GENERATIVE, SMALL, Ring, cases
 
 OUTPUTS = ["representation", "posterior_mean", "both"]
-every_estimator = pytest.mark.parametrize("estimator", GENERATIVE.values(), ids=GENERATIVE)
+every_estimator = pytest.mark.parametrize("estimator", cases(GENERATIVE))
 
 
 class Wide(nn.Module):

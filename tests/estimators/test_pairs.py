@@ -1,4 +1,4 @@
-"""What learns from pairs of rows: the SlowVAE and PCL."""
+"""Estimators that learn from pairs of rows: the SlowVAE and PCL."""
 
 import copy
 
@@ -7,7 +7,6 @@ import pytest
 import sklearn
 import torch
 from scipy.signal import lfilter
-from shelf import SMALL
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
@@ -16,17 +15,20 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_intelvae import PCL, DivergenceError, InteLVAE
-from sklearn_intelvae.contrast import PairRegression, log_odds
 from sklearn_intelvae.datasets import make_entangled_factors, make_mini_sprites
 from sklearn_intelvae.metrics import mean_correlation
+from sklearn_intelvae.models import PCLParts
+from sklearn_intelvae.models._pcl import log_odds
+from sklearn_intelvae.networks import MLP
+from tests.estimators.shelf import SMALL
 
-OF_PAIRS = {"SlowVAE": InteLVAE(objective="slow", **SMALL), "PCL": PCL(**SMALL)}
-every_estimator = pytest.mark.parametrize("estimator", OF_PAIRS.values(), ids=OF_PAIRS)
+USE_PAIRS = {"SlowVAE": InteLVAE(objective="slow", **SMALL), "PCL": PCL(**SMALL)}
+every_estimator = pytest.mark.parametrize("estimator", USE_PAIRS.values(), ids=USE_PAIRS)
 
 
 @pytest.fixture
 def series(rng):
-    """A series with a memory, of two factors mixed in four columns."""
+    """A series of two autocorrelated factors, mixed in four columns."""
     W = np.zeros((300, 2))
     for t in range(1, len(W)):
         W[t] = 0.8 * W[t - 1] + rng.laplace(size=2)
@@ -35,7 +37,7 @@ def series(rng):
 
 @every_estimator
 class TestSeries:
-    def test_a_series_is_the_rows_with_those_before_them(self, estimator, series):
+    def test_a_series_is_equal_to_its_pairs(self, estimator, series):
         whole = clone(estimator).fit(series)
         pairs = clone(estimator).fit(series[1:], X_prev=series[:-1])
         for ours, theirs in zip(
@@ -47,19 +49,19 @@ class TestSeries:
         there, back = (clone(estimator).fit(X).transform(series) for X in (series, series[::2]))
         assert not np.array_equal(there, back)
 
-    def test_the_order_of_pairs_does_not_need_to_be_that_of_time(self, estimator, series, rng):
+    def test_pairs_may_be_in_any_order(self, estimator, series, rng):
         order = rng.permutation(len(series) - 1)
         X, X_prev = series[1:][order], series[:-1][order]
         assert clone(estimator).fit(X, X_prev=X_prev).transform(X).shape == (299, 2)
 
-    def test_partial_fit_takes_pairs_too(self, estimator, series):
+    def test_partial_fit_accepts_pairs_too(self, estimator, series):
         whole = clone(estimator).partial_fit(series).partial_fit(series)
         pairs = clone(estimator)
         for _ in range(2):
             pairs.partial_fit(series[1:], X_prev=series[:-1])
         np.testing.assert_array_equal(whole.transform(series), pairs.transform(series))
 
-    def test_rows_set_aside_keep_the_row_before_them(self, estimator, series):
+    def test_rows_set_aside_have_the_row_before_them(self, estimator, series):
         stopped = clone(estimator).set_params(early_stopping=True).fit(series)
         assert np.isfinite(stopped.validation_scores_).all()
         given = clone(estimator).fit(series[:200], X_val=series[200:])
@@ -81,15 +83,15 @@ class TestSeries:
 
     def test_a_weight_on_the_first_row_alone_leaves_no_pair(self, estimator, series):
         weight = np.eye(len(series))[0]
-        with pytest.raises(ValueError, match="zero for each row that has one before it"):
+        with pytest.raises(ValueError, match="a series of 300 rows has 0 pairs .* with a weight"):
             clone(estimator).fit(series, sample_weight=weight)
 
-    def test_several_starts_and_the_best_is_kept(self, estimator, series):
+    def test_several_starts(self, estimator, series):
         several = clone(estimator).set_params(n_init=2).fit(series)
         assert several.transform(series).shape == (300, 2)
 
     def test_a_series_of_two_rows_is_too_short(self, estimator, series):
-        with pytest.raises(ValueError, match="a series of 2 rows is too short for pairs"):
+        with pytest.raises(ValueError, match="a series of 2 rows has 1 pairs .* at least 2 are"):
             clone(estimator).fit(series[:2])
 
     def test_both_tables_are_checked(self, estimator, series):
@@ -102,20 +104,21 @@ class TestSeries:
         with pytest.raises(ValueError, match="Input X_prev contains NaN"):
             clone(estimator).fit(series, X_prev=broken)
 
-    def test_rows_to_validate_on_need_to_be_a_series_as_the_others_are(self, estimator, series):
-        with pytest.raises(ValueError, match="X_val cannot stand beside X_prev"):
+    def test_rows_to_validate_on_cannot_be_combined_with_pairs(self, estimator, series):
+        with pytest.raises(ValueError, match="X_val cannot be combined with X_prev"):
             clone(estimator).fit(series[1:], X_prev=series[:-1], X_val=series)
 
 
-def test_rows_before_others_are_refused_where_nobody_looks_at_them(series):
-    with pytest.raises(ValueError, match="X_prev has no effect on ELBO, which looks at single"):
+def test_previous_rows_are_refused_if_the_objective_does_not_use_them(series):
+    with pytest.raises(ValueError, match="X_prev has no effect on ELBO, which uses single"):
         InteLVAE(**SMALL).fit(series, X_prev=series)
 
 
 class TestRegression:
     def test_it_is_a_sum_over_components(self):
         h, previous = torch.randn(2, 50, 3, generator=torch.Generator().manual_seed(0))
-        regression = PairRegression(3)
+        model = PCLParts(MLP()).build(5, 3, torch.Generator().manual_seed(0))
+        regression = model.regression
         nothing = torch.zeros(50, 3)
         base = regression(nothing, nothing)
         parts = [regression(h * mask, previous * mask) - base for mask in torch.eye(3)]
@@ -141,11 +144,12 @@ class TestPCL:
         X, W, *_ = make_entangled_factors(4000, perturbation=1.4, random_state=0)
         return PCL(4, max_iter=60, random_state=0).fit(X), X, W
 
-    def test_factors_are_found_where_principal_components_are_not(self, fitted):
+    def test_factors_are_found_that_are_not_principal_components(self, fitted):
         pcl, X, W = fitted
         assert mean_correlation(pcl.transform(X), W) > 0.9
         assert mean_correlation(PCA(4).fit_transform(X), W) < 0.85
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("draw", [np.random.Generator.laplace, np.random.Generator.uniform])
     def test_factors_are_found_whatever_their_tails(self, draw, rng):
         noise = draw(rng, size=(4000, 2))
@@ -154,7 +158,7 @@ class TestPCL:
         pcl = PCL(2, max_iter=60, random_state=0).fit(X)
         assert mean_correlation(pcl.transform(X), W) > 0.95
 
-    def test_the_score_is_the_share_of_pairs_told_apart(self, fitted):
+    def test_the_score_is_the_share_of_pairs_that_are_distinguished(self, fitted):
         pcl, X, _ = fitted
         fresh, *_ = make_entangled_factors(4001, perturbation=1.4, random_state=0)
         assert pcl.score(X) > 0.75
@@ -172,22 +176,22 @@ class TestPCL:
         assert framed.score(X) == pcl.score(X)
         assert framed.score(X[1:], X_prev=X[:-1]) == pcl.score(X)
 
-    def test_components_have_unit_variance_by_the_training_rows(self, fitted):
+    def test_components_have_unit_variance_over_the_training_rows(self, fitted):
         pcl, X, _ = fitted
         np.testing.assert_allclose(pcl.transform(X).std(axis=0), 1, atol=0.1)
 
-    def test_normalisation_is_frozen(self, fitted):
+    def test_the_normalization_does_not_depend_on_the_rows_passed(self, fitted):
         pcl, X, _ = fitted
         whole = pcl.transform(X)
         np.testing.assert_allclose(pcl.transform(3 + X[:5]), pcl.transform(3 + X)[:5], atol=1e-4)
         np.testing.assert_allclose(pcl.transform(X[:1]), whole[:1], atol=1e-5)
 
-    def test_a_short_training_is_normalised_too(self, fitted):
+    def test_a_short_training_is_normalized_too(self, fitted):
         _, X, _ = fitted
         pcl = PCL(4, random_state=0).partial_fit(X)
         np.testing.assert_allclose(pcl.transform(X).std(axis=0), 1, atol=0.35)
 
-    def test_searches_and_pipelines_pass_on_the_rows_before(self, series):
+    def test_searches_and_pipelines_pass_on_the_previous_rows(self, series):
         X, X_prev = series[1:], series[:-1]
         with sklearn.config_context(enable_metadata_routing=True):
             pcl = PCL(**SMALL).set_fit_request(X_prev=True).set_score_request(X_prev=True)
@@ -201,9 +205,10 @@ class TestPCL:
             expected = direct.transform(by_hand.transform(X))
             np.testing.assert_array_equal(pipe.fit(X, X_prev=X_prev).transform(X), expected)
 
-    def test_rows_without_order_are_told(self):
+    @pytest.mark.slow
+    def test_rows_without_temporal_dependence_are_warned_about(self):
         X = np.random.default_rng(0).normal(size=(2000, 3))
-        with pytest.warns(ConvergenceWarning, match="PCL: rows that follow one another cannot be"):
+        with pytest.warns(ConvergenceWarning, match="PCL: consecutive rows are not disting"):
             PCL(2, max_iter=20, batch_size=32, learning_rate_init=1e-9, random_state=0).fit(X)
 
     def test_a_pipeline_and_a_grid(self, series):
@@ -213,7 +218,7 @@ class TestPCL:
         assert 0 <= search.best_score_ <= 1
         assert search.best_estimator_[-1].get_feature_names_out()[0] == "pcl0"
 
-    def test_what_survives_a_divergence_can_be_scored(self, series):
+    def test_the_estimator_of_a_divergence_can_be_scored(self, series):
         wild = PCL(**SMALL | {"learning_rate_init": 1e30})
         with pytest.raises(DivergenceError) as caught:
             wild.fit(series)
@@ -224,13 +229,13 @@ class TestPCL:
         pcl = PCL(2, image_shape=(1, 16, 16), **SMALL).fit(X, X_prev=X_prev)
         assert pcl.transform(X).shape == (200, 2)
 
-    def test_it_is_fitted_or_says_so(self, series):
+    def test_without_a_fit_it_raises(self, series):
         with pytest.raises(NotFittedError):
             PCL().transform(series)
         with pytest.raises(NotFittedError):
             PCL().score(series)
 
-    def test_one_pair_cannot_be_told_from_others(self, series):
+    def test_one_pair_cannot_be_distinguished_from_others(self, series):
         pcl = PCL(**SMALL).fit(series)
-        with pytest.raises(ValueError, match="there are 1 pairs to tell apart"):
+        with pytest.raises(ValueError, match="there are 1 pairs to distinguish"):
             pcl.score(series[:2])
