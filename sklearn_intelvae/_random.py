@@ -119,8 +119,10 @@ def draws_by_weight(weight: torch.Tensor, n: int, generator: torch.Generator) ->
     """Draw n positions in proportion to non-negative weights, with replacement.
 
     The inverse of the cumulative distribution, for any number of weights; ``torch.multinomial``
-    takes at most 2^24. Positions of weight 0 are never drawn.
+    takes at most 2^24. Positions of weight 0 are never drawn, unless all weights are 0: then all
+    positions are equally likely.
     """
+    weight = torch.where(weight.any(), weight, torch.ones_like(weight))
     cumulative = weight.double().cumsum(0)
     uniform = torch.rand(n, generator=generator, dtype=torch.float64, device=weight.device)
     drawn = torch.searchsorted(cumulative, uniform * cumulative[-1], right=True)

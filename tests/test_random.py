@@ -97,6 +97,11 @@ def test_draws_by_weight_do_not_depend_on_the_unit_of_the_weights(scale):
     assert torch.equal(draws_by_weight(scale * weight, 1000, generator_from(2)), plain)
 
 
+def test_weights_of_zero_alone_are_equal_weights(generator):
+    drawn = draws_by_weight(torch.zeros(4), 4000, generator)
+    assert stats.chisquare(torch.bincount(drawn, minlength=4).numpy()).pvalue > 1e-3
+
+
 def test_seeds_follow_random_state_and_none_does_not_touch_numpy():
     assert draw_seed(3) == draw_seed(3) != draw_seed(4)
     state = np.random.RandomState(0)
