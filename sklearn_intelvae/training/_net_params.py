@@ -11,6 +11,7 @@ from sklearn_intelvae.training._net import MultiPlayerNet
 from sklearn_intelvae.training._spec import skorch_parameters_of_fields
 
 _DATA = "dataset", "iterator_train", "iterator_valid"
+_UNUSED = {"warm_start": "warm_start"}
 
 
 def net_params(skorch_params: dict[str, Any]) -> dict[str, Any]:
@@ -21,14 +22,14 @@ def net_params(skorch_params: dict[str, Any]) -> dict[str, Any]:
     TypeError, ValueError
         If a parameter is determined by the estimator, or cannot work here.
     """
-    fields = skorch_parameters_of_fields() | dict.fromkeys(_own_parameters(), "")
+    determined = dict.fromkeys(_own_parameters(), "") | skorch_parameters_of_fields() | _UNUSED
     for name in skorch_params:
         prefix = name.split("__")[0]
-        if prefix in fields and not name.startswith("callbacks__"):
-            field = fields[prefix]
+        if prefix in determined and not name.startswith("callbacks__"):
+            by = determined[prefix]
             raise ValueError(
                 f"skorch_params[{name!r}] is set by the estimator itself"
-                f"{f', from its parameter {field}' if field else ''}: remove it."
+                f"{f', from {by}' if by else ''}: remove it."
             )
         if prefix in _DATA:
             raise ValueError(

@@ -59,7 +59,8 @@ class FitSpec:
     """Everything that the parameters of an estimator say about a fit, read once.
 
     Fields with the name of an estimator's parameter hold its resolved value. The metadata of a
-    field name the parameter of the skorch net that it determines.
+    field name the parameter of the skorch net that it determines and, if they have other names,
+    the parameters of an estimator that determine the field.
 
     Attributes
     ----------
@@ -87,10 +88,14 @@ class FitSpec:
     seed : int
     """
 
-    parts: Any = field(metadata={"skorch": "module"})
+    parts: Any = field(
+        metadata={"skorch": "module", "parameters": "encoder, mapping and the other parts"}
+    )
     objective: Objective = field(metadata={"skorch": "criterion"})
     n_components: int
-    warmup: float = field(metadata={"skorch": "warmup_steps"})
+    warmup: float = field(
+        metadata={"skorch": "warmup_steps", "parameters": "kl_warmup or game_start"}
+    )
     budget: TrainingBudget
     learning_rate: Callable[[float], float] | None = field(metadata={"skorch": "schedule"})
     learning_rate_init: float = field(metadata={"skorch": "lr"})
@@ -104,7 +109,7 @@ class FitSpec:
     skorch_callbacks: tuple[Any, ...] = field(metadata={"skorch": "callbacks"})
     skorch_params: dict[str, Any]
     device: torch.device = field(metadata={"skorch": "device"})
-    seed: int = field(metadata={"skorch": "seed"})
+    seed: int = field(metadata={"skorch": "seed", "parameters": "random_state"})
     verbose: int = field(metadata={"skorch": "verbose"})
 
     def resolved_batch_size(self, n_rows: int) -> int:
@@ -116,8 +121,12 @@ class FitSpec:
 
 
 def skorch_parameters_of_fields() -> dict[str, str]:
-    """Return the skorch parameters that a spec determines, and the fields that do."""
-    return {f.metadata["skorch"]: f.name for f in fields(FitSpec) if "skorch" in f.metadata}
+    """Return the skorch parameters that a spec determines, and the parameters that do."""
+    return {
+        f.metadata["skorch"]: f.metadata.get("parameters", f.name)
+        for f in fields(FitSpec)
+        if "skorch" in f.metadata
+    }
 
 
 @dataclass(frozen=True)
