@@ -1,4 +1,4 @@
-"""Several starts: the first is the fit of one start, the best is kept, the rest leaves no trace."""
+"""Several starts: the first is the fit of one start, and only the best one is kept."""
 
 import gc
 import pickle
@@ -8,27 +8,29 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from shelf import ESTIMATORS, SMALL
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from skorch.callbacks import Callback
 
 from sklearn_intelvae import DivergenceError, InteLVAE, SoftIntroVAE, SparseInteLVAE
-from sklearn_intelvae._random import draw_seed
-from sklearn_intelvae.estimators import _fitting
-from sklearn_intelvae.estimators._restarts import objective_of, rows_to_judge_by, seeds_of_starts
+from sklearn_intelvae._random import Stream, draw_seed, seed_of, seeds_of_starts
+from sklearn_intelvae.distributions import Normal
 from sklearn_intelvae.likelihoods import Gaussian
 from sklearn_intelvae.objectives import ELBO
-from sklearn_intelvae.training import Rows
+from sklearn_intelvae.training._batches import Rows
+from sklearn_intelvae.training._starts import evaluation_rows, mean_objective
+from tests.estimators.shelf import ESTIMATORS, SMALL
 
 
 class Starts(Callback):
-    """Notes the weights that each start ends with."""
+    """Records the seed of each start, and the weights at its end."""
 
     def __init__(self):
+        self.seeds = []
         self.weights = []
 
     def on_train_begin(self, net, **kwargs):
+        self.seeds.append(net.seed)
         self.weights.append(None)
 
     def on_train_end(self, net, **kwargs):
@@ -56,26 +58,39 @@ def same(a, b):
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
-def everything(X, weight=None, index=None):
-    weight = None if weight is None else torch.from_numpy(weight)
-    return Rows(torch.from_numpy(X), weight, torch.arange(len(X)) if index is None else index)
+class FixedSeed(np.random.RandomState):
+    """A random state that returns one number."""
+
+    def __init__(self, seed):
+        super().__init__()
+        self.fixed = seed
+
+    def randint(self, *args, **kwargs):
+        return self.fixed
 
 
-def objective(vae, rows, batch_size=32):
+def everything(X, weight=None):
+    tensors = {"x": torch.from_numpy(X)}
+    if weight is not None:
+        tensors["weight"] = torch.from_numpy(weight)
+    return Rows(tensors, torch.arange(len(X)))
+
+
+def objective(vae, rows, random_state=0, batch_size=32):
     net = SimpleNamespace(
-        module_=vae.module_, criterion_=vae._objective, device="cpu", batch_size=batch_size
+        module_=vae.module_, criterion_=vae.objective_, device="cpu", batch_size=batch_size
     )
-    return objective_of(net, rows, draw_seed(vae.random_state) + 3)
+    return mean_objective(net, rows, seed_of(draw_seed(random_state), Stream.COMPARISON))
 
 
-def each_alone(estimator, n_init, monkeypatch, X, **fit_params):
+def each_alone(estimator, n_init, X, **fit_params):
     """Fit from each of the starts with n_init=1."""
-    fits = []
-    for seed in seeds_of_starts(draw_seed(estimator.random_state), n_init):
-        with monkeypatch.context() as patch:
-            patch.setattr(_fitting, "draw_seed", lambda _, seed=seed: seed)
-            fits.append(clone(estimator).set_params(n_init=1).fit(X, **fit_params))
-    return fits
+    starts = Starts()
+    clone(estimator).set_params(n_init=n_init, skorch_callbacks=[starts]).fit(X, **fit_params)
+    return [
+        clone(estimator).set_params(n_init=1, random_state=FixedSeed(seed)).fit(X, **fit_params)
+        for seed in starts.seeds
+    ]
 
 
 @pytest.mark.parametrize(
@@ -87,8 +102,8 @@ def each_alone(estimator, n_init, monkeypatch, X, **fit_params):
 )
 def test_the_first_start_is_the_fit_of_one_start(estimator, X):
     one, three = Starts(), Starts()
-    clone(estimator).set_params(callbacks=[one]).fit(X)
-    clone(estimator).set_params(callbacks=[three], n_init=3).fit(X)
+    clone(estimator).set_params(skorch_callbacks=[one]).fit(X)
+    clone(estimator).set_params(skorch_callbacks=[three], n_init=3).fit(X)
     assert len(one.weights) == 1
     assert len(three.weights) == 3
     assert same(one.weights[0], three.weights[0])
@@ -96,27 +111,27 @@ def test_the_first_start_is_the_fit_of_one_start(estimator, X):
     assert not same(three.weights[1], three.weights[2])
 
 
-def test_where_the_first_start_is_kept_nothing_tells_that_there_were_others(X):
+def test_if_the_first_start_is_kept_the_others_leave_no_trace(X):
     alone = InteLVAE(**SMALL).fit(X)
-    kept = InteLVAE(n_init=3, callbacks=[Poison(1, 2)], **SMALL).fit(X)
+    kept = InteLVAE(n_init=3, skorch_callbacks=[Poison(1, 2)], **SMALL).fit(X)
     for method in ("transform", "score_samples", "reconstruct"):
         assert np.array_equal(getattr(alone, method)(X), getattr(kept, method)(X))
     assert alone.loss_curve_ == kept.loss_curve_
     assert np.array_equal(alone.sample(5), kept.sample(5))
     assert alone.n_iter_ == kept.n_iter_ == 3
-    kept.callbacks = None
+    kept.skorch_callbacks = None
     assert np.array_equal(alone.partial_fit(X).transform(X), kept.partial_fit(X).transform(X))
 
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("random_state", range(3))
-def test_the_start_with_the_lowest_objective_is_kept(random_state, weighted, X, monkeypatch):
+def test_the_start_with_the_lowest_objective_is_kept(random_state, weighted, X):
     weight = np.linspace(0, 2, len(X)).astype(np.float32) if weighted else None
     vae = InteLVAE(n_init=3, **SMALL | {"random_state": random_state}).fit(X, sample_weight=weight)
-    alone = each_alone(vae, 3, monkeypatch, X, sample_weight=weight)
+    alone = each_alone(vae, 3, X, sample_weight=weight)
     rows = everything(X, weight)
-    objectives = [objective(fit, rows) for fit in alone]
-    assert objective(vae, rows) == min(objectives)
+    objectives = [objective(fit, rows, random_state) for fit in alone]
+    assert objective(vae, rows, random_state) == min(objectives)
     best = alone[int(np.argmin(objectives))]
     assert np.array_equal(vae.transform(X), best.transform(X))
     assert vae.history_[-1]["train_loss"] == best.history_[-1]["train_loss"]
@@ -124,10 +139,10 @@ def test_the_start_with_the_lowest_objective_is_kept(random_state, weighted, X, 
 
 @pytest.mark.parametrize("early_stopping", [False, True])
 @pytest.mark.parametrize("estimator", [InteLVAE, SoftIntroVAE])
-def test_rows_set_aside_decide(estimator, early_stopping, X, monkeypatch):
+def test_validation_rows_decide(estimator, early_stopping, X):
     train, valid = X[:80], X[80:]
     vae = estimator(n_init=4, early_stopping=early_stopping, **SMALL).fit(train, X_val=valid)
-    alone = each_alone(vae, 4, monkeypatch, train, X_val=valid)
+    alone = each_alone(vae, 4, train, X_val=valid)
     objectives = [objective(fit, everything(valid)) for fit in alone]
     assert len(set(objectives)) == 4
     assert objective(vae, everything(valid)) == min(objectives)
@@ -140,7 +155,7 @@ def test_all_starts_set_the_same_rows_aside(X):
         def on_train_begin(self, net, X, **kwargs):
             held.append(X.index.tolist())
 
-    InteLVAE(n_init=3, early_stopping=True, callbacks=[See()], **SMALL).fit(X)
+    InteLVAE(n_init=3, early_stopping=True, skorch_callbacks=[See()], **SMALL).fit(X)
     assert held[0] == held[1] == held[2]
     assert len(held[0]) == 108
 
@@ -160,13 +175,13 @@ def test_more_starts_are_never_worse(X):
 
 
 class Contrary(ELBO):
-    """Is watched with the opposite sign."""
+    """Its validation loss has the opposite sign."""
 
     def validation_loss(self, model, batch):
         return -super().validation_loss(model, batch)
 
 
-def test_the_objective_says_what_is_best(X):
+def test_the_validation_loss_of_the_objective_decides(X):
     plain, contrary = (
         InteLVAE(n_init=3, objective=objective, **SMALL).fit(X)
         for objective in (ELBO(), Contrary())
@@ -174,13 +189,13 @@ def test_the_objective_says_what_is_best(X):
     assert plain.loss_curve_[-1] < contrary.loss_curve_[-1]
 
 
-def test_what_it_is_judged_by():
-    many, few = (Rows(torch.zeros(n, 1), None, torch.arange(n)) for n in (25_000, 70))
-    judged = rows_to_judge_by(many, None).index
-    assert 8000 < len(judged) <= 10_000
-    assert len(set(judged.diff().tolist())) == 1
-    assert len(rows_to_judge_by(few, None)) == 70
-    assert rows_to_judge_by(many, few) is few
+def test_the_rows_that_decide_are_the_validation_rows_or_evenly_spaced_training_rows():
+    many, few = (Rows({"x": torch.zeros(n, 1)}, torch.arange(n)) for n in (25_000, 70))
+    selected = evaluation_rows(many, None).index
+    assert 8000 < len(selected) <= 10_000
+    assert len(set(selected.diff().tolist())) == 1
+    assert len(evaluation_rows(few, None)) == 70
+    assert evaluation_rows(many, few) is few
 
 
 def test_an_objective_that_is_not_finite_is_the_worst(X):
@@ -193,11 +208,7 @@ def test_an_objective_that_is_not_finite_is_the_worst(X):
 def test_the_objective_is_a_mean_over_rows_with_their_weights(X):
     """Without noise in y, and in batches that do not divide the rows."""
     vae = InteLVAE(objective=ELBO(0.0), likelihood=Gaussian(1.0), **SMALL).fit(X)
-    vae.module_.posterior.forward = lambda h: SimpleNamespace(
-        sample=lambda generator: h[:, :2], log_prob=lambda y: y.sum(1)
-    )
-    vae.module_.prior = torch.nn.Identity()
-    vae.module_.kl = lambda q, y: torch.zeros(len(y))
+    vae.module_.posterior.forward = lambda h: Normal(h[:, :2], torch.full_like(h[:, :2], -30.0))
     error = 0.5 * ((vae.reconstruct(X) - X) ** 2 + np.log(2 * np.pi)).sum(1)
     weight = np.linspace(0, 5, len(X)).astype(np.float32)
     assert objective(vae, everything(X)) == pytest.approx(error.mean(), rel=1e-5)
@@ -211,7 +222,7 @@ def test_one_seed_one_model(random_state, X):
     assert np.array_equal(vae.fit(X).transform(X), clone(vae).fit(X).transform(X))
 
 
-def test_a_random_state_is_drawn_from_once(X):
+def test_a_random_state_is_used_once_whatever_the_number_of_starts(X):
     states = [np.random.RandomState(0) for _ in range(2)]
     for n_init, state in zip((1, 3), states, strict=True):
         InteLVAE(n_init=n_init, **SMALL | {"random_state": state}).fit(X)
@@ -219,20 +230,20 @@ def test_a_random_state_is_drawn_from_once(X):
 
 
 @pytest.mark.parametrize("spoiled", [(0,), (1,), (0, 2), (1, 2)])
-def test_a_start_that_diverges_is_passed_over(spoiled, X):
+def test_a_start_that_diverges_is_skipped(spoiled, X):
     starts = Starts()
-    vae = InteLVAE(n_init=3, callbacks=[Poison(*spoiled), starts], **SMALL).fit(X)
+    vae = InteLVAE(n_init=3, skorch_callbacks=[Poison(*spoiled), starts], **SMALL).fit(X)
     kept = [same(w, vae.module_.state_dict()) for w in starts.weights if w is not None]
     assert len(kept) == 3 - len(spoiled)
     assert sum(kept) == 1
     assert np.isfinite(vae.score(X))
 
 
-def test_when_all_diverge_the_first_error_is_raised(X):
-    vae = InteLVAE(n_init=2, callbacks=[Poison(0, 1)], **SMALL)
+def test_if_all_diverge_the_first_error_is_raised(X):
+    vae = InteLVAE(n_init=2, skorch_callbacks=[Poison(0, 1)], **SMALL)
     with pytest.raises(DivergenceError, match="InteLVAE diverged") as caught:
         vae.fit(X)
-    one = InteLVAE(callbacks=[Poison(0)], **SMALL)
+    one = InteLVAE(skorch_callbacks=[Poison(0)], **SMALL)
     with pytest.raises(DivergenceError) as alone:
         one.fit(X)
     assert caught.value.epoch == alone.value.epoch == 2
@@ -252,14 +263,14 @@ def test_no_more_than_two_models_are_alive(spoiled, X):
             models.append(weakref.ref(net.module_))
             alive.append(sum(model() is not None for model in models))
 
-    InteLVAE(n_init=5, callbacks=[Poison(*spoiled), Count()], **SMALL).fit(X)
+    InteLVAE(n_init=5, skorch_callbacks=[Poison(*spoiled), Count()], **SMALL).fit(X)
     assert alive == [1, 2, 2, 2, 2]
 
 
 @pytest.mark.parametrize("how", ["warm_start", "partial_fit"])
-def test_going_on_is_one_fit(how, X):
+def test_continued_training_is_one_fit(how, X):
     starts = Starts()
-    vae = InteLVAE(n_init=3, warm_start=True, callbacks=[starts], **SMALL).fit(X)
+    vae = InteLVAE(n_init=3, warm_start=True, skorch_callbacks=[starts], **SMALL).fit(X)
     assert len(starts.weights) == 3
     (vae.fit if how == "warm_start" else vae.partial_fit)(X)
     assert len(starts.weights) == 4
@@ -271,7 +282,7 @@ def test_the_first_partial_fit_is_one_fit_too(X):
     assert np.array_equal(many.transform(X), one.transform(X))
 
 
-def test_the_number_of_starts_is_no_part_of_the_model(X):
+def test_the_number_of_starts_may_change_before_continued_training(X):
     vae = InteLVAE(n_init=2, warm_start=True, **SMALL).fit(X)
     assert vae.set_params(n_init=5).fit(X).n_iter_ == 6
 
@@ -285,21 +296,21 @@ class Scaled(torch.nn.Module):
         return self.scale * y
 
 
-def test_modules_of_ones_own_start_anew_each_time(X):
+def test_plain_modules_have_their_own_weights_at_each_start(X):
     mapping, seen = Scaled(), []
 
     class See(Callback):
         def on_train_begin(self, net, **kwargs):
-            seen.append(net.module_.mapping.scale.item())
+            seen.append(net.module_.mapping.function.scale.item())
 
-    vae = InteLVAE(mapping=mapping, n_init=3, callbacks=[See()], **SMALL).fit(X)
+    vae = InteLVAE(mapping=mapping, n_init=3, skorch_callbacks=[See()], **SMALL).fit(X)
     assert seen == [1.0, 1.0, 1.0]
-    assert vae.module_.mapping.scale.item() != 1
+    assert vae.module_.mapping.function.scale.item() != 1
     assert mapping.scale.item() == 1
 
 
 def test_a_line_for_each_start(X, capsys):
-    InteLVAE(n_init=3, callbacks=[Poison(1)], **SMALL | {"verbose": 1}).fit(X)
+    InteLVAE(n_init=3, skorch_callbacks=[Poison(1)], **SMALL | {"verbose": 1}).fit(X)
     lines = [line for line in capsys.readouterr().out.splitlines() if "start" in line]
     assert lines[0].startswith("start 1 of 3: objective ")
     assert lines[0].endswith(", the best")
@@ -310,25 +321,24 @@ def test_a_line_for_each_start(X, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_collapse_is_announced_once_and_of_the_kept_fit_alone(rng, monkeypatch, recwarn):
-    from sklearn_intelvae.estimators import _sentence
-
-    monkeypatch.setattr(_sentence, "STEPS_TO_LEARN", 1)
+@pytest.mark.slow
+def test_a_collapse_is_warned_about_once_for_the_fit_that_is_kept(rng, recwarn):
     X = rng.standard_normal((200, 3)).astype(np.float32)
     collapsing = dict(beta=100.0, likelihood=Gaussian(10.0), kl_warmup=0.0, learning_rate_init=0.01)
-    vae = InteLVAE(2, n_init=2, **SMALL | collapsing | {"max_iter": 40})
+    long_enough = dict(max_iter=40, batch_size=8)
+    vae = InteLVAE(2, n_init=2, **SMALL | collapsing | long_enough)
     vae.fit(X)
     assert [w.category for w in recwarn] == [ConvergenceWarning]
     assert len(vae.active_components_) == 0
 
 
 @pytest.mark.parametrize("n_init", [0, -1, 1.5, "auto", None])
-def test_numbers_of_starts_without_a_meaning(n_init, X):
+def test_numbers_of_starts_outside_their_range(n_init, X):
     with pytest.raises(ValueError, match="'n_init' parameter of InteLVAE must be an int"):
         InteLVAE(n_init=n_init, **SMALL).fit(X)
 
 
-def test_it_travels(X, tmp_path):
+def test_files_and_pickles_keep_it(X, tmp_path):
     vae = SparseInteLVAE(n_init=2, **SMALL).fit(X)
     vae.save(tmp_path / "model")
     for again in (SparseInteLVAE.load(tmp_path / "model"), pickle.loads(pickle.dumps(vae))):
@@ -337,7 +347,7 @@ def test_it_travels(X, tmp_path):
 
 
 class Recorder:
-    """A scikit-learn callback that notes what it is told, and may ask to stop."""
+    """A scikit-learn callback that records its notifications, and may request to stop."""
 
     def __init__(self, stop_after=None):
         self.stop_after = stop_after
@@ -364,7 +374,7 @@ def callback():
     return pytest.importorskip("sklearn.callback")
 
 
-def test_scikit_learns_callbacks_see_starts_and_their_epochs(callback, X):
+def test_scikit_learns_callbacks_are_notified_of_starts_and_their_epochs(callback, X):
     recorder = Recorder()
     vae = InteLVAE(n_init=2, **SMALL).set_callbacks(recorder).fit(X)
     start = ["epoch"] * 3 + ["start"]
@@ -385,17 +395,17 @@ def test_a_callback_may_stop_a_start_or_the_starts(callback, X):
 
 def test_a_start_that_diverges_ends_for_callbacks_too(callback, X):
     recorder = Recorder()
-    vae = InteLVAE(n_init=2, callbacks=[Poison(0)], **SMALL).set_callbacks(recorder).fit(X)
+    vae = InteLVAE(n_init=2, skorch_callbacks=[Poison(0)], **SMALL).set_callbacks(recorder).fit(X)
     assert recorder.ended[1:] == ["epoch", "start", *["epoch"] * 3, "start", "fit", "teardown"]
     assert np.isfinite(recorder.scores["start"]).all()
     assert recorder.scores["fit"] == [vae.score(X)]
     recorder = Recorder()
     with pytest.raises(DivergenceError):
-        InteLVAE(n_init=2, callbacks=[Poison(0, 1)], **SMALL).set_callbacks(recorder).fit(X)
+        InteLVAE(n_init=2, skorch_callbacks=[Poison(0, 1)], **SMALL).set_callbacks(recorder).fit(X)
     assert recorder.ended[-2:] == ["start", "teardown"]
 
 
-def test_progress_bars_and_monitors_know_the_starts(callback, X, capsys):
+def test_progress_bars_and_monitors_show_the_starts(callback, X, capsys):
     monitor = callback.ScoringMonitor(scoring=lambda estimator, X, y: {"nats": estimator.score(X)})
     bar = callback.ProgressBar(max_propagation_depth=None)
     vae = InteLVAE(n_init=2, **SMALL).set_callbacks(bar, monitor).fit(X)
