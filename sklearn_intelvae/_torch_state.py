@@ -10,9 +10,10 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
-_FACTORIES = frozenset(
+_FLOATING = frozenset(
     {
         torch.empty,
+        torch.empty_strided,
         torch.eye,
         torch.linspace,
         torch.logspace,
@@ -23,10 +24,10 @@ _FACTORIES = frozenset(
         torch.zeros,
     }
 )
+_INTEGER = frozenset({torch.randint, torch.randperm, torch.tril_indices, torch.triu_indices})
 _INFERRING = frozenset(
-    {torch.arange, torch.as_tensor, torch.full, torch.scalar_tensor, torch.tensor}
+    {torch.arange, torch.as_tensor, torch.asarray, torch.full, torch.scalar_tensor, torch.tensor}
 )
-_INTEGER = frozenset({torch.randint, torch.randperm})
 
 
 class FactoryDefaults(TorchFunctionMode):
@@ -38,29 +39,29 @@ class FactoryDefaults(TorchFunctionMode):
 
     def __torch_function__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
         kwargs = dict(kwargs or {})
-        if func in _FACTORIES:
+        if func in _FLOATING:
             kwargs = {"dtype": torch.float32, "device": "cpu"} | _given(kwargs)
         elif func in _INTEGER:
             kwargs = {"device": "cpu"} | _given(kwargs)
         elif func in _INFERRING:
-            return _as_float32(func, args, kwargs)
+            return _inferred(func, args, kwargs)
         return func(*args, **kwargs)
 
 
 def _given(kwargs: dict[str, Any]) -> dict[str, Any]:
-    if kwargs.get("out") is not None:
-        return kwargs
     return {name: value for name, value in kwargs.items() if value is not None}
 
 
-def _as_float32(func: Any, args: Any, kwargs: dict[str, Any]) -> torch.Tensor:
-    """Create a tensor of Python numbers; what is an array or a tensor keeps its dtype."""
-    numbers = not any(hasattr(value, "dtype") for value in (*args, *kwargs.values()))
-    if not hasattr(args[0] if args else None, "device"):
-        kwargs.setdefault("device", "cpu")
+def _inferred(func: Any, args: Any, kwargs: dict[str, Any]) -> torch.Tensor:
+    """Create a tensor: of float32 from Python's floats, of their own dtype from arrays."""
+    source = args[0] if args else None
+    device = source.device if isinstance(source, torch.Tensor) else "cpu"
+    kwargs = {"device": device} | _given(kwargs)
     result = func(*args, **kwargs)
-    inferred = kwargs.get("dtype") is None and numbers and result.dtype == torch.float64
-    return result.float() if inferred else result
+    has_dtype = "dtype" in kwargs or any(hasattr(value, "dtype") for value in args)
+    if has_dtype or not result.dtype.is_floating_point or result.dtype == torch.float32:
+        return result
+    return func(*args, **kwargs, dtype=torch.float32)
 
 
 _process = os.getpid()

@@ -32,6 +32,7 @@ FORMAT = 2
 _NOT_SAVED = {"_sklearn_version", "_skl_callbacks", "_metadata_request"}
 
 
+@own_torch_state()
 def state_with_arrays(state: dict[str, Any]) -> dict[str, Any]:
     """Return the state of an estimator, with arrays in place of torch's modules."""
     state = state.copy()

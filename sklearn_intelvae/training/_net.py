@@ -22,7 +22,11 @@ from sklearn_intelvae.exceptions import DivergenceError
 from sklearn_intelvae.objectives import Batch
 from sklearn_intelvae.training._batches import Batches, Rows, Tensors
 from sklearn_intelvae.training._interrupts import recorded_interrupts
-from sklearn_intelvae.training._optimizer_state import optimizer_state, restore_optimizer
+from sklearn_intelvae.training._optimizer_state import (
+    group_numbers,
+    optimizer_state,
+    restore_optimizer,
+)
 
 Record = dict[str, Tensor]
 
@@ -80,6 +84,7 @@ class MultiPlayerNet(NeuralNet):
         named = [(name, p) for name, p in self.get_all_learnable_params() if p.requires_grad]
         args, kwargs = self.get_params_for_optimizer("optimizer", named)
         self.optimizer_ = self.optimizer(*args, **kwargs)
+        self.initial_groups_ = group_numbers(self.optimizer_)
         self.steps_done_ = 0
         self.earlier_progress_ = 0.0
         self.generator_ = generator_from(self.seed, self.device)
@@ -147,7 +152,9 @@ class MultiPlayerNet(NeuralNet):
     def state(self) -> dict[str, Any]:
         """Return, as arrays and numbers, what :meth:`restore` needs to continue the training."""
         return {
-            "optimizer": optimizer_state(self.optimizer_, self._named_parameters()),
+            "optimizer": optimizer_state(
+                self.optimizer_, self._named_parameters(), self.initial_groups_
+            ),
             "generator": self.generator_.get_state().numpy(),
             "device": self._device_type(),
             "steps_done": self.steps_done_,

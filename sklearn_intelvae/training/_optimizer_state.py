@@ -8,20 +8,38 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-_RATE = {"params", "lr", "initial_lr"}
+_HYPERPARAMETERS = {"params", "lr", "initial_lr", "momentum", "betas"}
+"""Entries of a group that the user or a schedule sets: never part of the state."""
+
+
+def group_numbers(optimizer: torch.optim.Optimizer) -> list[dict[str, Any]]:
+    """Return the entries of each parameter group that an optimizer itself may change."""
+    return [
+        {name: _portable(v) for name, v in group.items() if name not in _HYPERPARAMETERS}
+        for group in optimizer.param_groups
+    ]
 
 
 def optimizer_state(
-    optimizer: torch.optim.Optimizer, parameters: dict[str, nn.Parameter]
+    optimizer: torch.optim.Optimizer,
+    parameters: dict[str, nn.Parameter],
+    initial_groups: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """Return the state of an optimizer.
+
+    Parameters
+    ----------
+    optimizer : torch.optim.Optimizer
+    parameters : dict of Parameter
+        The parameters by name.
+    initial_groups : list of dict
+        The result of :func:`group_numbers` for the new optimizer.
 
     Returns
     -------
     state : dict
         "class" names the optimizer, "slots" has the state of each parameter that has any, and
-        "groups" the numbers of each parameter group other than the learning rate, which some
-        optimizers change while they run.
+        "groups" the entries of each parameter group that the optimizer has changed.
     """
     slots = {
         name: {slot: _portable(value) for slot, value in optimizer.state[parameter].items()}
@@ -29,8 +47,8 @@ def optimizer_state(
         if parameter in optimizer.state
     }
     groups = [
-        {name: _portable(value) for name, value in group.items() if name not in _RATE}
-        for group in optimizer.param_groups
+        {name: v for name, v in now.items() if name not in then or repr(v) != repr(then[name])}
+        for now, then in zip(group_numbers(optimizer), initial_groups, strict=True)
     ]
     return {"class": type(optimizer).__name__, "slots": slots, "groups": groups}
 
@@ -38,11 +56,7 @@ def optimizer_state(
 def restore_optimizer(
     optimizer: torch.optim.Optimizer, parameters: dict[str, nn.Parameter], state: dict[str, Any]
 ) -> None:
-    """Restore the state of an optimizer of the same class; one of another class starts anew.
-
-    Hyper-parameters keep their current values; numbers in the groups that are no hyper-parameters
-    are restored.
-    """
+    """Restore the state of an optimizer of the same class; one of another class starts anew."""
     if state["class"] != type(optimizer).__name__:
         return
     ordered = [p for group in optimizer.param_groups for p in group["params"]]
@@ -55,8 +69,7 @@ def restore_optimizer(
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": slots, "param_groups": groups})
     for group, saved in zip(optimizer.param_groups, state["groups"], strict=False):
-        extra = saved.keys() - optimizer.defaults.keys()
-        group.update({name: _restored(saved[name]) for name in extra})
+        group.update({name: _restored(value) for name, value in saved.items()})
 
 
 def _portable(value: Any) -> Any:

@@ -1,0 +1,365 @@
+"""Callbacks and optimizers of others, with one player and with several."""
+
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+import skorch.callbacks
+import torch
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+from skorch.callbacks import (
+    BatchScoring,
+    Callback,
+    Checkpoint,
+    EarlyStopping,
+    EpochScoring,
+    EpochTimer,
+    Freezer,
+    GradientNormClipping,
+    Initializer,
+    InputShapeSetter,
+    LoadInitState,
+    LRScheduler,
+    ParamMapper,
+    PassthroughScoring,
+    PrintLog,
+    ProgressBar,
+    TensorBoard,
+    TrainEndCheckpoint,
+    Unfreezer,
+)
+from skorch.utils import freeze_parameter
+from torch.optim.lr_scheduler import CyclicLR, OneCycleLR, StepLR
+
+from sklearn_intelvae import PCL, InteLVAE, SoftIntroVAE
+from sklearn_intelvae.objectives import FactorVAE
+
+SMALL = dict(hidden_layer_sizes=(8,), max_iter=3, learning_rate="constant", random_state=0)
+ESTIMATORS = {
+    "one player": InteLVAE(2, **SMALL),
+    "a discriminator": InteLVAE(2, objective=FactorVAE(hidden_layer_sizes=(8,)), **SMALL),
+    "a game": SoftIntroVAE(2, game_start=0.2, **SMALL),
+    "pairs": PCL(2, **SMALL),
+}
+
+
+class Writer:
+    def add_scalar(self, *args, **kwargs):
+        pass
+
+    def close(self):
+        pass
+
+
+def score(net, X, y):
+    return 1.0
+
+
+WORK = {
+    "Callback": Callback,
+    "EarlyStopping": lambda: EarlyStopping(monitor="train_loss", sink=lambda text: None),
+    "EpochTimer": EpochTimer,
+    "Freezer": lambda: Freezer("encoder*"),
+    "GradientNormClipping": lambda: GradientNormClipping(1.0),
+    "Initializer": lambda: Initializer("encoder*weight", fn=torch.nn.init.ones_),
+    "LRScheduler": lambda: LRScheduler(StepLR, step_size=1),
+    "LRScheduler per batch": lambda: LRScheduler(
+        OneCycleLR, step_every="batch", max_lr=1e-2, total_steps=100
+    ),
+    "LRScheduler cyclic": lambda: LRScheduler(
+        CyclicLR, step_every="batch", base_lr=1e-4, max_lr=1e-3
+    ),
+    "LRScheduler plateau": lambda: LRScheduler("ReduceLROnPlateau", monitor="train_loss"),
+    "ParamMapper": lambda: ParamMapper("decoder*", fn=freeze_parameter, at=2),
+    "PrintLog": lambda: PrintLog(sink=lambda *text: None),
+    "ProgressBar": lambda: ProgressBar(detect_notebook=False),
+    "TensorBoard": lambda: TensorBoard(Writer()),
+    "Unfreezer": lambda: Unfreezer("encoder*"),
+}
+REFUSED = {
+    "BatchScoring": (lambda: BatchScoring(score, name="a"), "history_|set_callbacks"),
+    "Checkpoint": (Checkpoint, "early_stopping=True .* save"),
+    "EpochScoring": (lambda: EpochScoring(score, name="a"), "history_|set_callbacks"),
+    "InputShapeSetter": (InputShapeSetter, "sized at fit"),
+    "LoadInitState": (lambda: LoadInitState(Checkpoint()), "warm_start=True or partial_fit"),
+    "PassthroughScoring": (
+        lambda: PassthroughScoring("train_loss", on_train=True),
+        "history_ already has",
+    ),
+    "TrainEndCheckpoint": (TrainEndCheckpoint, "early_stopping=True .* save"),
+}
+NEED_A_SERVICE = {"MlflowLogger", "NeptuneLogger", "SacredLogger", "WandbLogger"}
+
+
+@pytest.fixture
+def X(rng):
+    return rng.standard_normal((100, 6)).astype(np.float32)
+
+
+def with_callbacks(estimator, *callbacks):
+    return clone(estimator).set_params(skorch_callbacks=list(callbacks))
+
+
+def test_every_callback_of_skorch_has_a_case():
+    named = {name.split()[0] for name in WORK} | REFUSED.keys() | NEED_A_SERVICE
+    assert set(skorch.callbacks.__all__) - {"WarmRestartLR"} == named
+
+
+@pytest.mark.parametrize("callback", WORK)
+@pytest.mark.parametrize("estimator", ESTIMATORS.values(), ids=ESTIMATORS)
+def test_callbacks_that_work(estimator, callback, X, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model = with_callbacks(estimator, WORK[callback]()).fit(X)
+    model.partial_fit(X)
+    assert np.isfinite(model.transform(X)).all()
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("callback", REFUSED)
+@pytest.mark.parametrize("estimator", ESTIMATORS.values(), ids=ESTIMATORS)
+def test_callbacks_that_are_refused_by_name_with_a_remedy(estimator, callback, X):
+    make, remedy = REFUSED[callback]
+    match = f"skorch_callbacks holds {callback}, .*({remedy})"
+    with pytest.raises(ValueError, match=match):
+        with_callbacks(estimator, make()).fit(X)
+    with pytest.raises(ValueError, match=match):
+        clone(estimator).set_params(skorch_callbacks=[("mine", make())]).fit(X)
+
+
+class Rates(Callback):
+    """Records the rate of each group, and how much each player's weights have moved."""
+
+    def on_train_begin(self, net, **kwargs):
+        self.seen, self.moved = [], []
+
+    def on_epoch_begin(self, net, **kwargs):
+        self.before = {k: [p.detach().clone() for p in v] for k, v in net.players_.items()}
+
+    def on_epoch_end(self, net, **kwargs):
+        self.seen.append({group["lr"] for group in net.optimizer_.param_groups})
+        self.moved.append(
+            {
+                player: max(
+                    float((a - b.detach()).abs().max())
+                    for a, b in zip(before, net.players_[player], strict=True)
+                )
+                for player, before in self.before.items()
+            }
+        )
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS.values(), ids=ESTIMATORS)
+def test_a_schedule_acts_on_every_player(estimator, X):
+    rates = Rates()
+    decay = LRScheduler(StepLR, step_size=1, gamma=1e-4)
+    estimator = clone(estimator).set_params(skorch_callbacks=[rates, decay], max_iter=3)
+    fitted = estimator.fit(X)
+    rates = fitted.skorch_callbacks[0]
+    assert all(len(seen) == 1 for seen in rates.seen)
+    for player, moved in rates.moved[-1].items():
+        assert moved < 1e-3 * rates.moved[0][player], player
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS.values(), ids=ESTIMATORS)
+def test_clipping_acts_on_every_player(estimator, X):
+    class Norms(Callback):
+        def on_grad_computed(self, net, named_parameters, **kwargs):
+            grads = [p.grad for _, p in named_parameters if p.grad is not None]
+            norms.append(float(torch.stack([g.norm() for g in grads]).norm()))
+
+    norms = []
+    clip = GradientNormClipping(1e-3)
+    model = with_callbacks(estimator, ("clip", clip), ("norms", Norms())).fit(X)
+    n_players = len(model.objective_.players(model.module_))
+    assert len(norms) == 3 * 4 * n_players  # epochs, batches
+    assert max(norms) < 1.01e-3
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS.values(), ids=ESTIMATORS)
+def test_frozen_weights_stay_and_can_be_trained_again(estimator, X):
+    start = with_callbacks(estimator, Freezer("*")).fit(X)
+    weights = {name: p.detach().clone() for name, p in start.module_.named_parameters()}
+    model = with_callbacks(estimator, Freezer("encoder*")).fit(X)
+    for name, parameter in model.module_.named_parameters():
+        assert parameter.requires_grad
+        if name.startswith("encoder"):
+            assert torch.equal(parameter, weights[name]), name
+    model.set_params(skorch_callbacks=None).partial_fit(X)
+    moved = [
+        not torch.equal(p, weights[name])
+        for name, p in model.module_.named_parameters()
+        if name.startswith("encoder")
+    ]
+    assert all(moved)
+
+
+def test_a_module_that_is_frozen_by_its_author_stays_so(X):
+    torch.manual_seed(0)
+    encoder = torch.nn.Sequential(torch.nn.Linear(6, 4), torch.nn.Tanh(), torch.nn.Linear(4, 4))
+    for parameter in encoder[0].parameters():
+        parameter.requires_grad_(False)
+    vae = InteLVAE(2, encoder=encoder, **SMALL).fit(X).partial_fit(X)
+    assert torch.equal(vae.module_.encoder[0].weight, encoder[0].weight)
+    assert not torch.equal(vae.module_.encoder[2].weight, encoder[2].weight)
+
+
+# Optimizers
+
+
+class WithNumbers(torch.optim.Optimizer):
+    """Its state holds an int, a float, None, a list, and a nested dict."""
+
+    def __init__(self, params, lr=1e-3):
+        super().__init__(params, dict(lr=lr, scale=1.0))
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            group["n_steps"] = group.get("n_steps", 0) + 1
+            group["scale"] *= 0.9
+            for p in group["params"]:
+                if p.grad is None:
+                    continue
+                state = self.state[p]
+                state["step"] = state.get("step", 0) + 1
+                state["decay"] = 0.5 * state.get("decay", 1.0)
+                state["nothing"] = None
+                state["recent"] = [*state.get("recent", [])[-1:], 0.1 * state["step"]]
+                state["nested"] = {"mean": p.grad.clone(), "half": p.grad.to(torch.bfloat16)}
+                size = group["scale"] / group["n_steps"] + state["decay"] + sum(state["recent"])
+                p.sub_(0.1 * size * group["lr"] * (p.grad + state["nested"]["half"].float()))
+
+
+REFUSE = {"LBFGS", "Muon", "SparseAdam"}
+"""Optimizers that need a loss without noise, matrices only, or sparse gradients."""
+OPTIMIZERS = [
+    cls
+    for name, cls in sorted(vars(torch.optim).items())
+    if isinstance(cls, type) and issubclass(cls, torch.optim.Optimizer)
+    if name not in {"Optimizer", *REFUSE}
+] + [WithNumbers]
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda o: o.__name__)
+@pytest.mark.parametrize("name", ["one player", "a discriminator", "a game"])
+def test_the_state_of_any_optimizer_survives(name, optimizer, X, tmp_path):
+    """Training continues from a file, from a pickle-like copy and in memory with the same bits."""
+    params = {"optimizer": optimizer}
+    model = clone(ESTIMATORS[name]).set_params(skorch_params=params)
+    model.partial_fit(X).partial_fit(X)
+    model.save(tmp_path / "model")
+    objects = {"skorch_params": params} if optimizer is WithNumbers else {}
+    again = type(model).load(tmp_path / "model", **objects)
+    model.partial_fit(X)
+    again.partial_fit(X)
+    np.testing.assert_array_equal(model.transform(X), again.transform(X))
+
+
+@pytest.mark.parametrize("name", ["one player", "a discriminator"])
+@pytest.mark.parametrize("second", OPTIMIZERS, ids=lambda o: o.__name__)
+@pytest.mark.parametrize("first", [torch.optim.Adam, torch.optim.SGD], ids=lambda o: o.__name__)
+def test_another_optimizer_starts_with_a_state_of_its_own(first, second, name, X):
+    model = clone(ESTIMATORS[name]).set_params(warm_start=True)
+    model.set_params(skorch_params={"optimizer": first}).fit(X)
+    model.set_params(skorch_params={"optimizer": second}).fit(X)
+    assert model.n_iter_ == 6
+    assert np.isfinite(model.transform(X)).all()
+
+
+def test_parameter_groups_of_the_user_are_restored(X):
+    groups = [("encoder*", {"lr": 1e-2}), ("decoder*", {"weight_decay": 0.1})]
+    params = {"optimizer": torch.optim.AdamW, "optimizer__param_groups": groups}
+    vae = InteLVAE(2, skorch_params=params, **SMALL)
+    once = clone(vae).partial_fit(X).partial_fit(X)
+    again = clone(vae).partial_fit(X)
+    again = again.set_params(random_state=3).partial_fit(X)
+    np.testing.assert_array_equal(once.transform(X), again.transform(X))
+
+
+# Ctrl-C
+
+
+class Interrupt(Callback):
+    def __init__(self, how, event="on_epoch_end"):
+        self.how = how
+        self.event = event
+
+    def _act(self, event, net):
+        if event == self.event and len(net.history) == 2:
+            self.how()
+
+    def on_epoch_end(self, net, **kwargs):
+        self._act("on_epoch_end", net)
+
+    def on_batch_end(self, net, **kwargs):
+        self._act("on_batch_end", net)
+
+    def on_grad_computed(self, net, **kwargs):
+        self._act("on_grad_computed", net)
+
+
+def press_ctrl_c():
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(0.2)
+
+
+def stop():
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("event", ["on_epoch_end", "on_batch_end", "on_grad_computed"])
+@pytest.mark.parametrize("estimator", ESTIMATORS.values(), ids=ESTIMATORS)
+def test_ctrl_c_in_a_callback_ends_the_fit_and_leaves_the_estimator(estimator, event, X):
+    handler = signal.getsignal(signal.SIGINT)
+    model = clone(estimator).set_params(max_iter=50)
+    model.set_params(skorch_callbacks=[Interrupt(press_ctrl_c, event)])
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X)
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert not hasattr(model, "module_")
+    assert not hasattr(model, "n_features_in_")
+
+
+def test_ctrl_c_ends_a_search(X):
+    calls = []
+
+    def press():
+        calls.append(1)
+        press_ctrl_c()
+
+    vae = InteLVAE(2, skorch_callbacks=[Interrupt(press)], **SMALL | {"max_iter": 5})
+    with pytest.raises(KeyboardInterrupt):
+        GridSearchCV(vae, {"beta": [1, 2, 4]}, cv=2).fit(X)
+    assert len(calls) == 1
+
+
+def test_ctrl_c_ends_a_fit_from_several_starts(X):
+    vae = InteLVAE(2, n_init=3, skorch_callbacks=[Interrupt(press_ctrl_c)], **SMALL)
+    with pytest.raises(KeyboardInterrupt):
+        vae.fit(X)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS.values(), ids=ESTIMATORS)
+def test_a_callback_that_raises_keyboard_interrupt_stops_the_training(estimator, X):
+    model = clone(estimator).set_params(max_iter=50)
+    model.set_params(skorch_callbacks=[Interrupt(stop)]).fit(X)
+    assert model.n_iter_ == 2
+
+
+def test_a_fit_in_another_thread_leaves_the_handler_alone(X):
+    handler, found = signal.getsignal(signal.SIGINT), []
+
+    class See(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            found.append(signal.getsignal(signal.SIGINT))
+
+    vae = InteLVAE(2, skorch_callbacks=[See()], **SMALL)
+    thread = threading.Thread(target=vae.fit, args=(X,))
+    thread.start()
+    thread.join()
+    assert set(found) == {handler}
+    assert vae.n_iter_ == 3

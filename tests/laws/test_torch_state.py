@@ -1,0 +1,206 @@
+"""The caller's torch settings change no bit, and are as before afterwards."""
+
+import multiprocessing
+import os
+import pickle
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from torch import nn
+
+from sklearn_intelvae import InteLVAE, SoftIntroVAE
+from sklearn_intelvae.mappings import Clusters, Compose, DimensionSelector
+from sklearn_intelvae.networks import ConvDecoder, ConvEncoder
+from sklearn_intelvae.priors import VampInitMixture
+from tests.estimators.shelf import ESTIMATORS, marks_of
+
+SMALL = dict(hidden_layer_sizes=(8,), max_iter=3, random_state=0)
+
+
+@contextmanager
+def default_dtype(dtype):
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+@contextmanager
+def deterministic():
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(False)
+
+
+SETTINGS = {
+    "no_grad": torch.no_grad,
+    "inference_mode": torch.inference_mode,
+    "gradients off": lambda: torch.set_grad_enabled(False),
+    "float64 by default": lambda: default_dtype(torch.float64),
+    "float16 by default": lambda: default_dtype(torch.float16),
+    "another device by default": lambda: torch.device("meta"),
+    "autocast": lambda: torch.autocast("cpu", dtype=torch.bfloat16),
+    "deterministic algorithms": deterministic,
+}
+FURTHER = {
+    "convolutions": InteLVAE(
+        2,
+        encoder=ConvEncoder((1, 2, 3), channels=(4,), n_hidden=8),
+        decoder=ConvDecoder((1, 2, 3), channels=(4,), n_hidden=8),
+        **SMALL,
+    ),
+    "bernoulli": InteLVAE(2, likelihood="bernoulli", **SMALL),
+    "learned proportions": InteLVAE(
+        mapping=Compose(Clusters(3, learn_proportions=True), DimensionSelector()), **SMALL
+    ),
+    "game": SoftIntroVAE(prior=VampInitMixture(3, learn_weights=False), game_start=0.2, **SMALL),
+}
+SHELF = [pytest.param(e, id=name, marks=marks_of(name)) for name, e in ESTIMATORS.items()]
+SHELF += [pytest.param(e, id=name) for name, e in FURTHER.items()]
+
+
+@pytest.fixture
+def X(rng):
+    return rng.random((60, 6)).astype(np.float32)
+
+
+def use(estimator, X, path):
+    """Call everything that computes; return the numbers."""
+    model = clone(estimator).fit(X)
+    found = {"codes": model.transform(X), "score": model.score(X)}
+    found["history"] = [{k: v for k, v in r.items() if k != "dur"} for r in model.history_]
+    if hasattr(model, "sample"):
+        model.fit_density(X) if len(X) > 10 else None
+        found |= {
+            "scores": model.score_samples(X, n_particles=4),
+            "encoded": np.concatenate(model.encode(X)),
+            "samples": model.sample(5, noise=True),
+            "from the density": model.sample(5, source="density"),
+            "decoded": model.inverse_transform(model.transform(X)),
+            "reconstruction": model.reconstruct(X),
+            "nats": model.kl_per_component_,
+        }
+    if hasattr(model, "predict"):
+        found["labels"] = model.predict(X)
+    model.save(path)
+    again = type(model).load(path, **objects_of(estimator))
+    found["loaded"] = again.transform(X)
+    found["after partial_fit"] = again.partial_fit(X).transform(X)
+    return found
+
+
+def objects_of(estimator):
+    """Return the parameters that a file does not hold."""
+    mapping = getattr(estimator, "mapping", None)
+    own = isinstance(mapping, nn.Module) and (
+        not type(mapping).__module__.startswith("sklearn_intelvae") or "unction" in repr(mapping)
+    )
+    return {"mapping": mapping} if own else {}
+
+
+def state():
+    return (
+        torch.is_grad_enabled(),
+        torch.is_inference_mode_enabled(),
+        torch.get_default_dtype(),
+        torch.get_default_device(),
+        torch.is_autocast_enabled("cpu"),
+        torch.are_deterministic_algorithms_enabled(),
+    )
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize("estimator", SHELF)
+def test_a_setting_of_the_caller_changes_no_bit(estimator, setting, X, tmp_path):
+    expected = use(estimator, X, tmp_path / "plain")
+    with SETTINGS[setting]():
+        before = state()
+        found = use(estimator, X, tmp_path / "set")
+        assert state() == before
+    for name, value in expected.items():
+        if isinstance(value, np.ndarray):
+            np.testing.assert_array_equal(value, found[name], err_msg=name)
+            assert found[name].dtype == value.dtype
+        else:
+            assert value == found[name], name
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_parts_made_under_a_setting_and_tensors_of_it_are_taken(setting, X):
+    class Ring(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = nn.Parameter(torch.ones((), dtype=torch.float32, device="cpu"))
+
+        def forward(self, y):
+            return self.scale * y / (y.norm(dim=1, keepdim=True) + 1e-6)
+
+    expected = InteLVAE(2, mapping=Ring(), **SMALL).fit(X).transform(X)
+    with SETTINGS[setting]():
+        mapping, table = Ring(), torch.tensor(X, device="cpu")
+        np.testing.assert_array_equal(
+            InteLVAE(2, mapping=mapping, **SMALL).fit(table).transform(table), expected
+        )
+    np.testing.assert_array_equal(
+        InteLVAE(2, mapping=mapping, **SMALL).fit(X).transform(X), expected
+    )
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_a_pickle_is_read_under_a_setting(setting, X):
+    vae = InteLVAE(2, prior="laplace", **SMALL).fit(X)
+    data = pickle.dumps(vae)
+    with SETTINGS[setting]():
+        again = pickle.loads(data)
+        np.testing.assert_array_equal(again.sample(3), vae.sample(3))
+        np.testing.assert_array_equal(again.transform(X), vae.transform(X))
+
+
+def _codes(vae, X, connection):
+    connection.send((vae.transform(X).sum(), torch.get_num_threads()))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the platform has no fork")
+def test_a_process_forked_after_a_fit_with_threads_computes(tmp_path):
+    """In a process of its own, since the tests have one thread."""
+    script = tmp_path / "fork.py"
+    script.write_text(
+        """
+import multiprocessing, sys
+import numpy as np, torch
+from sklearn_intelvae import InteLVAE
+X = np.random.RandomState(0).randn(3000, 300).astype(np.float32)
+vae = InteLVAE(2, max_iter=1, random_state=0, hidden_layer_sizes=(256,)).fit(X)
+def job(i):
+    shape = vae.transform(X).shape
+    vae.partial_fit(X[:300])
+    return shape, torch.get_num_threads()
+with multiprocessing.get_context("fork").Pool(2) as pool:
+    assert pool.map(job, range(2)) == [((3000, 2), 1)] * 2
+assert torch.get_num_threads() == 2
+"""
+    )
+    environment = os.environ | {"OMP_NUM_THREADS": "2", "PYTHONPATH": os.getcwd()}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", str(script)], env=environment, timeout=100, check=False
+    )
+    assert done.returncode == 0
+
+
+def test_spawned_processes_keep_their_threads(X):
+    vae = InteLVAE(2, **SMALL).fit(X)
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe()
+    process = context.Process(target=_codes, args=(vae, X, sender))
+    process.start()
+    total, _ = receiver.recv()
+    process.join()
+    assert total == vae.transform(X).sum()
