@@ -33,20 +33,30 @@ def output_width(module: nn.Module, n_inputs: int, role: str = "") -> int:
         If the module fails on such a matrix, or does not return a float32 tensor with one row for
         each row and at least one column.
     """
-    name = _name(module, role)
+    return _checked_output(module, torch.randn(_N_ROWS, n_inputs), role).shape[1]
+
+
+def check_output(module: nn.Module, n_inputs: int, role: str) -> None:
+    """Check the same without a random number."""
+    values = torch.linspace(-1, 1, _N_ROWS * n_inputs, dtype=torch.float32)
+    _checked_output(module, values.reshape(_N_ROWS, n_inputs), role)
+
+
+def _checked_output(module: nn.Module, inputs: Tensor, role: str) -> Tensor:
+    name, shape = _name(module, role), tuple(inputs.shape)
     training = module.training
     try:
         with torch.no_grad():
-            outputs = call(module.eval(), torch.randn(_N_ROWS, n_inputs))
+            outputs = call(module.eval(), inputs)
     except Exception as error:
         raise ValueError(
-            f"{name} failed on a batch of shape ({_N_ROWS}, {n_inputs}): {error}. It must accept a "
-            f"float32 tensor of shape (n_samples, {n_inputs}) for any n_samples."
+            f"{name} failed on a batch of shape {shape}: {error}. It must accept a float32 tensor "
+            f"of shape (n_samples, {shape[1]}) for any n_samples."
         ) from error
     finally:
         module.train(training)
-    _check_matrix(outputs, name, f"for a batch of shape ({_N_ROWS}, {n_inputs})", _N_ROWS)
-    return outputs.shape[1]
+    _check_matrix(outputs, name, f"for a batch of shape {shape}", _N_ROWS)
+    return outputs
 
 
 def check_width(module: nn.Module, n_inputs: int, n_outputs: int, role: str) -> None:

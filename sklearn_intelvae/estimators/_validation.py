@@ -17,7 +17,9 @@ _MAX_LOSS = 1e-3
 """Rounding errors above this share of a column's standard deviation are reported."""
 
 
-def validated(estimator: Any, X: Any, *, reset: bool = False, min_samples: int = 1) -> np.ndarray:
+def validated(
+    estimator: Any, X: Any, *, reset: bool = False, min_samples: int = 1, name: str = "X"
+) -> np.ndarray:
     """Return X as a C-ordered, writeable float32 array with the features of ``estimator``.
 
     :func:`check_finite` checks its values.
@@ -25,7 +27,7 @@ def validated(estimator: Any, X: Any, *, reset: bool = False, min_samples: int =
     with np.errstate(over="ignore"):
         X = validate_data(
             estimator,
-            as_numpy(X),
+            as_numpy(X, name),
             dtype=np.float32,
             order="C",
             reset=reset,
@@ -52,7 +54,7 @@ def check_finite(X: np.ndarray | torch.Tensor, estimator_name: str, input_name: 
 def validated_table(estimator: Any, table: Any, name: str, rows: Any = slice(None)) -> np.ndarray:
     """Return a table of the same features as X, and name it in errors; ``rows`` must be finite."""
     try:
-        table = validated(estimator, table)
+        table = validated(estimator, table, name=name)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from error
     if not isinstance(rows, np.ndarray) or len(rows) == len(table):

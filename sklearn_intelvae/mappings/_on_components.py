@@ -8,6 +8,7 @@ from numbers import Integral
 import torch
 from torch import Tensor, nn
 
+from sklearn_intelvae._checks import check_output
 from sklearn_intelvae._part import call
 from sklearn_intelvae.mappings._base import Mapping, build_nested
 
@@ -60,6 +61,7 @@ class OnComponents(Mapping):
         selected = _checked(self.components, n_components)
         others = [i for i in range(n_components) if i not in selected]
         build_nested(self.mapping, len(selected), "mapping")
+        check_output(self.mapping, len(selected), "mapping")
         self.register_buffer("order", torch.tensor([*selected, *others]), persistent=False)
 
     def forward(self, y: Tensor) -> Tensor:

@@ -1,0 +1,123 @@
+"""Finite rows are never called non-finite, and rounding in float32 at an edge is no error."""
+
+import re
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
+
+from sklearn_intelvae import PCL, ClusteredInteLVAE, DivergenceError, InteLVAE
+from tests.estimators.shelf import ESTIMATORS, marks_of
+
+SMALL = dict(hidden_layer_sizes=(8,), max_iter=2, random_state=0)
+SHELF = [pytest.param(e, id=name, marks=marks_of(name)) for name, e in ESTIMATORS.items()]
+NOT_FINITE = "NaN|infinity|not finite|non-finite value|condensed distance"
+
+
+def outlier(rng, size):
+    return np.vstack([rng.standard_normal((80, 5)), np.full((1, 5), size)])
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::RuntimeWarning")
+@pytest.mark.parametrize("size", [1e6, 1e12, 1e18, 1e25, 3e38])
+@pytest.mark.parametrize("estimator", SHELF)
+def test_an_outlier_is_not_called_non_finite(estimator, size, rng):
+    """A fit may diverge, which says how to scale X, but no row is called non-finite."""
+    complaint = ""
+    try:
+        clone(estimator).fit(outlier(rng, size))
+    except (DivergenceError, ValueError) as error:
+        complaint = str(error)
+    if "diverged" in complaint:
+        assert "scale it first" in complaint
+    else:
+        assert not re.search(NOT_FINITE, complaint)
+
+
+@pytest.mark.parametrize("size", [1e6, 1e12])
+@pytest.mark.parametrize("n_clusters", [2, 3, 5])
+def test_clusters_are_found_beside_an_outlier(n_clusters, size, rng):
+    X = outlier(rng, size)
+    vae = ClusteredInteLVAE(n_clusters, learning_rate_init=1e-6, **SMALL)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        labels = vae.fit(X).labels_
+    assert set(labels) <= set(range(n_clusters))
+    assert np.isfinite(vae.module_.mapping.centers.numpy()).all()
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("method", ["transform", "encode", "reconstruct", "predict"])
+def test_far_rows_are_taken_after_the_fit(method, rng):
+    vae = InteLVAE(2, mapping="clusters", **SMALL).fit(rng.standard_normal((50, 5)))
+    for size in (1e12, 1e30, 3e38):
+        getattr(vae, method)(np.full((3, 5), size))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("seed", range(6))
+def test_a_scaler_to_the_unit_interval_suits_the_bernoulli_likelihood(seed, dtype):
+    rows = np.random.default_rng(seed).standard_normal((300, 10)).astype(dtype)
+    X = MinMaxScaler().fit_transform(rows)
+    vae = InteLVAE(2, likelihood="bernoulli", **SMALL).fit(X, X_val=X)
+    assert np.isfinite(vae.score(X))
+
+
+@pytest.mark.parametrize("edge", [-1e-6, 1 + 1e-6])
+def test_values_a_rounding_error_beyond_the_edge_are_taken(edge, rng):
+    X = rng.random((50, 3))
+    X[0, 0] = edge
+    vae = InteLVAE(2, likelihood="bernoulli", **SMALL).fit(X)
+    assert np.isfinite(vae.score_samples(X)).all()
+
+
+@pytest.mark.parametrize("edge", [-1e-3, 1.001])
+def test_values_beyond_the_edge_are_refused(edge, rng):
+    X = rng.random((50, 3))
+    X[0, 0] = edge
+    with pytest.raises(ValueError, match=r"needs X in \[0, 1\], but X ranges from"):
+        InteLVAE(2, likelihood="bernoulli", **SMALL).fit(X)
+
+
+# Differences that float32 does not hold
+
+
+def seconds(n=200):
+    time = 1.7e9 + np.arange(n, dtype=float)
+    return np.c_[time, np.sin(time / 30)]
+
+
+@pytest.mark.parametrize("estimator", [InteLVAE(2), ClusteredInteLVAE(2), PCL(2)])
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [
+        (lambda X: X, "0"),
+        (lambda X: pd.DataFrame(X, columns=["time", "sine"]), "time"),
+        (lambda X: X.tolist(), "0"),
+        (lambda X: X.astype(np.int64), "0"),
+    ],
+    ids=["array", "frame", "list", "integers"],
+)
+def test_a_fit_warns_of_differences_that_float32_does_not_hold(estimator, table, column):
+    X = table(seconds() * [1, 100])
+    with pytest.warns(UserWarning, match=rf"columns \['?{column}'?\] are too small.*Scaler"):
+        clone(estimator).set_params(**SMALL).fit(X)
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        seconds().astype(np.float32),
+        StandardScaler().fit_transform(seconds()),
+        np.c_[np.full(50, 1 / 3), np.arange(50.0)],
+        np.c_[0.1 + 1e-17 * np.arange(50), np.arange(50.0)],
+        np.c_[2.0**23 + np.arange(50), np.arange(50.0)],
+        np.c_[np.zeros(50), 1e-6 * np.arange(50)],
+    ],
+    ids=["float32", "scaled", "constant", "rounding", "exact", "tiny"],
+)
+def test_a_fit_without_loss_does_not_warn(X):
+    InteLVAE(2, learning_rate_init=1e-9, **SMALL).fit(X)
