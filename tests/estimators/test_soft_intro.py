@@ -1,11 +1,10 @@
-"""SoftIntroVAE: modes of the prior, phases of the training, and what a fit has to say."""
+"""SoftIntroVAE: modes of the prior, phases of the training, and warnings of a fit."""
 
 import warnings
 
 import numpy as np
 import pytest
 import torch
-from shelf import SMALL
 from sklearn.datasets import make_blobs
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
@@ -19,15 +18,16 @@ from sklearn_intelvae.distributions import Normal
 from sklearn_intelvae.likelihoods import Likelihood
 from sklearn_intelvae.metrics import energy_distance
 from sklearn_intelvae.objectives import ELBO, SoftIntro
-from sklearn_intelvae.priors import Mixture, VampMixture
+from sklearn_intelvae.priors import Vamp, VampInitMixture
+from tests.estimators.shelf import SMALL
 
-MIXTURE = dict(prior="mixture", n_prior_components=4, **SMALL)
+MIXTURE = dict(prior=VampInitMixture(n_modes=4), **SMALL)
 GAME = {"kl_real", "kl_fake", "kl_rec", "exp_elbo_fake", "exp_elbo_rec"}
 MODES = {"responsibility_entropy", "inactive_modes", "mode_separation", "largest_prior_variance"}
 
 
 class Widths(Likelihood):
-    """A Gaussian whose decoder gives a log-scale for each feature too."""
+    """A Gaussian with a log-scale for each feature from the decoder."""
 
     outputs_per_feature = 2
 
@@ -43,8 +43,8 @@ def blobs():
 
 @pytest.fixture(scope="module")
 def fitted(blobs):
-    vae = SoftIntroVAE(prior="mixture", n_prior_components=12, max_iter=60, random_state=0)
-    return vae.fit(blobs[0])
+    settings = dict(hidden_layer_sizes=(64, 64), batch_size=64, max_iter=60, random_state=0)
+    return SoftIntroVAE(prior=VampInitMixture(n_modes=12), **settings).fit(blobs[0])
 
 
 class TestModes:
@@ -60,95 +60,106 @@ class TestModes:
         majority = np.array([np.bincount(y[modes == k], minlength=3).argmax() for k in range(12)])
         assert adjusted_rand_score(y, majority[modes]) > 0.95
 
-    def test_a_mode_generates_what_is_coded_in_it(self, blobs, fitted):
+    def test_a_mode_generates_rows_like_those_that_belong_to_it(self, blobs, fitted):
         X, y = blobs
         modes = fitted.predict(X)
-        busiest = np.bincount(modes, minlength=12).argsort()[-3:]
-        for k in busiest:
-            rows = fitted.sample(200, component=k)
+        largest = np.bincount(modes, minlength=12).argsort()[-3:]
+        for k in largest:
+            rows = fitted.sample(200, mode=k)
             own = np.bincount(y[modes == k]).argmax()
             off = np.linalg.norm(np.median(rows, axis=0) - np.median(X[y == own], axis=0))
             others = [np.median(X[y == c], axis=0) for c in range(3) if c != own]
             assert off < min(np.linalg.norm(np.median(rows, axis=0) - m) for m in others)
 
     def test_samples_of_a_mode_are_repeatable(self, fitted):
-        first = fitted.sample(20, component=1, random_state=3)
-        assert np.array_equal(first, fitted.sample(20, component=np.int64(1), random_state=3))
-        assert not np.array_equal(first, fitted.sample(20, component=2, random_state=3))
+        first = fitted.sample(20, mode=1, random_state=3)
+        assert np.array_equal(first, fitted.sample(20, mode=np.int64(1), random_state=3))
+        assert not np.array_equal(first, fitted.sample(20, mode=2, random_state=3))
 
-    @pytest.mark.parametrize("component", [12, -1, 0.5, "a"])
-    def test_a_mode_that_does_not_exist_is_refused(self, fitted, component):
-        with pytest.raises(ValueError, match=r"is none of the prior's modes, 0 to 11"):
-            fitted.sample(5, component=component)
+    @pytest.mark.parametrize("mode", [12, -1, 0.5, "a"])
+    def test_a_mode_that_does_not_exist_is_refused(self, fitted, mode):
+        with pytest.raises(ValueError, match=r"mode=.* is not a mode of the prior, 0 to 11"):
+            fitted.sample(5, mode=mode)
 
-    def test_the_mixture_goes_by_its_name_elsewhere_too(self, blobs):
-        here = SoftIntroVAE(**MIXTURE).fit(blobs[0])
-        there = SoftIntroVAE(**MIXTURE | {"prior": "vamp-mixture"}).fit(blobs[0])
-        assert np.array_equal(here.transform(blobs[0]), there.transform(blobs[0]))
+    def test_the_name_of_a_prior_means_its_default(self, blobs):
+        named, given = (
+            SoftIntroVAE(**MIXTURE | {"prior": prior}).fit(blobs[0]).transform(blobs[0])
+            for prior in ("vamp-init-mixture", VampInitMixture())
+        )
+        assert np.array_equal(named, given)
 
     def test_a_prior_without_modes_has_none(self, blobs):
         vae = SoftIntroVAE(**SMALL)
         assert not hasattr(vae, "predict_proba")
         with pytest.raises(ValueError, match="needs a prior that is a mixture"):
-            vae.fit(blobs[0]).sample(5, component=0)
+            vae.fit(blobs[0]).sample(5, mode=0)
         assert not hasattr(vae, "predict")
 
-    @pytest.mark.parametrize("prior", ["mixture", "vamp", "vamp-mixture"])
+    @pytest.mark.parametrize("prior", ["mixture", "vamp", "vamp-init-mixture"])
     def test_every_mixture_has_them_in_every_estimator(self, blobs, prior):
         vae = InteLVAE(prior=prior, **SMALL).fit(blobs[0])
         n_modes = vae.predict_proba(blobs[0]).shape[1]
-        assert vae.sample(7, component=n_modes - 1).shape == (7, 5)
+        assert vae.sample(7, mode=n_modes - 1).shape == (7, 5)
 
-    def test_regions_of_the_mapping_come_first(self, blobs):
+    def test_predict_returns_the_regions_of_the_mapping_if_it_has_any(self, blobs):
         vae = SoftIntroVAE(mapping="clusters", **MIXTURE).fit(blobs[0])
         assert not hasattr(vae, "predict_proba")
-        assert vae.sample(5, cluster=1, component=2).shape == (5, 5)
+        assert vae.sample(5, cluster=1, mode=2).shape == (5, 5)
 
 
 class TestPhases:
-    def test_the_game_begins_when_the_warm_up_is_over(self, blobs):
-        vae = SoftIntroVAE(
-            vae_warmup=0.5, game_warmup=0.0, prior="mixture", max_iter=6, random_state=0
-        )
+    def test_the_game_begins_at_its_start(self, blobs):
+        prior = VampInitMixture(n_modes=4)
+        vae = SoftIntroVAE(game_start=0.5, prior=prior, max_iter=6, random_state=0)
         playing = [set(row) >= GAME for row in vae.fit(blobs[0]).history_]
-        assert playing == [False] * 3 + [True] * 3
+        assert playing == [False] * 4 + [True] * 2  # at the first step of the fourth epoch it is 0
         assert all(set(row) >= MODES for row in vae.history_)
-        assert not any(
-            set(row) >= GAME for row in vae.set_params(vae_warmup=1).fit(blobs[0]).history_
-        )
+        at_once = SoftIntroVAE(game_start=0, **SMALL).fit(blobs[0])
+        assert all(set(row) >= GAME for row in at_once.history_)
+
+    def test_its_weight_grows_over_as_long_again(self, blobs):
+        weights = []
+
+        class See(Callback):
+            def on_epoch_end(self, net, **kwargs):
+                start = net.criterion_.game_start
+                weights.append(np.clip((net.progress - start) / (1 - start), 0, 1))
+
+        settings = SMALL | {"max_iter": 10, "skorch_callbacks": [See()]}
+        SoftIntroVAE(game_start=0.2, **settings).fit(blobs[0])
+        np.testing.assert_allclose(weights, [0, 0, 0.5, *[1.0] * 7], atol=1e-6)
 
     def test_a_prior_that_is_not_learned_stays_as_the_warm_up_leaves_it(self, blobs):
-        vae = SoftIntroVAE(
-            learn_prior=False, vae_warmup=0.2, game_warmup=0.5, **MIXTURE | {"max_iter": 8}
-        )
-        for _ in range(3):  # of which the first two are a VAE's, and the game is setting in
+        prior = VampInitMixture(n_modes=4, learn=False)
+        vae = SoftIntroVAE(game_start=0.3, **MIXTURE | {"max_iter": 8, "prior": prior})
+        for _ in range(3):  # the game starts in the third epoch
             vae.partial_fit(blobs[0])
         before = [p.clone() for p in vae.module_.prior.parameters()]
         vae.partial_fit(blobs[0])
         for old, new in zip(before, vae.module_.prior.parameters(), strict=True):
             assert torch.equal(old, new)
-        learned = vae.set_params(learn_prior=True).fit(blobs[0]).module_.prior.means
+        learned = vae.set_params(prior__learn=True).fit(blobs[0]).module_.prior.means
         assert not torch.equal(learned, before[1])
 
     def test_clipped_variances_stay_in_the_range_that_they_had(self, blobs):
         settings = MIXTURE | {"max_iter": 20, "learning_rate_init": 0.1}
         vae = SoftIntroVAE(**settings).fit(blobs[0])
         limits = vae.module_.prior.limits
-        variance = 2 * vae.module_.p_y().log_scale
+        variance = 2 * vae.module_.prior_distribution().log_scale
         assert limits.holds
         assert (variance <= limits.high + 1e-5).all()
         assert (variance >= limits.low - 1e-5).all()
-        assert (
-            not vae.set_params(clip_prior_variance=False).fit(blobs[0]).module_.prior.limits.holds
-        )
+        free = vae.set_params(prior=VampInitMixture(n_modes=4, clip_variance=False))
+        assert not free.fit(blobs[0]).module_.prior.limits.holds
 
     def test_equal_weights_stay_equal(self, blobs):
-        vae = SoftIntroVAE(learn_weights=False, **MIXTURE).fit(blobs[0])
+        prior = VampInitMixture(n_modes=4, learn_weights=False)
+        vae = SoftIntroVAE(**MIXTURE | {"prior": prior}).fit(blobs[0])
         assert not vae.module_.prior.logits.any()
 
     @pytest.mark.parametrize("epochs", [1, 4, 7])
-    def test_a_file_goes_on_in_the_phase_it_was_saved_in(self, blobs, tmp_path, epochs):
-        vae = SoftIntroVAE(vae_warmup=0.3, game_warmup=0.3, **MIXTURE | {"max_iter": 8})
+    def test_training_continues_after_load_in_the_same_phase(self, blobs, tmp_path, epochs):
+        vae = SoftIntroVAE(game_start=0.3, **MIXTURE | {"max_iter": 8})
         for _ in range(epochs):
             vae.partial_fit(blobs[0])
         vae.save(tmp_path / "model")
@@ -158,78 +169,89 @@ class TestPhases:
         )
         assert np.array_equal(vae.sample(9), again.sample(9))
 
-    def test_what_the_warm_up_has_done_stays_done(self, blobs):
+    def test_the_progress_of_the_warm_up_never_decreases(self, blobs):
         """Epochs of partial_fit, and then a fit for which they are a small part of the warm-up."""
-        shares = []
+        progress = []
 
         class See(Callback):
             def on_epoch_end(self, net, **kwargs):
-                shares.append(net.warmup)
+                progress.append(net.progress)
 
-        vae = SoftIntroVAE(warm_start=True, callbacks=[See()], **MIXTURE | {"max_iter": 2})
+        settings = MIXTURE | {"max_iter": 2, "skorch_callbacks": [See()]}
+        vae = SoftIntroVAE(warm_start=True, **settings)
         for _ in range(2):
             vae.partial_fit(blobs[0])
         vae.set_params(max_iter=20).fit(blobs[0])
-        assert shares == [1.0] * len(shares)
+        assert progress == [1.0] * len(progress)
         assert all(set(row) >= GAME for row in vae.history_[2:])
 
-    @pytest.mark.parametrize("length", ["vae_warmup", "game_warmup", "vamp_warmup"])
-    def test_lengths_of_a_warm_up_under_way_cannot_change(self, blobs, length):
-        vae = SoftIntroVAE(**MIXTURE).partial_fit(blobs[0]).set_params(**{length: 0.5})
-        with pytest.raises(ValueError, match=f"another {length} than the fitted"):
+    @pytest.mark.parametrize(
+        ("change", "parameter"),
+        [
+            ({"game_start": 0.5}, "game_start"),
+            ({"prior__release": 0.2}, "prior"),
+            ({"prior__hold": 0.9}, "prior"),
+            ({"prior": "mixture"}, "prior"),
+        ],
+    )
+    def test_the_phases_of_a_training_cannot_change(self, blobs, change, parameter):
+        prior = VampInitMixture(n_modes=4)
+        vae = SoftIntroVAE(**MIXTURE | {"prior": prior}).partial_fit(blobs[0]).set_params(**change)
+        with pytest.raises(ValueError, match=f"another {parameter} than the fitted"):
             vae.partial_fit(blobs[0])
 
     @pytest.mark.parametrize(
         ("params", "message"),
         [
-            ({"vae_warmup": 0.6, "game_warmup": 0.5}, "game would never have set in"),
-            ({"vae_warmup": 0, "prior": "mixture"}, "vae_warmup=0 leaves prior='mixture'"),
-            ({"learn_prior": False, "prior": "vamp"}, "learn_prior=False has no effect on"),
+            ({"game_start": 0.6}, "'game_start' parameter of SoftIntroVAE must be"),
+            ({"game_start": 0, "prior": "vamp-init-mixture"}, "game_start=0 would release"),
             (
-                {"learn_prior": False, "prior": Mixture()},
-                "learn_prior has no effect on a prior that",
+                {"prior": VampInitMixture(release=0.9)},
+                "release=0.9 of VampInitMixture is later than hold=0.5",
             ),
-            ({"n_prior_components": 3, "prior": VampMixture()}, "n_prior_components has no effect"),
-            (
-                {"prior": VampMixture(release=0.9)},
-                "release=0.9 .* later than the game begins at 0.5",
-            ),
-            ({"prior": VampMixture(), "vae_warmup": 0}, "later than the game begins at 0"),
-            ({"prior": VampMixture(release=0.5, hold=0.4)}, "release=0.5 .* later than hold 0.4"),
-            ({"likelihood": Widths()}, "Widths takes more than a mean"),
-            ({"responsibility": 1.0}, "responsibility=1.0 has no effect"),
+            ({"prior": VampInitMixture(release=0.5, hold=0.4)}, "is later than hold=0.4"),
+            ({"likelihood": Widths()}, "Widths needs more than one output of the decoder"),
+            ({"responsibility_weight": 1.0}, "responsibility_weight=1.0 has no effect"),
         ],
     )
     def test_parameters_that_contradict_one_another_are_refused(self, blobs, params, message):
         with pytest.raises(ValueError, match=message):
             SoftIntroVAE(**SMALL | params).fit(blobs[0])
 
-    def test_a_game_tells_the_prior_of_every_estimator_when_it_begins(self, blobs):
-        settings = dict(prior=VampMixture(4, release=0.2), kl_warmup=1.0, **SMALL)
-        shares = {}
+    def test_the_mixture_is_held_when_the_game_starts(self, blobs):
+        """Unless its ``hold`` is set; in another estimator it is held at the end of the warm-up."""
+        held = []
 
         class See(Callback):
+            def on_train_begin(self, net, **kwargs):
+                held.append(None)
+
             def on_epoch_end(self, net, **kwargs):
-                if net.module_.prior.limits.holds:
-                    shares.setdefault(type(net.criterion_), net.warmup)
+                if net.module_.prior.limits.holds and held[-1] is None:
+                    held[-1] = round(net.progress, 2)
 
-        for objective in (ELBO(), SoftIntro(onset=0.5)):
-            InteLVAE(objective=objective, **settings, callbacks=[See()]).fit(blobs[0])
-        assert list(shares) == [SoftIntro]
-        assert 0.5 < shares[SoftIntro] < 0.8
+        settings = SMALL | {"max_iter": 20, "batch_size": 200, "skorch_callbacks": [See()]}
+        unset, later = (VampInitMixture(4, release=0.2, hold=hold) for hold in (None, 0.8))
+        SoftIntroVAE(prior=unset, game_start=0.5, **settings).fit(blobs[0])
+        SoftIntroVAE(prior=later, game_start=0.5, **settings).fit(blobs[0])
+        InteLVAE(objective=SoftIntro(), prior=unset, kl_warmup=0.5, **settings).fit(blobs[0])
+        assert held == [0.55, 0.85, 1.0]
+        assert unset.hold is None
 
-    def test_a_prior_that_has_nothing_to_follow_says_so(self, blobs):
-        with pytest.raises(ValueError, match="VampMixture would leave an encoder that has learned"):
-            InteLVAE(prior="vamp-mixture", kl_warmup=0, **SMALL).fit(blobs[0])
-        InteLVAE(prior=VampMixture(release=0), kl_warmup=0, **SMALL).fit(blobs[0])
+    def test_a_mixture_is_not_released_from_an_untrained_encoder(self, blobs):
+        with pytest.raises(ValueError, match="VampInitMixture would be released from an untrained"):
+            InteLVAE(prior="vamp-init-mixture", kl_warmup=0, **SMALL).fit(blobs[0])
+        prior = VampInitMixture(release=0)
+        InteLVAE(prior=prior, kl_warmup=0, **SMALL).fit(blobs[0])
+        SoftIntroVAE(prior=prior, game_start=0, **SMALL).fit(blobs[0])
 
 
 class TestValidation:
-    """The loss of real rows is lowest before the game, which is not what is wanted back."""
+    """The loss of real rows is lowest before the game, at weights that must not be restored."""
 
-    SETTINGS = MIXTURE | dict(vae_warmup=0.25, game_warmup=0.25, max_iter=12)
+    SETTINGS = MIXTURE | dict(game_start=0.25, max_iter=12)
 
-    def test_early_stopping_does_not_go_back_to_the_vae_before_the_game(self, blobs):
+    def test_early_stopping_does_not_restore_the_vae_before_the_game(self, blobs):
         settings = self.SETTINGS | dict(early_stopping=True, tol=1e6)
         stopped = SoftIntroVAE(n_iter_no_change=2, **settings).fit(blobs[0])
         assert stopped.n_iter_ == 6 + 2
@@ -237,7 +259,7 @@ class TestValidation:
         later = SoftIntroVAE(n_iter_no_change=4, **settings).fit(blobs[0])
         assert np.array_equal(stopped.sample(5), later.sample(5))
 
-    def test_rows_to_validate_on_change_nothing_but_the_record(self, blobs):
+    def test_validation_rows_change_only_the_history(self, blobs):
         X = blobs[0]
         vae = SoftIntroVAE(**self.SETTINGS).fit(X[:400], X_val=X[400:])
         assert len(vae.validation_scores_) == 12
@@ -245,7 +267,7 @@ class TestValidation:
 
     def test_a_loaded_model_does_not_warn_again(self, blobs, tmp_path):
         vae = SoftIntroVAE(beta_neg=0.5, **SMALL)
-        with pytest.warns(UserWarning, match="SoftIntroVAE: suspicion"):
+        with pytest.warns(UserWarning, match="SoftIntroVAE: fake_weight"):
             vae.fit(blobs[0]).save(tmp_path / "model")
         with warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -253,7 +275,8 @@ class TestValidation:
 
 
 class TestGame:
-    def test_samples_are_nearer_to_the_data_than_a_vaes(self):
+    @pytest.mark.slow
+    def test_samples_are_nearer_to_the_data_than_those_of_a_vae(self):
         X, _ = make_eight_gaussians(2000, random_state=0)
         real, _ = make_eight_gaussians(2000, random_state=1)
         size = dict(hidden_layer_sizes=(64, 64), max_iter=200, batch_size=128, random_state=0)
@@ -264,38 +287,49 @@ class TestGame:
         assert sharp < 0.5 * blurred
 
     def test_weights_and_lengths_can_be_searched(self, blobs):
-        grid = {"beta_neg": [0.1, 0.3], "prior": ["normal", "mixture"], "vae_warmup": [0.2, 0.5]}
-        search = GridSearchCV(SoftIntroVAE(n_prior_components=3, **SMALL), grid, cv=2)
+        grid = [{"beta_neg": [0.1, 0.3], "game_start": [0.2, 0.5]}, {"prior": ["normal", Vamp(3)]}]
+        search = GridSearchCV(SoftIntroVAE(**SMALL), grid, cv=2, error_score="raise")
         assert np.isfinite(search.fit(blobs[0]).best_score_)
 
-    def test_it_is_the_objective_that_plays(self, blobs):
+    def test_the_settings_of_the_prior_can_be_searched(self, blobs):
+        grid = {"prior__n_modes": [2, 5], "prior__learn": [True, False]}
+        search = GridSearchCV(SoftIntroVAE(**MIXTURE), grid, cv=2, error_score="raise")
+        best = search.fit(blobs[0]).best_estimator_
+        n_modes = search.best_params_["prior__n_modes"]
+        assert best.predict_proba(blobs[0]).shape == (600, n_modes)
+        assert MIXTURE["prior"].n_modes == 4
+
+    def test_it_is_the_objective_in_any_estimator(self, blobs):
         """SoftIntroVAE is InteLVAE with this objective, to the bit."""
-        ours = SoftIntroVAE(vae_warmup=0.3, game_warmup=0.3, **SMALL).fit(blobs[0])
+        ours = SoftIntroVAE(game_start=0.3, **SMALL).fit(blobs[0])
         theirs = InteLVAE(objective=SoftIntro(), mapping="identity", kl_warmup=0.6, **SMALL).fit(
             blobs[0]
         )
         assert np.array_equal(ours.transform(blobs[0]), theirs.transform(blobs[0]))
 
 
-class Grumbling(SoftIntro):
-    def advice(self, history):
-        return f"{len(history)} epochs, and no better"
+class Dissatisfied(ELBO):
+    def check_history(self, history):
+        return [f"{len(history)} epochs, and no better", "a second warning"]
 
 
-class TestAdvice:
-    def test_a_fit_warns_as_the_objective_advises(self, blobs):
+class TestWarnings:
+    def test_a_fit_issues_the_warnings_of_the_objective(self, blobs):
         small = dict(hidden_layer_sizes=(16,), batch_size=1, max_iter=2, random_state=0)
-        vae = InteLVAE(objective=Grumbling(), **small)
-        with pytest.warns(ConvergenceWarning, match="InteLVAE: 2 epochs, and no better"):
+        vae = InteLVAE(objective=Dissatisfied(), **small)
+        with pytest.warns(ConvergenceWarning) as warned:
             vae.fit(blobs[0][:510])
+        messages = [str(w.message) for w in warned]
+        assert messages == ["InteLVAE: 2 epochs, and no better", "InteLVAE: a second warning"]
+        assert {w.filename for w in warned} == {__file__}
 
-    def test_a_fit_too_short_to_tell_is_left_alone(self, blobs):
+    def test_a_short_fit_issues_none(self, blobs):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            vae = InteLVAE(objective=Grumbling(), **SMALL).fit(blobs[0])
+            vae = InteLVAE(objective=Dissatisfied(), **SMALL).fit(blobs[0])
         assert len(vae.history_) == SMALL["max_iter"]
 
-    def test_data_on_an_odd_scale_are_warned_of(self, blobs):
+    def test_an_unsuitable_scale_is_warned_about(self, blobs):
         for factor in (1e-3, 1e3):
             with pytest.warns(UserWarning, match="StandardScaler"):
                 SoftIntroVAE(**SMALL).fit(factor * blobs[0])
