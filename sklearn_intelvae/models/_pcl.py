@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sklearn_intelvae._part import call, untrained_copy
+from sklearn_intelvae._part import Part, call, untrained_copy
 from sklearn_intelvae._random import OwnRandomness, draws_by_weight
 from sklearn_intelvae.models._networks import sized_network
 
@@ -99,10 +99,25 @@ class PCLModel(nn.Module):
         return h, before
 
     def initialize(self, X: Tensor, generator: torch.Generator) -> None:
-        """Do nothing: no part depends on the training rows before training."""
+        """Set starting values of the encoder from the training rows.
+
+        Parameters
+        ----------
+        X : Tensor of shape (n_samples, n_features)
+        generator : torch.Generator
+            Source of all random numbers.
+        """
+        with OwnRandomness(generator):
+            for part in self._nested_parts():
+                call(part.initialize, X, generator)
 
     def set_progress(self, fraction: float) -> None:
-        """Do nothing: the model has no warm-up."""
+        """Tell the encoder the fraction of the warm-up that has passed."""
+        for part in self._nested_parts():
+            part.set_progress(fraction)
+
+    def _nested_parts(self) -> list[Part]:
+        return [module for module in self.encoder.modules() if isinstance(module, Part)]
 
 
 class PCLParts(NamedTuple):

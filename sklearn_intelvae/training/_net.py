@@ -226,6 +226,7 @@ class MultiPlayerNet(NeuralNet):
         self._set_learning_rate()
         for tensors in batches:
             self.module_.set_progress(self.progress)
+            self.criterion_.set_progress(self.progress)
             self._notify_of_batch("on_batch_begin", batch=tensors, training=True)
             record = self.train_step(tensors)
             self.steps_done_ += 1

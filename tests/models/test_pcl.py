@@ -96,12 +96,30 @@ def test_rows_of_weight_zero_are_never_the_predecessor_of_a_random_pair():
     assert (other >= 1500).float().mean().item() == pytest.approx(0.75, abs=0.04)
 
 
-def test_it_has_no_warm_up_no_trials_and_no_support():
-    parts = PCLParts(MLP((8,)))
-    m = model()
-    before = {name: value.clone() for name, value in m.state_dict().items()}
-    m.initialize(rows(), seeded())
+class Recorded(MLP):
+    """Keeps what its hooks receive."""
+
+    fractions = ()
+
+    def initialize(self, X, generator):
+        self.shown, self.drawn = X, torch.rand(3)
+
+    def set_progress(self, fraction):
+        self.fractions = (*self.fractions, fraction)
+
+
+def test_the_hooks_of_the_encoder_are_called():
+    before = torch.get_rng_state()
+    m = model(Recorded((8,)))
+    m.initialize(rows(), seeded(3))
     m.set_progress(0.5)
+    assert torch.equal(m.encoder.shown, rows())
+    assert torch.equal(m.encoder.drawn, torch.rand(3, generator=seeded(3)))
+    assert m.encoder.fractions == (0.5,)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_it_has_no_trials_and_no_support():
+    parts = PCLParts(MLP((8,)))
     parts.check_support(np.full((3, 5), -1e9), None)
     assert parts.n_trials == 1
-    assert all(torch.equal(value, before[name]) for name, value in m.state_dict().items())

@@ -223,11 +223,14 @@ def test_parts_receive_the_progress_before_each_step(mapping, X):
 
 
 class Progress(ELBO):
-    """Keeps the progress of the batches that it trains on, and of those that it validates on."""
+    """Keeps the progress that it receives, of the batches that it trains on, and validates on."""
 
     def __init__(self):
         super().__init__()
-        self.trained, self.validated = [], []
+        self.received, self.trained, self.validated = [], [], []
+
+    def set_progress(self, fraction):
+        self.received.append(fraction)
 
     def loss(self, player, model, batch):
         if torch.is_grad_enabled():
@@ -243,5 +246,5 @@ class Progress(ELBO):
 def test_batches_have_the_progress_of_the_warm_up_and_validation_is_at_its_end(n_init, X):
     settings = SMALL | dict(max_iter=4, kl_warmup=0.5, batch_size=60, n_init=n_init)
     objective = InteLVAE(2, objective=Progress(), **settings).fit(X, X_val=X).objective_
-    assert objective.trained == [0, 0.25, 0.5, 0.75, 1, 1, 1, 1]
+    assert objective.received == objective.trained == [0, 0.25, 0.5, 0.75, 1, 1, 1, 1]
     assert set(objective.validated) == {1.0}
