@@ -1,5 +1,7 @@
 """Laws of the posteriors: from the encoder's output to q(y | X)."""
 
+import math
+
 import pytest
 import torch
 
@@ -51,3 +53,16 @@ class TestLaws:
 def test_what_they_return():
     assert isinstance(DiagonalGaussian()(torch.zeros(2, 4)), Normal)
     assert isinstance(FullGaussian()(torch.zeros(2, 5)), FullNormal)
+
+
+def test_variances_of_a_diagonal_posterior_are_limited():
+    q = DiagonalGaussian()(torch.tensor([[0.0, 1000.0], [0.0, -1000.0], [0.0, 1.0]]))
+    torch.testing.assert_close(q.variance.log(), torch.tensor([[4.0], [-12.0], [1.0]]))
+
+
+def test_a_full_posterior_has_a_lower_triangular_factor_with_limited_diagonal():
+    h = torch.tensor([[0.5, -0.5, 1000.0, 1.0, 7.0]])
+    q = FullGaussian()(h)
+    assert torch.equal(q.mean, torch.tensor([[0.5, -0.5]]))
+    expected = torch.tensor([[[math.exp(2.0), 0.0], [7.0, math.exp(0.5)]]])
+    torch.testing.assert_close(q.factor, expected)

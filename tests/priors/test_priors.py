@@ -156,6 +156,15 @@ class TestLaws:
         assert (p.kl(q, y).mean() - estimates.mean()).abs().item() <= error
 
 
+def test_the_normal_prior_is_standard():
+    p = density(Normal())
+    draws = p.sample(20000, seeded())
+    assert draws.mean(0).abs().max() < 0.03
+    assert (draws.std(0) - 1).abs().max() < 0.03
+    expected = torch.distributions.Normal(0, 1).log_prob(draws).sum(1)
+    torch.testing.assert_close(p.log_prob(draws), expected)
+
+
 def test_one_gaussian_at_the_origin_is_the_normal_prior():
     one = density(Mixture(1, learn=False, means=[[0, 0, 0]], scale=1.0))
     y = 2 * torch.randn(100, 3, generator=seeded())
