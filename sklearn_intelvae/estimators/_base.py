@@ -86,15 +86,14 @@ class BaseModel(
         """Read the parameters, once for each fit."""
         seed = draw_seed(self.random_state)
         with OwnRandomness(generator_from(seed_of(seed, Stream.CLASSES))):
-            parts, objective = self._parts(), self._objective()
-        return fit_spec(
-            self.get_params(deep=False),
-            parts=parts,
-            objective=objective,
-            seed=seed,
-            warmup=self._warmup,
-            budget=self._budget,
-        )
+            return fit_spec(
+                self.get_params(deep=False),
+                parts=self._parts(),
+                objective=self._objective(),
+                seed=seed,
+                warmup=self._warmup,
+                budget=self._budget,
+            )
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, *, sample_weight=None, X_val=None, X_prev=None):

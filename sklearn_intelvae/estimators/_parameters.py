@@ -11,7 +11,7 @@ import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
-from sklearn_intelvae._part import Part
+from sklearn_intelvae._part import Part, untrained_copy
 from sklearn_intelvae.estimators._validation import check_count
 from sklearn_intelvae.likelihoods import Bernoulli, Gaussian, Likelihood
 from sklearn_intelvae.likelihoods import Laplace as LaplaceLikelihood
@@ -159,7 +159,7 @@ def fit_spec(
     warmup: float,
     budget: TrainingBudget,
 ) -> FitSpec:
-    """Return the spec of a fit.
+    """Return the spec of a fit; its parts are copies, which later set_params do not change.
 
     Parameters
     ----------
@@ -170,8 +170,8 @@ def fit_spec(
     """
     check_count("n_trials of the mapping", parts.n_trials)
     return FitSpec(
-        parts=parts,
-        objective=objective,
+        parts=type(parts)(*map(untrained_copy, parts)),
+        objective=untrained_copy(objective),
         n_components=params["n_components"],
         warmup=warmup,
         budget=budget,
