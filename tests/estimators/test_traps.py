@@ -1,4 +1,4 @@
-"""Traps that scikit-learn's checks do not see; each test fails on a naive implementation."""
+"""Faults that scikit-learn's checks do not find; each test fails on a naive implementation."""
 
 import pickle
 import random
@@ -9,7 +9,6 @@ import polars as pl
 import pytest
 import torch
 from joblib import Parallel, delayed
-from shelf import ESTIMATORS, SMALL, Ring
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
@@ -20,10 +19,13 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from sklearn_intelvae import InteLVAE, SoftIntroVAE, SparseInteLVAE
+from sklearn_intelvae.distributions import Density
 from sklearn_intelvae.likelihoods import Gaussian
 from sklearn_intelvae.mappings import Clusters, Sphere
+from sklearn_intelvae.priors import Prior
+from tests.estimators.shelf import ESTIMATORS, SMALL, Ring, cases
 
-every_estimator = pytest.mark.parametrize("estimator", ESTIMATORS.values(), ids=ESTIMATORS)
+every_estimator = pytest.mark.parametrize("estimator", cases(ESTIMATORS))
 
 
 def fit_transform(estimator, X):
@@ -31,7 +33,7 @@ def fit_transform(estimator, X):
 
 
 @every_estimator
-def test_one_seed_one_model_whatever_else_draws(estimator, X):
+def test_one_seed_gives_one_model_whatever_else_draws_numbers(estimator, X):
     first = fit_transform(estimator, X)
     torch.rand(7)
     np.random.rand(7)
@@ -40,11 +42,11 @@ def test_one_seed_one_model_whatever_else_draws(estimator, X):
     assert not np.array_equal(first, fit_transform(other, X))
 
 
-@pytest.mark.parametrize("backend", ["loky", "threading"])
+@pytest.mark.parametrize("backend", ["threading", pytest.param("loky", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "name", ["InteLVAE", "InteLVAE clusters", "SparseInteLVAE", "SoftIntroVAE mixture"]
 )
-def test_one_seed_one_model_in_parallel(backend, name, X):
+def test_one_seed_gives_one_model_in_parallel(backend, name, X):
     estimator = ESTIMATORS[name]
     expected = fit_transform(estimator, X)
     for found in Parallel(2, backend=backend)(
@@ -70,7 +72,7 @@ def test_global_generators_are_untouched(estimator, random_state, X):
     assert states[2] == random.getstate()
 
 
-def test_no_seed_means_another_model_each_time(X):
+def test_without_a_seed_each_fit_gives_another_model(X):
     unseeded = InteLVAE(**SMALL | {"random_state": None})
     assert not np.array_equal(fit_transform(unseeded, X), fit_transform(unseeded, X))
     fitted = unseeded.fit(X)
@@ -90,11 +92,11 @@ def test_a_row_has_one_code_and_one_score_whatever_rows_come_with_it(estimator, 
 
 
 def test_chunks_are_invisible(X, monkeypatch):
-    from sklearn_intelvae.estimators import _chunks
+    from sklearn_intelvae.estimators import _inference
 
     vae = clone(ESTIMATORS["InteLVAE"]).fit(X)
     whole = vae.transform(X), vae.score_samples(X), vae.sample(50)
-    monkeypatch.setattr(_chunks, "_CHUNK_ROWS", (1, 7))
+    monkeypatch.setattr(_inference, "_CHUNK_ROWS", (1, 7))
     for a, b in zip(whole, (vae.transform(X), vae.score_samples(X), vae.sample(50)), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
@@ -151,13 +153,13 @@ def test_fitting_does_not_change_the_data(X):
 
 
 @pytest.mark.parametrize("n", [2, 3, 33, 65])
-def test_few_rows_and_a_row_too_many_for_the_batch(n, X):
+def test_few_rows_and_one_row_more_than_fills_the_batches(n, X):
     vae = InteLVAE(**SMALL | {"batch_size": 32}).fit(X[:n])
     assert vae.transform(X).shape == (len(X), 2)
 
 
 @every_estimator
-def test_a_clone_of_a_fitted_estimator_knows_nothing(estimator, X):
+def test_a_clone_of_a_fitted_estimator_is_not_fitted(estimator, X):
     fitted = clone(estimator).fit(X)
     again = clone(fitted)
     assert not hasattr(again, "module_")
@@ -165,7 +167,7 @@ def test_a_clone_of_a_fitted_estimator_knows_nothing(estimator, X):
 
 
 class Scaled(nn.Module):
-    """A mapping with a weight, of the user's own."""
+    """A plain module with a weight, as a mapping."""
 
     def __init__(self):
         super().__init__()
@@ -180,12 +182,12 @@ def test_a_module_passed_as_a_parameter_is_never_trained(X):
     vae = InteLVAE(mapping=mapping, learning_rate_init=0.1, **SMALL)
     first = vae.fit(X).transform(X)
     assert float(mapping.scale.detach()) == 1
-    assert float(vae.module_.mapping.scale.detach()) != 1
+    assert float(vae.module_.mapping.function.scale.detach()) != 1
     assert np.array_equal(first, vae.fit(X).transform(X))
     assert float(clone(vae).mapping.scale.detach()) == 1
 
 
-def test_a_second_fit_starts_anew_and_changes_size(X):
+def test_a_second_fit_starts_from_the_beginning_with_any_number_of_features(X):
     vae = clone(ESTIMATORS["InteLVAE"])
     first = vae.fit(X).transform(X)
     vae.fit(X[:, :3])
@@ -194,7 +196,7 @@ def test_a_second_fit_starts_anew_and_changes_size(X):
     assert np.array_equal(first, vae.fit(X).transform(X))
 
 
-def test_a_model_fitted_before_set_params_goes_on_working(X):
+def test_a_fitted_model_does_not_depend_on_later_set_params(X):
     vae = InteLVAE(mapping=Clusters(3), **SMALL).fit(X)
     Z, score = vae.transform(X), vae.score(X)
     vae.set_params(n_components=5, hidden_layer_sizes=(3,), mapping__n_clusters=7)
@@ -207,7 +209,7 @@ def test_a_model_fitted_before_set_params_goes_on_working(X):
 FIRST_STEP = 1e-9
 WITHOUT_WARM_UP = {
     "InteLVAE": InteLVAE(kl_warmup=0.0),
-    "SoftIntroVAE": SoftIntroVAE(prior="mixture", vae_warmup=FIRST_STEP, game_warmup=0.0),
+    "SoftIntroVAE": SoftIntroVAE(prior="vamp-init-mixture", game_start=FIRST_STEP),
 }
 
 
@@ -246,7 +248,7 @@ def test_partial_fit_that_fails_leaves_the_model_as_it_was(X):
 
 
 @pytest.mark.parametrize("name", ["InteLVAE", "SoftIntroVAE", "SoftIntroVAE mixture"])
-def test_weights_of_one_are_no_weights(name, X):
+def test_equal_weights_are_no_weights(name, X):
     vae = ESTIMATORS[name]
     ones = clone(vae).fit(X, sample_weight=np.ones(len(X)))
     none = clone(vae).fit(X)
@@ -256,7 +258,7 @@ def test_weights_of_one_are_no_weights(name, X):
 
 
 def test_weights_count():
-    """Two groups of points; the weight decides which of them the model is about."""
+    """Two groups of points; the weight decides which of them the model follows."""
     X = np.repeat([[-1.0, -1.0], [1.0, 1.0]], 100, axis=0)
     X = X + 0.01 * np.random.RandomState(0).randn(*X.shape)
     settings = dict(max_iter=60, batch_size=50, kl_warmup=0.0, beta=50.0, learning_rate_init=0.01)
@@ -265,14 +267,15 @@ def test_weights_count():
     assert vae.sample(500).mean() == pytest.approx(0.95 / 1.05, abs=0.1)
 
 
-def test_the_grid_reaches_settings_of_parts(X):
+@pytest.mark.parametrize("n_jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_a_grid_search_sets_hyper_parameters_of_parts(n_jobs, X):
     grid = {
         "vae__n_components": [2, 3],
         "vae__mapping": [Sphere(), Clusters(2), Ring()],
     }
     pipe = make_pipeline(StandardScaler(), InteLVAE(**SMALL))
     pipe.steps[1] = ("vae", pipe.steps[1][1])
-    search = GridSearchCV(pipe, grid, cv=2, n_jobs=2).fit(X)
+    search = GridSearchCV(pipe, grid, cv=2, n_jobs=n_jobs).fit(X)
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
     deep = GridSearchCV(
         InteLVAE(mapping=Clusters(2), **SMALL), {"mapping__n_clusters": [2, 4]}, cv=2
@@ -290,7 +293,7 @@ def test_pipeline_with_memory_before_a_classifier(X, tmp_path):
     assert np.array_equal(first, pipe.fit(X, y).predict_proba(X))
 
 
-def test_the_memory_of_a_pipeline_sees_one_key_for_one_estimator(X):
+def test_equal_estimators_have_one_key_in_the_memory_of_a_pipeline(X):
     import joblib
 
     a, b = (InteLVAE(mapping=Clusters(3), **SMALL) for _ in range(2))
@@ -317,7 +320,7 @@ def test_names_of_columns_are_remembered(X):
         vae.transform(table[list("fedcba")])
 
 
-def test_codes_go_there_and_back(X):
+def test_inverse_transform_of_codes_is_the_reconstruction(X):
     vae = InteLVAE(2, **SMALL | {"max_iter": 30}).fit(X)
     Z = vae.transform(X)
     assert np.array_equal(vae.inverse_transform(Z), vae.reconstruct(X))
@@ -338,7 +341,7 @@ def test_samples_are_repeatable_and_noise_is_added_on_request(X):
 
 
 def test_scores_are_nats_of_the_likelihood_whatever_was_trained(X):
-    """beta, penalties and the warm-up are no part of the score."""
+    """The score does not depend on beta, penalties and the warm-up."""
     vae = SparseInteLVAE(2, gamma=100.0, beta=4.0, **SMALL).fit(X)
     free = SparseInteLVAE(2, gamma=0.0, **SMALL).fit(X)
     free.module_.load_state_dict(vae.module_.state_dict())
@@ -362,6 +365,7 @@ def test_fitted_attributes_are_few_plain_and_printable(X):
     public = {name for name in vars(vae) if name.endswith("_") and not name.startswith("_")}
     assert public == {
         "module_",
+        "objective_",
         "n_features_in_",
         "n_iter_",
         "history_",
@@ -384,7 +388,7 @@ def test_predict_is_there_only_for_mappings_with_regions(X):
     assert set(labels) <= {0, 1, 2, 3}
 
 
-class Plain(nn.Module):
+class StandardNormal(Density):
     """The standard normal, by log_prob and sample alone."""
 
     def log_prob(self, y):
@@ -394,7 +398,12 @@ class Plain(nn.Module):
         return torch.randn(n_samples, 2, generator=generator)
 
 
-def test_what_components_say_agrees_with_the_posterior(X):
+class Plain(Prior):
+    def density(self, encode):
+        return StandardNormal()
+
+
+def test_the_attributes_of_components_follow_from_the_posterior(X):
     """The attributes against their formulas, from what encode returns."""
     vae = InteLVAE(2, **SMALL | {"max_iter": 30}).fit(X)
     h = vae.module_.encoder(torch.from_numpy(X)).detach().numpy()
@@ -408,8 +417,8 @@ def test_what_components_say_agrees_with_the_posterior(X):
     vae = InteLVAE(2, prior=Plain(), **SMALL).fit(X)
     mean, variance = vae.encode(X)
     moments = mean.var(axis=0) + variance.mean(axis=0)
-    told = 0.5 * (np.log(moments) - np.log(variance).mean(axis=0))
-    np.testing.assert_allclose(vae.kl_per_component_, told, rtol=1e-4)
+    expected = 0.5 * (np.log(moments) - np.log(variance).mean(axis=0))
+    np.testing.assert_allclose(vae.kl_per_component_, expected, rtol=1e-4)
 
 
 def test_only_ratios_of_weights_matter(X):
@@ -430,17 +439,28 @@ def test_the_decoder_mirrors_the_encoder(X):
     [(10, 10, 30), (500, 32, 96), (1797, 128, 384), (5000, 256, 410), (10**5, 256, 21)],
 )
 def test_automatic_sizes(n, batch_size, epochs):
-    from sklearn_intelvae.estimators import _inputs
+    spec = InteLVAE()._spec()
+    assert spec.resolved_batch_size(n) == batch_size
+    assert spec.max_iter is None
+    assert spec.budget.n_epochs(n, batch_size) == epochs
+    given = InteLVAE(batch_size=7, max_iter=7)._spec()
+    assert given.resolved_batch_size(n) == 7
+    assert given.max_iter == 7
 
-    assert _inputs.resolve_batch_size("auto", n) == batch_size
-    steps = InteLVAE()._auto_steps
-    assert _inputs.resolve_max_iter("auto", n, batch_size, steps) == epochs
-    assert _inputs.resolve_batch_size(7, n) == 7
-    assert _inputs.resolve_max_iter(7, n, batch_size, steps) == 7
+
+def test_automatic_sizes_are_those_of_the_fit(X):
+    sizes = []
+
+    class See(Callback):
+        def on_train_begin(self, net, **kwargs):
+            sizes.append(net.batch_size)
+
+    vae = InteLVAE(2, hidden_layer_sizes=(8,), skorch_callbacks=[See()], random_state=0).fit(X[:40])
+    assert (sizes, vae.n_iter_) == ([32], 96)
 
 
 def test_each_parameter_reaches_its_part():
-    """Parameters that no error would miss."""
+    """Parameters whose absence would raise no error."""
     X = np.random.default_rng(0).random((60, 64)).astype(np.float32)
     settings = SMALL | dict(max_iter=1, activation="tanh", hidden_layer_sizes=(7,))
     conv = InteLVAE(image_shape=(1, 8, 8), **settings).fit(X).module_.encoder
@@ -448,10 +468,10 @@ def test_each_parameter_reaches_its_part():
     assert any(isinstance(layer, nn.Tanh) for layer in conv.layers)
 
     sparse = SparseInteLVAE(
-        gamma=2.5, floor=0.3, selector_layer_sizes=(6, 4), regularise="gates", **settings
+        gamma=2.5, floor=0.3, selector_layer_sizes=(6, 4), regularize="gates", **settings
     ).fit(X)
     selector = sparse.module_.mapping
-    assert (selector.gamma, selector.floor, selector.regularise) == (2.5, 0.3, "gates")
+    assert (selector.gamma, selector.floor, selector.regularize) == (2.5, 0.3, "gates")
     assert [m.out_features for m in selector.network.layers[::2]] == [6, 4, 2]
     assert isinstance(sparse.module_.encoder.layers[1], nn.Tanh)
 
@@ -461,5 +481,7 @@ def test_each_parameter_reaches_its_part():
         def on_train_begin(self, net, X, **kwargs):
             held.append(len(X))
 
-    InteLVAE(early_stopping=True, validation_fraction=0.4, callbacks=[See()], **settings).fit(X)
+    InteLVAE(
+        early_stopping=True, validation_fraction=0.4, skorch_callbacks=[See()], **settings
+    ).fit(X)
     assert held == [36]
