@@ -1,28 +1,25 @@
-"""Trials: short fits that nobody sees choose the start of the fit."""
+"""Trials: short fits without callbacks choose the start of the fit."""
 
 import numpy as np
 import pytest
-import torch
-from shelf import SMALL
 from sklearn.base import clone
 from skorch.callbacks import Callback
 
 from sklearn_intelvae import InteLVAE
-from sklearn_intelvae._random import draw_seed
+from sklearn_intelvae._random import draw_seed, seeds_of_starts, seeds_of_trials
 from sklearn_intelvae.datasets import make_infinity
-from sklearn_intelvae.estimators import _fitting
-from sklearn_intelvae.estimators._restarts import seeds_of_starts, seeds_of_trials
 from sklearn_intelvae.exceptions import DivergenceError
-from sklearn_intelvae.mappings import Compose, Glue, Identity, OnComponents
-from sklearn_intelvae.training import PlayerNet
+from sklearn_intelvae.mappings import Compose, Glue, Identity, Mapping, OnComponents
+from sklearn_intelvae.training._net import MultiPlayerNet
+from tests.estimators.shelf import SMALL
 
 LONGER = SMALL | {"max_iter": 30}
 
 
-class Tried(torch.nn.Module):
-    """The identity, tried several times."""
+class Tried(Mapping):
+    """The identity, with trials."""
 
-    def __init__(self, n_trials):
+    def __init__(self, n_trials=2):
         super().__init__()
         self.n_trials = n_trials
 
@@ -40,17 +37,17 @@ class Trains(Callback):
 
 @pytest.fixture
 def trains(monkeypatch):
-    """Note the epochs and the losses of everything that is trained."""
+    """Record the seed and the losses of each training."""
     seen = []
-    train = PlayerNet.train
+    train = MultiPlayerNet.train
 
-    def noted(net, *args, **kwargs):
+    def recorded(net, *args, **kwargs):
         try:
             return train(net, *args, **kwargs)
         finally:
             seen.append((net.seed, net.history[:, "train_loss"]))
 
-    monkeypatch.setattr(PlayerNet, "train", noted)
+    monkeypatch.setattr(MultiPlayerNet, "train", recorded)
     return seen
 
 
@@ -67,7 +64,7 @@ def test_the_best_trial_is_trained_and_its_first_epochs_are_the_same(X, trains):
     assert len(losses) == 30
 
 
-def test_one_trial_is_none(X, trains):
+def test_one_trial_means_no_trial(X, trains):
     fits = [InteLVAE(mapping=m, **LONGER).fit(X) for m in ("identity", Tried(1))]
     assert len(trains) == 2
     assert np.array_equal(*(fit.transform(X) for fit in fits))
@@ -82,14 +79,14 @@ def test_one_trial_is_none(X, trains):
         OnComponents(Glue(n_trials=3), (0, 1)),
     ],
 )
-def test_mappings_inside_mappings_are_tried_too(mapping, X, trains):
+def test_a_nested_mapping_has_its_trials_too(mapping, X, trains):
     InteLVAE(mapping=mapping, **LONGER).fit(X)
     assert len(trains) == 4
 
 
-def test_callbacks_and_the_screen_see_the_fit_alone(X, capsys):
+def test_callbacks_and_the_printed_lines_are_those_of_the_fit_alone(X, capsys):
     callback = Trains()
-    InteLVAE(mapping=Tried(3), callbacks=[callback], **LONGER | {"verbose": 1}).fit(X)
+    InteLVAE(mapping=Tried(3), skorch_callbacks=[callback], **LONGER | {"verbose": 1}).fit(X)
     assert callback.number == 1
     assert capsys.readouterr().out.count("train_loss") == 1
 
@@ -106,7 +103,7 @@ def test_trials_are_other_starts_than_those_of_n_init():
     assert not set(seeds_of_trials(7, 9)[1:]) & set(seeds_of_starts(7, 9)[1:])
 
 
-def test_going_on_needs_no_trial(X, trains):
+def test_continued_training_has_no_trials(X, trains):
     vae = InteLVAE(mapping=Tried(3), warm_start=True, **LONGER).fit(X)
     assert len(trains) == 4
     vae.fit(X)
@@ -117,8 +114,8 @@ def test_going_on_needs_no_trial(X, trains):
 
 
 @pytest.mark.parametrize("n_trials", [0, -1, 2.5, "5", None])
-def test_numbers_of_trials_without_a_meaning(n_trials, X):
-    with pytest.raises(ValueError, match="n_trials of Tried must be an integer of at least 1"):
+def test_numbers_of_trials_outside_their_range(n_trials, X):
+    with pytest.raises(ValueError, match="n_trials of .* must be an integer of at least 1"):
         InteLVAE(mapping=Tried(n_trials), **LONGER).fit(X)
 
 
@@ -127,8 +124,8 @@ def test_trials_take_no_more_than_half_of_a_fit(X, trains):
     assert len(trains) == 1
 
 
-def test_a_trial_that_diverges_is_passed_over(X, monkeypatch, trains):
-    train = PlayerNet.train
+def test_a_trial_that_diverges_is_skipped(X, monkeypatch, trains):
+    train = MultiPlayerNet.train
     alone = InteLVAE(mapping=Tried(3), **LONGER).fit(X)
     best = trains[-1][0]
 
@@ -137,25 +134,31 @@ def test_a_trial_that_diverges_is_passed_over(X, monkeypatch, trains):
             raise DivergenceError("spoiled", 1)
         return train(net, train_rows, valid, n_epochs, **kwargs)
 
-    monkeypatch.setattr(PlayerNet, "train", spoiled)
+    monkeypatch.setattr(MultiPlayerNet, "train", spoiled)
     other = clone(alone).fit(X)
     assert trains[-1][0] != best
     assert np.isfinite(other.score(X))
 
 
-def test_one_seed_one_model(X):
+def test_one_seed_gives_one_model(X):
     vae = InteLVAE(mapping=Tried(3), **LONGER)
     assert np.array_equal(vae.fit(X).transform(X), clone(vae).fit(X).transform(X))
 
 
-def test_a_long_fit_is_not_tried_for_long():
-    long = InteLVAE(max_iter=1000, batch_size=100)
-    rows = _fitting.Rows(torch.zeros(1000, 1), None, torch.arange(1000))
-    sizes = _fitting._sizes(long, rows, one_epoch=False)
-    assert sizes.trial_epochs == 16
-    assert _fitting._sizes(long.set_params(max_iter=50), rows, False).trial_epochs == 5
+class Stop(Callback):
+    def on_epoch_end(self, net, **kwargs):
+        raise KeyboardInterrupt
 
 
+@pytest.mark.parametrize(("max_iter", "trial_epochs"), [(1000, 16), (50, 5)])
+def test_a_trial_takes_160_steps_or_a_tenth_of_the_fit(max_iter, trial_epochs, rng, trains):
+    """Here an epoch has ten steps."""
+    settings = SMALL | dict(max_iter=max_iter, batch_size=100, skorch_callbacks=[Stop()])
+    InteLVAE(mapping=Tried(2), **settings).fit(rng.normal(size=(1000, 3)))
+    assert [len(losses) for _, losses in trains] == [trial_epochs, trial_epochs, 1]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 4, 6])
 def test_a_figure_of_eight_is_not_tangled(seed):
     """Two of these seeds tangle in a single trial."""
