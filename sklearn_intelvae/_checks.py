@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sklearn_intelvae._part import Part, call
+from sklearn_intelvae._part import Network, Part, call, is_ours
 from sklearn_intelvae._random import generator_from
 from sklearn_intelvae.distributions import (
     Density,
@@ -67,6 +67,20 @@ def check_width(module: nn.Module, n_inputs: int, n_outputs: int, role: str) -> 
             f"{_name(module, role)} returned {width} columns; after build({n_inputs}, {n_outputs}) "
             f"it must return {n_outputs}."
         )
+
+
+def sized_network(module: nn.Module, n_inputs: int, n_outputs: int, role: str) -> nn.Module:
+    """Return a network of the given size; a linear layer adapts a plain module of another width."""
+    if isinstance(module, Network):
+        module.build(n_inputs, n_outputs)
+        if not is_ours(module):
+            check_width(module, n_inputs, n_outputs, role)
+        return module
+    refuse_hooks(module, Network, role)
+    width = output_width(module, n_inputs, role)
+    if width == n_outputs:
+        return module
+    return nn.Sequential(module, nn.Linear(width, n_outputs))
 
 
 def check_posterior(posterior: nn.Module, n_outputs: int, n_components: int) -> None:
@@ -222,9 +236,14 @@ def refuse_hooks(module: nn.Module, base: type, role: str) -> None:
     if hooks:
         raise TypeError(
             f"{_name(module, role)} defines {', '.join(hooks)}, which are called only on "
-            f"subclasses of {base.__module__.rpartition('.')[0]}.{base.__name__}: derive the class "
-            "from it instead of torch.nn.Module."
+            f"subclasses of {public_name(base)}: derive the class from it instead of "
+            "torch.nn.Module."
         )
+
+
+def public_name(base: type) -> str:
+    """Return the name by which users import a base class of parts."""
+    return f"sklearn_intelvae.{base.__name__.lower()}s.{base.__name__}"
 
 
 def hooks_of(base: type) -> set[str]:

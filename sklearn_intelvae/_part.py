@@ -1,4 +1,4 @@
-"""What every exchangeable part of a model has in common."""
+"""The base classes of parts, which declare all hooks with defaults that do nothing."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator, clone
 from torch import Tensor, nn
+
+from sklearn_intelvae.distributions import Density, Distribution, PosteriorDistribution
+
+_PACKAGE = __name__.partition(".")[0]
+Encode = Callable[[Tensor], PosteriorDistribution]
 
 
 class Part(BaseEstimator, nn.Module):
@@ -60,6 +65,291 @@ class Part(BaseEstimator, nn.Module):
         super().__setattr__(name, value)
 
 
+class Mapping(Part):
+    """Base class of mappings g from the intermediary latent y to the representation z.
+
+    A subclass gives ``forward``. It may override any of the other methods, whose defaults do
+    nothing. A plain ``torch.nn.Module`` or a function can be a mapping too, with ``forward`` only.
+
+    Attributes
+    ----------
+    has_regions : bool
+        Whether g divides its domain into regions, whose numbers ``regions`` returns; False by
+        default. An estimator with such a mapping has ``predict`` and ``sample(cluster=...)``.
+    n_trials : int
+        Number of short trial fits from different starts; the start with the lowest loss is then
+        trained. 1, the default, means no trials. For mappings with many poor local optima.
+
+    References
+    ----------
+    Miao, Mathieu, Siddharth, Teh and Rainforth, "On Incorporating Inductive Biases into VAEs",
+    ICLR 2022.
+
+    Examples
+    --------
+    >>> from sklearn_intelvae import InteLVAE
+    >>> from sklearn_intelvae.mappings import Mapping
+    >>> class HalfSpace(Mapping):
+    ...     def __init__(self, slope=0.1):
+    ...         super().__init__()
+    ...         self.slope = slope
+    ...
+    ...     def forward(self, y):
+    ...         return y.clamp(min=0) + self.slope * y.clamp(max=0)
+    >>> InteLVAE(mapping=HalfSpace(slope=0.0))
+    InteLVAE(mapping=HalfSpace(slope=0.0))
+    """
+
+    has_regions: bool = False
+    n_trials: int = 1
+
+    def build(self, n_components: int) -> None:
+        """Check the hyper-parameters; a subclass also creates its weights.
+
+        Parameters
+        ----------
+        n_components : int
+            Number of columns of y.
+        """
+        self._validate()
+
+    def forward(self, y: Tensor) -> Tensor:
+        """Map y, of shape (n, n_components), to z, of shape (n, n_latent)."""
+        raise NotImplementedError
+
+    def loss_terms(self, x: Tensor, mean: Tensor, y: Tensor, z: Tensor) -> dict[str, Tensor]:
+        """Return the terms that the mapping adds to the loss, by name, in nats.
+
+        By convention "penalty" is a term of the objective, and "guidance" one that only training
+        adds: return it only if ``self.training``. A fit of less than 200 steps first trains the
+        encoder on the guidance alone.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n, n_features)
+            The rows of the batch.
+        mean, y : Tensor of shape (n, n_components)
+            The means of q(y | x), and the draws from it.
+        z : Tensor of shape (n, n_latent)
+            The mapped draws.
+
+        Returns
+        -------
+        terms : dict of Tensor
+            Each of shape (n,), one number per row, or (), one number for the batch.
+        """
+        return {}
+
+    def observe(self, y: Tensor, weight: Tensor | None) -> None:
+        """Update running statistics from the draws of a training batch; called once per step.
+
+        Parameters
+        ----------
+        y : Tensor of shape (n, n_components)
+        weight : Tensor of shape (n,) or None
+            The weights of the rows; None if all are equal.
+        """
+
+    def to_decoder(self, z: Tensor) -> Tensor:
+        """Return the decoder's input for z, in the shape of z; by default z itself."""
+        return z
+
+    def regions(self, y: Tensor) -> Tensor:
+        """Return the region of each row of y, integers of shape (n,)."""
+        raise NotImplementedError
+
+
+class Network(Part):
+    """Base class of encoders and decoders; a subclass gives ``build`` and ``forward``.
+
+    A plain ``torch.nn.Module`` can be a network too: a linear layer adapts its output width.
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> from sklearn_intelvae import InteLVAE
+    >>> from sklearn_intelvae.networks import Network
+    >>> class Shallow(Network):
+    ...     def __init__(self, width=64):
+    ...         super().__init__()
+    ...         self.width = width
+    ...
+    ...     def build(self, n_inputs, n_outputs):
+    ...         sizes = nn.Linear(n_inputs, self.width), nn.Linear(self.width, n_outputs)
+    ...         self.layers = nn.Sequential(sizes[0], nn.Tanh(), sizes[1])
+    ...
+    ...     def forward(self, x):
+    ...         return self.layers(x)
+    >>> InteLVAE(encoder=Shallow(32))
+    InteLVAE(encoder=Shallow(width=32))
+    """
+
+    def build(self, n_inputs: int, n_outputs: int) -> None:
+        """Create the layers.
+
+        Parameters
+        ----------
+        n_inputs, n_outputs : int
+            Numbers of columns of the input and of the output.
+        """
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (n, n_inputs) to (n, n_outputs)."""
+        raise NotImplementedError
+
+
+class Likelihood(Part):
+    """Base class of likelihoods p(X | z); a subclass gives ``forward``.
+
+    Attributes
+    ----------
+    outputs_per_feature : int
+        Number of outputs that the decoder supplies for each feature of X; 1 by default.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_intelvae import InteLVAE
+    >>> from sklearn_intelvae.distributions import Normal
+    >>> from sklearn_intelvae.likelihoods import Likelihood
+    >>> class VaryingWidth(Likelihood):
+    ...     outputs_per_feature = 2
+    ...
+    ...     def forward(self, h):
+    ...         mean, raw = h.chunk(2, dim=-1)
+    ...         return Normal(mean, torch.nn.functional.softplus(raw + 3) - 3)
+    >>> InteLVAE(likelihood=VaryingWidth())
+    InteLVAE(likelihood=VaryingWidth())
+    """
+
+    outputs_per_feature: int = 1
+
+    def build(self, n_features: int) -> None:
+        """Check the hyper-parameters, and create weights and buffers if there are any."""
+        self._validate()
+
+    def check_support(self, X: np.ndarray) -> None:
+        """Raise ValueError if a value of X lies outside the support of p(X | z)."""
+
+    def forward(self, h: Tensor) -> Distribution:
+        """Map the decoder's output to the distributions p(x | z) of n rows.
+
+        Parameters
+        ----------
+        h : Tensor of shape (n, outputs_per_feature * n_features)
+        """
+        raise NotImplementedError
+
+    def mean(self, h: Tensor) -> Tensor:
+        """Return the means of p(x | z), shape (n, n_features)."""
+        return self(h).mean
+
+
+class Prior(Part):
+    """Base class of priors; a subclass gives ``density``, which returns p(y).
+
+    Attributes
+    ----------
+    has_modes : bool
+        Whether the density is a :class:`~sklearn_intelvae.distributions.MixtureDensity`; False by
+        default. An estimator with such a prior has ``predict_proba`` and ``sample(mode=...)``.
+
+    Examples
+    --------
+    >>> import math, torch
+    >>> from sklearn_intelvae import InteLVAE
+    >>> from sklearn_intelvae.distributions import Density
+    >>> from sklearn_intelvae.priors import Prior
+    >>> class LogisticDensity(Density):
+    ...     def __init__(self, n_components, scale):
+    ...         self.n_components, self.scale = n_components, scale
+    ...
+    ...     def log_prob(self, y):
+    ...         t = (y / self.scale).abs()
+    ...         return (-t - 2 * torch.exp(-t).log1p() - math.log(self.scale)).sum(-1)
+    ...
+    ...     def sample(self, n_samples, generator):
+    ...         shape, device = (n_samples, self.n_components), generator.device
+    ...         share = torch.rand(shape, generator=generator, device=device)
+    ...         return self.scale * share.logit(eps=1e-6)
+    >>> class Logistic(Prior):
+    ...     def __init__(self, scale=0.5):
+    ...         super().__init__()
+    ...         self.scale = scale
+    ...
+    ...     def density(self, encode):
+    ...         return LogisticDensity(self.n_components, self.scale)
+    >>> InteLVAE(prior=Logistic(scale=0.3))
+    InteLVAE(prior=Logistic(scale=0.3))
+    """
+
+    has_modes: bool = False
+
+    def build(self, n_components: int, n_features: int) -> None:
+        """Store the size of y as ``n_components``; a subclass also creates its weights.
+
+        Parameters
+        ----------
+        n_components, n_features : int
+            Numbers of columns of y and of X.
+        """
+        self._validate()
+        self.n_components = n_components
+
+    def density(self, encode: Encode) -> Density:
+        """Return p(y), given the current encoder if the prior depends on it.
+
+        Parameters
+        ----------
+        encode : callable
+            Maps rows of X, a tensor of shape (n, n_features), to q(y | x). Do not keep it: the
+            encoder changes at every step, and would be saved with the prior.
+        """
+        raise NotImplementedError
+
+    def follow(self, encode: Encode) -> None:
+        """Update the prior's own weights from the encoder; called after ``set_progress``.
+
+        Parameters
+        ----------
+        encode : callable
+            As in ``density``.
+        """
+
+
+class Posterior(Part):
+    """Base class of posteriors; a subclass gives ``n_outputs`` and ``forward``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_intelvae.distributions import Normal
+    >>> from sklearn_intelvae.posteriors import Posterior
+    >>> class Isotropic(Posterior):
+    ...     def n_outputs(self, n_components):
+    ...         return n_components + 1
+    ...
+    ...     def forward(self, h):
+    ...         mean, log_scale = h[:, :-1], h[:, -1:].clamp(-6, 2)
+    ...         return Normal(mean, log_scale.expand_as(mean))
+    >>> Isotropic()(torch.zeros(5, 4)).mean.shape
+    torch.Size([5, 3])
+    """
+
+    def n_outputs(self, n_components: int) -> int:
+        """Return the number of outputs that the encoder needs for each row."""
+        raise NotImplementedError
+
+    def forward(self, h: Tensor) -> PosteriorDistribution:
+        """Map the encoder's output, (n, n_outputs), to the distributions q(y | x) of n rows."""
+        raise NotImplementedError
+
+    def mean(self, h: Tensor) -> Tensor:
+        """Return the means of q(y | x), shape (n, n_components)."""
+        return self(h).mean
+
+
 def untrained_copy(part: Any) -> Any:
     """Return a copy that can be trained without changing ``part``.
 
@@ -75,8 +365,8 @@ def call(function: Callable[..., Any], *arguments: Any) -> Any:
     A user's module may work in place, as ``nn.ReLU(inplace=True)`` does, so it receives copies of
     tensors and arrays. The parts of this package never work in place and receive these themselves.
     """
-    owner = getattr(function, "__self__", function)
-    if not is_ours(owner):
+    owner = type(getattr(function, "__self__", function))
+    if owner.__module__.partition(".")[0] != _PACKAGE:
         arguments = tuple(map(copied, arguments))
     return function(*arguments)
 
@@ -90,4 +380,4 @@ def copied(value: Any) -> Any:
 
 def is_ours(value: object) -> bool:
     """Return whether the class of ``value`` is defined in this package."""
-    return type(value).__module__.partition(".")[0] == __name__.partition(".")[0]
+    return type(value).__module__.partition(".")[0] == _PACKAGE

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
-from sklearn_intelvae._part import Part
+from sklearn_intelvae._part import Likelihood
 from sklearn_intelvae.distributions import Bernoulli as BernoulliRows
 from sklearn_intelvae.distributions import Distribution, Normal
 from sklearn_intelvae.distributions import Laplace as LaplaceRows
@@ -26,53 +26,6 @@ fall by several units within a few thousand steps, so it is this factor times it
 
 _EDGE = 1e-5
 """Values this far outside [0, 1] are rounding errors of a scaler in float32."""
-
-
-class Likelihood(Part):
-    """Base class of likelihoods p(X | z); a subclass gives ``forward``.
-
-    Attributes
-    ----------
-    outputs_per_feature : int
-        Number of outputs that the decoder supplies for each feature of X; 1 by default.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from sklearn_intelvae import InteLVAE
-    >>> from sklearn_intelvae.distributions import Normal
-    >>> from sklearn_intelvae.likelihoods import Likelihood
-    >>> class VaryingWidth(Likelihood):
-    ...     outputs_per_feature = 2
-    ...
-    ...     def forward(self, h):
-    ...         mean, raw = h.chunk(2, dim=-1)
-    ...         return Normal(mean, torch.nn.functional.softplus(raw + 3) - 3)
-    >>> InteLVAE(likelihood=VaryingWidth())
-    InteLVAE(likelihood=VaryingWidth())
-    """
-
-    outputs_per_feature: int = 1
-
-    def build(self, n_features: int) -> None:
-        """Check the hyper-parameters, and create weights and buffers if there are any."""
-        self._validate()
-
-    def check_support(self, X: np.ndarray) -> None:
-        """Raise ValueError if a value of X lies outside the support of p(X | z)."""
-
-    def forward(self, h: Tensor) -> Distribution:
-        """Map the decoder's output to the distributions p(x | z) of n rows.
-
-        Parameters
-        ----------
-        h : Tensor of shape (n, outputs_per_feature * n_features)
-        """
-        raise NotImplementedError
-
-    def mean(self, h: Tensor) -> Tensor:
-        """Return the means of p(x | z), shape (n, n_features)."""
-        return self(h).mean
 
 
 class _LocationScale(Likelihood):

@@ -8,45 +8,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sklearn_intelvae._part import Part
-from sklearn_intelvae.distributions import FullNormal, Normal, PosteriorDistribution
+from sklearn_intelvae._part import Posterior
+from sklearn_intelvae.distributions import FullNormal, Normal
 
 __all__ = ["DiagonalGaussian", "FullGaussian", "Posterior"]
 
 
 _LOG_VARIANCE = (-12.0, 4.0)
-
-
-class Posterior(Part):
-    """Base class of posteriors; a subclass gives ``n_outputs`` and ``forward``.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from sklearn_intelvae.distributions import Normal
-    >>> from sklearn_intelvae.posteriors import Posterior
-    >>> class Isotropic(Posterior):
-    ...     def n_outputs(self, n_components):
-    ...         return n_components + 1
-    ...
-    ...     def forward(self, h):
-    ...         mean, log_scale = h[:, :-1], h[:, -1:].clamp(-6, 2)
-    ...         return Normal(mean, log_scale.expand_as(mean))
-    >>> Isotropic()(torch.zeros(5, 4)).mean.shape
-    torch.Size([5, 3])
-    """
-
-    def n_outputs(self, n_components: int) -> int:
-        """Return the number of outputs that the encoder needs for each row."""
-        raise NotImplementedError
-
-    def forward(self, h: Tensor) -> PosteriorDistribution:
-        """Map the encoder's output, (n, n_outputs), to the distributions q(y | x) of n rows."""
-        raise NotImplementedError
-
-    def mean(self, h: Tensor) -> Tensor:
-        """Return the means of q(y | x), shape (n, n_components)."""
-        return self(h).mean
 
 
 class DiagonalGaussian(Posterior):

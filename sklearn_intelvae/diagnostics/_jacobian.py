@@ -12,8 +12,8 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from sklearn_intelvae._torch_state import own_torch_state
-from sklearn_intelvae.estimators._inference import device_of, mean_of_codes, n_output_columns
+from sklearn_intelvae._random import own_torch_state
+from sklearn_intelvae.estimators._fitted import device_of, mean_of_codes, n_output_columns
 from sklearn_intelvae.estimators._vae import BaseVAE
 from sklearn_intelvae.models import VAE
 

@@ -15,7 +15,7 @@ from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_intelvae.diagnostics._jacobian import jacobian_of_model
-from sklearn_intelvae.estimators._inference import apply
+from sklearn_intelvae.estimators._fitted import apply
 from sklearn_intelvae.estimators._vae import BaseVAE
 from sklearn_intelvae.mappings import ICA, Identity
 from sklearn_intelvae.metrics import (

@@ -4,16 +4,11 @@ torch's own distributions draw from the global generator; these draw from the ge
 receive.
 """
 
-from sklearn_intelvae.distributions._base import (
-    Density,
-    Distribution,
-    MixtureDensity,
-    PosteriorDistribution,
-)
 from sklearn_intelvae.distributions._bernoulli import Bernoulli
+from sklearn_intelvae.distributions._density import Density, Distribution, MixtureDensity
+from sklearn_intelvae.distributions._gaussian import FullNormal, Normal, PosteriorDistribution
 from sklearn_intelvae.distributions._gaussian_mixture import GaussianMixture
 from sklearn_intelvae.distributions._laplace import Laplace
-from sklearn_intelvae.distributions._normal import FullNormal, Normal
 
 __all__ = [
     "Bernoulli",

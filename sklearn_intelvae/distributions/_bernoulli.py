@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sklearn_intelvae.distributions._reductions import elementwise
+from sklearn_intelvae.distributions._gaussian import elementwise
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sklearn_intelvae.distributions._base import HALF_LOG_2PI, MixtureDensity
-from sklearn_intelvae.distributions._normal import Normal
+from sklearn_intelvae.distributions._density import MixtureDensity
+from sklearn_intelvae.distributions._gaussian import HALF_LOG_2PI, Normal
 
 
 @dataclass(frozen=True)

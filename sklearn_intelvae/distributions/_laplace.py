@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sklearn_intelvae.distributions._reductions import elementwise, factors, total
+from sklearn_intelvae.distributions._gaussian import elementwise, factors, total
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,14 @@ from sklearn.base import (
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_intelvae._random import OwnRandomness, Stream, draw_seed, generator_from, seed_of
-from sklearn_intelvae._torch_state import own_torch_state
+from sklearn_intelvae._random import (
+    OwnRandomness,
+    Stream,
+    draw_seed,
+    generator_from,
+    own_torch_state,
+    seed_of,
+)
 from sklearn_intelvae.estimators._files import (
     load_estimator,
     save_estimator,
@@ -25,13 +31,13 @@ from sklearn_intelvae.estimators._files import (
     state_with_modules,
 )
 from sklearn_intelvae.estimators._fitted import (
+    apply,
     divergence_message,
     fitted_attributes,
     warn,
     warn_after,
     warn_before,
 )
-from sklearn_intelvae.estimators._inference import apply
 from sklearn_intelvae.estimators._parameters import description, fit_spec, refuse_another_model
 from sklearn_intelvae.estimators._validation import (
     as_numpy,
@@ -44,7 +50,7 @@ from sklearn_intelvae.estimators._validation import (
 from sklearn_intelvae.exceptions import DivergenceError
 from sklearn_intelvae.objectives import Objective
 from sklearn_intelvae.training import FitData, FitResult, FitSpec, TrainingBudget, train
-from sklearn_intelvae.training._callbacks import SklearnCallbacks
+from sklearn_intelvae.training._skorch import SklearnCallbacks
 
 try:
     from sklearn.callback import CallbackSupportMixin
@@ -63,8 +69,8 @@ class BaseModel(
 ):
     """Base class of the estimators; a subclass gives parameters, parts and objective."""
 
-    _budget = TrainingBudget(steps_per_row=3, max_steps=8000, open_ended_steps=1000)
-    """The length of the training if ``max_iter`` is "auto"."""
+    _budget: TrainingBudget
+    """The warm-up, and the length of the training if ``max_iter`` is "auto"."""
 
     _collapse_advice = ""
     """Remedies if no component of y carries information about X."""
@@ -77,11 +83,6 @@ class BaseModel(
     def _objective(self) -> Objective:
         """Return the objective that the parameters describe."""
 
-    @property
-    def _warmup(self) -> float:
-        """The fraction of the training during which the warm-up lasts."""
-        return 0.0
-
     def _spec(self) -> FitSpec:
         """Read the parameters, once for each fit."""
         seed = draw_seed(self.random_state)
@@ -91,7 +92,6 @@ class BaseModel(
                 parts=self._parts(),
                 objective=self._objective(),
                 seed=seed,
-                warmup=self._warmup,
                 budget=self._budget,
             )
 
@@ -193,38 +193,51 @@ class BaseModel(
         vars(self).pop("density_", None)
         try:
             data = self._validated_data(X, sample_weight, X_val, X_prev, reset=not resume)
-            attributes = self._fitted_attributes(*self._result(data, y, resume, one_epoch))
+            spec = self._spec_for(data, resume)
+            result = train(
+                spec,
+                data,
+                previous=self._previous_result() if resume else None,
+                one_epoch=one_epoch,
+                callbacks=self._callbacks(data, y, one_epoch),
+            )
+            attributes = self._fitted_attributes(result, data)
+        except DivergenceError as error:
+            explained = self._explained(error, data, spec.learning_rate_init)
+            self._restore(before)
+            raise explained from error
         except BaseException:
-            for name in ("n_features_in_", "feature_names_in_", "density_"):
-                vars(self).pop(name, None)
-                if name in before:
-                    setattr(self, name, before[name])
+            self._restore(before)
             raise
         self._set(attributes)
         warn_after(attributes, type(self).__name__, self._collapse_advice)
         return self
 
-    def _result(
-        self, data: FitData, y: Any, resume: bool, one_epoch: bool
-    ) -> tuple[FitResult, FitData]:
-        """Train, and return the result; the estimator is not changed."""
+    def _spec_for(self, data: FitData, resume: bool) -> FitSpec:
+        """Return the spec, checked against the fitted model, or against the data."""
         spec = self._spec()
         if resume:
             refuse_another_model(description(self.get_params(deep=False)), self._description)
         else:
             warn_before(spec.objective, data.weighted_rows, type(self).__name__)
+        return spec
+
+    def _callbacks(self, data: FitData, y: Any, one_epoch: bool) -> SklearnCallbacks:
+        """Return scikit-learn's callbacks, which partial_fit does not notify."""
         context = getattr(self, "_init_callback_context", None)
-        callbacks = SklearnCallbacks(
+        X = data.train["x"]
+        return SklearnCallbacks(
             None if one_epoch or context is None else lambda n: context(max_subtasks=n),
-            {"estimator": self, "X": data.train["x"], "y": data.train["x"] if y is None else y},
+            {"estimator": self, "X": X, "y": X if y is None else y},
             lambda result: self._fitted_attributes(result, data),
         )
-        previous = self._previous_result() if resume else None
-        try:
-            result = train(spec, data, previous=previous, one_epoch=one_epoch, callbacks=callbacks)
-        except DivergenceError as error:
-            raise self._explained(error, data, spec.learning_rate_init) from error
-        return result, data
+
+    def _restore(self, before: dict[str, Any]) -> None:
+        """Undo what a failed fit has changed."""
+        for name in ("n_features_in_", "feature_names_in_", "density_"):
+            vars(self).pop(name, None)
+            if name in before:
+                setattr(self, name, before[name])
 
     def _previous_result(self) -> FitResult:
         return FitResult(

@@ -8,8 +8,9 @@ import numpy as np
 from sklearn.base import ClusterMixin
 from sklearn.utils._param_validation import Interval
 
-from sklearn_intelvae.estimators._inference import apply
+from sklearn_intelvae.estimators._fitted import apply
 from sklearn_intelvae.estimators._parameters import (
+    BOUND_BUDGET,
     BOUND_CONSTRAINTS,
     VAE_CONSTRAINTS,
     bound_objective,
@@ -277,8 +278,8 @@ default="gaussian"
     )
 
     @property
-    def _warmup(self):
-        return self.kl_warmup
+    def _budget(self):
+        return BOUND_BUDGET._replace(warmup=self.kl_warmup)
 
     def _objective(self):
         return bound_objective(self.objective, self.beta, self.kl_warmup)

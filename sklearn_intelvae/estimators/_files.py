@@ -17,8 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as serialize
 
 from sklearn_intelvae._part import Part
-from sklearn_intelvae._random import OwnRandomness, generator_from
-from sklearn_intelvae._torch_state import own_torch_state
+from sklearn_intelvae._random import OwnRandomness, generator_from, own_torch_state
 from sklearn_intelvae._version import __version__
 from sklearn_intelvae.estimators._format1 import (
     upgraded_content,

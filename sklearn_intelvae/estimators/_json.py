@@ -42,8 +42,9 @@ def _parts_by_name() -> dict[str, type[Part]]:
     found = {}
     for cls in _subclasses(Part):
         package, _, rest = cls.__module__.partition(".")
-        if package == "sklearn_intelvae" and not cls.__name__.startswith("_"):
-            found[_ROOMS.index(rest.partition(".")[0]), cls.__name__] = cls
+        room = rest.partition(".")[0]
+        if package == "sklearn_intelvae" and room in _ROOMS and not cls.__name__.startswith("_"):
+            found[_ROOMS.index(room), cls.__name__] = cls
     classes: dict[str, type[Part]] = {}
     for (room, name), cls in sorted(found.items(), key=lambda item: item[0]):
         classes[f"{_ROOMS[room]}.{name}" if name in classes else name] = cls

@@ -11,6 +11,7 @@ import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
+from sklearn_intelvae._checks import public_name
 from sklearn_intelvae._part import Part, untrained_copy
 from sklearn_intelvae.estimators._validation import check_count
 from sklearn_intelvae.likelihoods import Bernoulli, Gaussian, Likelihood
@@ -149,6 +150,9 @@ BOUND_CONSTRAINTS: dict[str, list[Any]] = {
 }
 """The parameters of estimators with any objective."""
 
+BOUND_BUDGET = TrainingBudget(steps_per_row=3, max_steps=8000, open_ended_steps=1000)
+"""The length of the training of these estimators."""
+
 
 def fit_spec(
     params: dict[str, Any],
@@ -156,7 +160,6 @@ def fit_spec(
     parts: Any,
     objective: Objective,
     seed: int,
-    warmup: float,
     budget: TrainingBudget,
 ) -> FitSpec:
     """Return the spec of a fit; its parts are copies, which later set_params do not change.
@@ -165,7 +168,7 @@ def fit_spec(
     ----------
     params : dict
         The parameters of the estimator.
-    parts, objective, seed, warmup, budget
+    parts, objective, seed, budget
         As in :class:`~sklearn_intelvae.training.FitSpec`.
     """
     check_count("n_trials of the mapping", parts.n_trials)
@@ -173,7 +176,6 @@ def fit_spec(
         parts=type(parts)(*map(untrained_copy, parts)),
         objective=untrained_copy(objective),
         n_components=params["n_components"],
-        warmup=warmup,
         budget=budget,
         learning_rate=cosine_decay if params["learning_rate"] == "cosine" else None,
         learning_rate_init=params["learning_rate_init"],
@@ -274,10 +276,9 @@ def resolve(parameter: str, value: Any, **settings: Any) -> Any:
         return Function(value) if is_plain else value
     if parameter == "mapping" and callable(value):
         return Function(value)
-    room = f"sklearn_intelvae.{base.__module__.split('.')[1]}.{base.__name__}" if base else ""
     raise TypeError(
         f"{parameter} must be one of {sorted(names)} or an instance of "
-        f"{room or 'torch.nn.Module'}, got {value!r}."
+        f"{public_name(base) if base else 'torch.nn.Module'}, got {value!r}."
     )
 
 

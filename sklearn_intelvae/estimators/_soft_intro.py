@@ -282,12 +282,16 @@ default="gaussian"
         self.random_state = random_state
         self.verbose = verbose
 
-    _budget = TrainingBudget(steps_per_row=10, max_steps=15_000, open_ended_steps=8000)
     _collapse_advice = "or smaller beta_kl and beta_neg"
 
     @property
-    def _warmup(self):
-        return 2 * self.game_start
+    def _budget(self):
+        return TrainingBudget(
+            steps_per_row=10,
+            max_steps=15_000,
+            open_ended_steps=8000,
+            warmup=2 * self.game_start,
+        )
 
     def _objective(self):
         weights = {name: getattr(self, name) for name in _OBJECTIVE_PARAMETERS}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sklearn_intelvae.estimators._parameters import (
+    BOUND_BUDGET,
     BOUND_CONSTRAINTS,
     VAE_CONSTRAINTS,
     bound_objective,
@@ -257,8 +258,8 @@ default="gaussian"
     )
 
     @property
-    def _warmup(self):
-        return self.kl_warmup
+    def _budget(self):
+        return BOUND_BUDGET._replace(warmup=self.kl_warmup)
 
     def _objective(self):
         return bound_objective(self.objective, self.beta, self.kl_warmup)

@@ -9,10 +9,15 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_intelvae._part import call
-from sklearn_intelvae._random import OwnRandomness, draw_seed, generator_from, noise_of_rows
-from sklearn_intelvae._torch_state import own_torch_state
+from sklearn_intelvae._random import (
+    OwnRandomness,
+    draw_seed,
+    generator_from,
+    noise_of_rows,
+    own_torch_state,
+)
 from sklearn_intelvae.estimators._base import BaseModel
-from sklearn_intelvae.estimators._inference import (
+from sklearn_intelvae.estimators._fitted import (
     codes_of_rows,
     device_of,
     mean_of_codes,

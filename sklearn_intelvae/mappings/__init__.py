@@ -1,6 +1,6 @@
 """Mappings g(y) = z: where the inductive bias lives."""
 
-from sklearn_intelvae.mappings._base import Mapping
+from sklearn_intelvae._part import Mapping
 from sklearn_intelvae.mappings._clusters import Clusters
 from sklearn_intelvae.mappings._compose import Compose
 from sklearn_intelvae.mappings._flow import Flow

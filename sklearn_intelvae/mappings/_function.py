@@ -7,8 +7,7 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from sklearn_intelvae._checks import refuse_hooks
-from sklearn_intelvae._part import call
-from sklearn_intelvae.mappings._base import Mapping
+from sklearn_intelvae._part import Mapping, call
 
 
 class Function(Mapping):

@@ -11,7 +11,7 @@ import torch
 from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
-from sklearn_intelvae.mappings._base import Mapping
+from sklearn_intelvae._part import Mapping
 
 
 class Glue(Mapping):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sklearn_intelvae.mappings._base import Mapping
+from sklearn_intelvae._part import Mapping
 
 _N_KEPT, _MIN_KEPT = 2048, 512
 _PERIOD = 4

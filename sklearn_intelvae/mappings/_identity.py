@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from sklearn_intelvae.mappings._base import Mapping
+from sklearn_intelvae._part import Mapping
 
 
 class Identity(Mapping):

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from sklearn_intelvae.mappings._base import Mapping
+from sklearn_intelvae._part import Mapping
 
 
 class Linear(Mapping):

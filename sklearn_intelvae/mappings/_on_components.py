@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_intelvae._checks import check_output
-from sklearn_intelvae._part import call
-from sklearn_intelvae.mappings._base import Mapping, build_nested
+from sklearn_intelvae._part import Mapping, call
+from sklearn_intelvae.mappings._nested import build_nested
 
 
 class OnComponents(Mapping):

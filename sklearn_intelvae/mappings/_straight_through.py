@@ -7,8 +7,8 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from sklearn_intelvae._checks import output_width
-from sklearn_intelvae._part import call
-from sklearn_intelvae.mappings._base import Mapping, build_nested
+from sklearn_intelvae._part import Mapping, call
+from sklearn_intelvae.mappings._nested import build_nested
 
 _NAMES = ("function", "surrogate")
 

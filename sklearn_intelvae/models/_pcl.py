@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sklearn_intelvae._checks import sized_network
 from sklearn_intelvae._part import Part, call, untrained_copy
 from sklearn_intelvae._random import OwnRandomness, draws_by_weight
-from sklearn_intelvae.models._networks import sized_network
 
 _MOMENTUM = 0.05
 _WIDTH = 16

@@ -15,13 +15,13 @@ from sklearn_intelvae._checks import (
     check_mapping,
     check_posterior,
     output_width,
+    sized_network,
 )
 from sklearn_intelvae._part import Part, call, untrained_copy
 from sklearn_intelvae._random import OwnRandomness
 from sklearn_intelvae.distributions import Density, Distribution, PosteriorDistribution
 from sklearn_intelvae.likelihoods import Likelihood
 from sklearn_intelvae.mappings import Mapping
-from sklearn_intelvae.models._networks import sized_network
 from sklearn_intelvae.posteriors import Posterior
 from sklearn_intelvae.priors import Prior
 

@@ -1,6 +1,6 @@
 """Networks: tensor to tensor, sized at fit."""
 
-from sklearn_intelvae.networks._base import Network
+from sklearn_intelvae._part import Network
 from sklearn_intelvae.networks._conv import ConvDecoder, ConvEncoder
 from sklearn_intelvae.networks._mlp import ACTIVATIONS, MLP
 

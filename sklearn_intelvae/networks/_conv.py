@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
-from sklearn_intelvae.networks._base import Network
+from sklearn_intelvae._part import Network
 from sklearn_intelvae.networks._mlp import ACTIVATIONS
 
 _KERNEL, _STRIDE, _PADDING = 4, 2, 1

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from sklearn.utils._param_validation import StrOptions
 from torch import Tensor, nn
 
-from sklearn_intelvae.networks._base import Network
+from sklearn_intelvae._part import Network
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "identity": nn.Identity,

@@ -1,6 +1,6 @@
 """Priors: the distribution p(y) of the intermediary latent."""
 
-from sklearn_intelvae.priors._base import Prior
+from sklearn_intelvae._part import Prior
 from sklearn_intelvae.priors._laplace import Laplace
 from sklearn_intelvae.priors._mixture import Mixture
 from sklearn_intelvae.priors._normal import Normal

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from sklearn_intelvae._part import Encode, Prior
 from sklearn_intelvae.distributions import Density, PosteriorDistribution
 from sklearn_intelvae.distributions import Laplace as LaplaceRows
-from sklearn_intelvae.priors._base import Encode, Prior
 
 _SCALE = math.sqrt(0.5)
 

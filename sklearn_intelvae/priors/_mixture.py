@@ -11,8 +11,8 @@ import torch
 from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 
+from sklearn_intelvae._part import Encode, Prior
 from sklearn_intelvae.distributions import GaussianMixture
-from sklearn_intelvae.priors._base import Encode, Prior
 
 _LOG_SCALE_RANGE = (-4.0, 3.0)
 

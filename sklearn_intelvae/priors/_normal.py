@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from sklearn_intelvae._part import Encode, Prior
 from sklearn_intelvae.distributions import Density, PosteriorDistribution
 from sklearn_intelvae.distributions import Normal as NormalRows
-from sklearn_intelvae.priors._base import Encode, Prior
 
 
 class Normal(Prior):

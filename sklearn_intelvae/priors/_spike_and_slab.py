@@ -11,9 +11,9 @@ import torch
 from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
+from sklearn_intelvae._part import Encode, Prior
 from sklearn_intelvae.distributions import Density
-from sklearn_intelvae.distributions._base import HALF_LOG_2PI
-from sklearn_intelvae.priors._base import Encode, Prior
+from sklearn_intelvae.distributions._gaussian import HALF_LOG_2PI
 
 
 class SpikeAndSlab(Prior):

@@ -9,8 +9,9 @@ import torch
 from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 
+from sklearn_intelvae._part import Encode, Prior
 from sklearn_intelvae.distributions import GaussianMixture
-from sklearn_intelvae.priors._base import Encode, Prior, rows_in_random_order
+from sklearn_intelvae.priors._pseudo_inputs import rows_in_random_order
 from sklearn_intelvae.priors._variance_clip import AdaptiveVarianceClip
 
 _NEW, _VAMP, _LEAVING, _FREE, _HELD = range(5)

@@ -18,21 +18,19 @@ from sklearn_intelvae._random import (
     Stream,
     draws_by_weight,
     generator_from,
+    own_torch_state,
     seed_of,
     seeds_of_starts,
     seeds_of_trials,
 )
-from sklearn_intelvae._torch_state import own_torch_state
 from sklearn_intelvae.exceptions import DivergenceError
 from sklearn_intelvae.models import VAE
 from sklearn_intelvae.objectives import Objective
-from sklearn_intelvae.training._batches import Batches, Rows
-from sklearn_intelvae.training._callbacks import SklearnCallbacks, skorch_callbacks
 from sklearn_intelvae.training._net import MultiPlayerNet, uncompiled
-from sklearn_intelvae.training._net_params import net_params
 from sklearn_intelvae.training._pretrain import pretrain_encoder
+from sklearn_intelvae.training._rows import Batches, Rows, split_rows
+from sklearn_intelvae.training._skorch import SklearnCallbacks, net_params, skorch_callbacks
 from sklearn_intelvae.training._spec import FitData, FitResult, FitSpec
-from sklearn_intelvae.training._split import split_rows
 from sklearn_intelvae.training._starts import Fit, best_of, evaluation_rows, mean_objective
 
 _TRIAL_STEPS = 160
@@ -216,7 +214,7 @@ class _Fit:
             objective.to(spec.device),
             seed=seed,
             schedule=spec.learning_rate,
-            warmup_steps=spec.warmup * self.horizon_steps,
+            warmup_steps=spec.budget.warmup * self.horizon_steps,
             batch_events=bool(settings.get("callbacks")),
             batch_size=self.batch_size,
             device=str(spec.device),

@@ -20,13 +20,13 @@ from sklearn_intelvae._part import copied, is_ours
 from sklearn_intelvae._random import Stream, generator_from, seed_of
 from sklearn_intelvae.exceptions import DivergenceError
 from sklearn_intelvae.objectives import Batch
-from sklearn_intelvae.training._batches import Batches, Rows, Tensors
-from sklearn_intelvae.training._interrupts import recorded_interrupts
 from sklearn_intelvae.training._optimizer_state import (
     group_numbers,
     optimizer_state,
     restore_optimizer,
 )
+from sklearn_intelvae.training._rows import Batches, Rows, Tensors
+from sklearn_intelvae.training._skorch import recorded_interrupts
 
 Record = dict[str, Tensor]
 

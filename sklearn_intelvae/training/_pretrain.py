@@ -10,7 +10,7 @@ from torch import Tensor
 from sklearn_intelvae._part import Part, call
 from sklearn_intelvae._random import generator_from
 from sklearn_intelvae.models import VAE
-from sklearn_intelvae.training._batches import Batches, Rows
+from sklearn_intelvae.training._rows import Batches, Rows
 
 
 def pretrain_encoder(

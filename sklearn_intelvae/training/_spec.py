@@ -32,7 +32,7 @@ class ModelParts(Protocol):
 
 
 class TrainingBudget(NamedTuple):
-    """The length of a training whose number of epochs is not given.
+    """The warm-up of a training, and its length if the number of epochs is not given.
 
     Attributes
     ----------
@@ -42,11 +42,14 @@ class TrainingBudget(NamedTuple):
         Upper limit of the steps, enough for a large table.
     open_ended_steps : int
         Steps that a warm-up refers to if epochs are requested one at a time.
+    warmup : float
+        Fraction of the training during which the warm-up lasts, whatever its length.
     """
 
     steps_per_row: int
     max_steps: int
     open_ended_steps: int
+    warmup: float = 0.0
 
     def n_epochs(self, n_rows: int, batch_size: int) -> int:
         """Return the number of epochs, at least 20."""
@@ -70,10 +73,8 @@ class FitSpec:
         Not built.
     n_components : int
         Number of columns of y.
-    warmup : float
-        Fraction of the training during which the warm-up lasts.
     budget : TrainingBudget
-        The length of the training if ``max_iter`` is None.
+        The warm-up, and the length of the training if ``max_iter`` is None.
     learning_rate : callable or None
         Maps the fraction of the epochs that have passed to a factor of the learning rate; None for
         a constant rate.
@@ -93,10 +94,9 @@ class FitSpec:
     )
     objective: Objective = field(metadata={"skorch": "criterion"})
     n_components: int
-    warmup: float = field(
+    budget: TrainingBudget = field(
         metadata={"skorch": "warmup_steps", "parameters": "kl_warmup or game_start"}
     )
-    budget: TrainingBudget
     learning_rate: Callable[[float], float] | None = field(metadata={"skorch": "schedule"})
     learning_rate_init: float = field(metadata={"skorch": "lr"})
     batch_size: int | None = field(metadata={"skorch": "batch_size"})

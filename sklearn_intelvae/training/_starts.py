@@ -11,9 +11,9 @@ import torch
 from sklearn_intelvae._random import generator_from
 from sklearn_intelvae.exceptions import DivergenceError
 from sklearn_intelvae.objectives import Batch
-from sklearn_intelvae.training._batches import Batches, Rows
-from sklearn_intelvae.training._callbacks import SklearnCallbacks
 from sklearn_intelvae.training._net import MultiPlayerNet
+from sklearn_intelvae.training._rows import Batches, Rows
+from sklearn_intelvae.training._skorch import SklearnCallbacks
 from sklearn_intelvae.training._spec import FitResult
 
 _MAX_EVALUATION_ROWS = 10_000

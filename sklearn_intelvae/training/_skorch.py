@@ -1,11 +1,15 @@
-"""Callbacks: skorch's, with checks of those that users pass, and scikit-learn's."""
+"""What users pass to skorch, checked, and scikit-learn's callbacks."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import torch
 from skorch.callbacks import (
     Callback,
     Checkpoint,
@@ -17,7 +21,7 @@ from skorch.callbacks import (
 )
 from skorch.callbacks.scoring import ScoringBase
 
-from sklearn_intelvae.training._spec import FitResult, FitSpec
+from sklearn_intelvae.training._spec import FitResult, FitSpec, skorch_parameters_of_fields
 
 Attributes = Callable[[FitResult], dict[str, Any]]
 
@@ -220,3 +224,73 @@ class EpochCallback(Callback):
         return task.call_on_fit_task_end(
             **self.arguments, reconstruction_attributes=lambda: self.attributes(net)
         )
+
+
+_DATA = "dataset", "iterator_train", "iterator_valid"
+_FURTHER = {"warm_start": "warm_start", "batch_events": "skorch_callbacks"}
+
+
+def net_params(skorch_params: dict[str, Any]) -> dict[str, Any]:
+    """Return the user's parameters of the net, with Adam as the default optimizer.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a parameter is determined by the estimator, or cannot work here.
+    """
+    determined = skorch_parameters_of_fields() | _FURTHER
+    for name in skorch_params:
+        prefix = name.split("__")[0]
+        if prefix in determined and not name.startswith("callbacks__"):
+            by = determined[prefix]
+            raise ValueError(
+                f"skorch_params[{name!r}] is set by the estimator itself"
+                f"{f', from {by}' if by else ''}: remove it."
+            )
+        if prefix in _DATA:
+            raise ValueError(
+                f"skorch_params[{name!r}] has no effect: batches are index selections on a tensor "
+                "that stays in memory. Remove it."
+            )
+    _check_optimizer(skorch_params.get("optimizer", torch.optim.Adam))
+    if "optimizer" in skorch_params:
+        return dict(skorch_params)
+    return {"optimizer": torch.optim.Adam, "optimizer__fused": True} | skorch_params
+
+
+def _check_optimizer(optimizer: Any) -> None:
+    if optimizer is torch.optim.LBFGS:
+        raise ValueError(
+            "skorch_params['optimizer'] cannot be LBFGS: the noise differs between its evaluations "
+            "of the loss. Use a stochastic optimizer, such as torch.optim.Adam."
+        )
+    if not callable(optimizer):
+        raise TypeError(
+            "skorch_params['optimizer'] must be the class of an optimizer, such as "
+            f"torch.optim.SGD, got {optimizer!r}."
+        )
+
+
+@contextmanager
+def recorded_interrupts() -> Iterator[list[int]]:
+    """Yield a list to which each SIGINT is added before its handler runs.
+
+    The handler is replaced by one that records and calls it, in the main thread only, where Python
+    runs handlers. If there is no handler of Python's, nothing is replaced.
+    """
+    recorded: list[int] = []
+    handler = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(handler):
+        yield recorded
+        return
+
+    def record(number: int, frame: Any) -> None:
+        recorded.append(number)
+        handler(number, frame)
+
+    signal.signal(signal.SIGINT, record)
+    try:
+        yield recorded
+    finally:
+        if signal.getsignal(signal.SIGINT) is record:
+            signal.signal(signal.SIGINT, handler)

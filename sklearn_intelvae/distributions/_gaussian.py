@@ -1,16 +1,84 @@
-"""Gaussian distributions, one for each row."""
+"""Gaussian distributions, one for each row, and sums over features."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sklearn_intelvae.distributions._base import HALF_LOG_2PI, PosteriorDistribution
-from sklearn_intelvae.distributions._reductions import elementwise, factors, total
+HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
+"""Minus the log density of the standard normal at zero."""
+
+
+class PosteriorDistribution:
+    """Base class of what a posterior returns: a Gaussian q(y | x) for each of n rows.
+
+    A subclass has ``mean``, ``variance`` and ``log_scale``, each of shape (n, d), ``covariance``
+    of shape (n, d, d), ``log_prob``, ``reparameterize``, ``marginals``, ``detached`` and
+    ``mixture_log_prob``. ``log_scale`` is the log standard deviation of each component given the
+    components before it, so that per-component terms follow the chain rule and sum to the joint.
+    """
+
+    mean: Tensor
+    log_scale: Tensor
+    variance: Tensor
+    covariance: Tensor
+
+    def log_prob(self, y: Tensor) -> Tensor:
+        """Return the log density of each row, shape (n,)."""
+        raise NotImplementedError
+
+    def reparameterize(self, noise: Tensor) -> Tensor:
+        """Return mean + scale * noise, differentiable in the parameters, shape (n, d)."""
+        raise NotImplementedError
+
+    def marginals(self) -> Any:
+        """Return the distribution of each component alone, a ``Normal``."""
+        raise NotImplementedError
+
+    def detached(self) -> Any:
+        """Return a detached copy (no gradients)."""
+        raise NotImplementedError
+
+    def mixture_log_prob(self, y: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return the log density of the mixture of all n rows, and of each of its components.
+
+        Parameters
+        ----------
+        y : Tensor of shape (m, d)
+        weight : Tensor of shape (n,) or None
+            Weights of the n rows in the mixture; equal if None.
+
+        Returns
+        -------
+        joint : Tensor of shape (m,)
+        per_component : Tensor of shape (m, d)
+        """
+        raise NotImplementedError
+
+    def sample(self, generator: torch.Generator) -> Tensor:
+        """Draw one y for each row, differentiable in the parameters, shape (n, d)."""
+        m = self.mean
+        noise = torch.randn(m.shape, generator=generator, dtype=m.dtype, device=m.device)
+        return self.reparameterize(noise)
+
+    def kl_from_standard(self) -> Tensor:
+        """Return the terms of KL(q || N(0, I)) per row and component, shape (n, d)."""
+        return 0.5 * (self.mean.square() + self.variance - 1) - self.log_scale
+
+    def entropy_per_component(self) -> Tensor:
+        """Return the terms of the entropy per row and component, shape (n, d)."""
+        return self.log_scale + HALF_LOG_2PI + 0.5
+
+    def kl_from_laplace(self, location: Tensor | float, scale: float) -> Tensor:
+        """Return the terms of KL(q || Laplace(location, scale)), shape (n, d)."""
+        distance = expected_distance(self.mean - location, self.variance.sqrt())
+        return distance / scale + math.log(2 * scale) - self.entropy_per_component()
 
 
 @dataclass(frozen=True)
@@ -181,3 +249,27 @@ def _log_mean_exp(logs: Tensor, weight: Tensor | None) -> Tensor:
         return logs.logsumexp(-1) - math.log(logs.shape[-1])
     weight = torch.where(weight.sum() > 0, weight, 1.0)
     return (logs + (weight / weight.sum()).log()).logsumexp(-1)
+
+
+def expected_distance(mean: Tensor, scale: Tensor) -> Tensor:
+    """Return E|t| of t ~ N(mean, scale^2), elementwise."""
+    ratio = mean / scale
+    peak = scale * math.sqrt(2 / math.pi) * torch.exp(-0.5 * ratio.square())
+    return peak + mean * torch.erf(ratio / math.sqrt(2))
+
+
+def elementwise(loss: Callable[..., Tensor], parameters: Tensor, x: Tensor) -> Tensor:
+    """Apply one of torch's fused losses without reduction; x broadcasts over particles."""
+    return loss(parameters, x.expand_as(parameters), reduction="none")
+
+
+def total(per_feature: Tensor, n_features: int) -> Tensor:
+    """Sum a quantity over features; a scalar is one number for all of them."""
+    return per_feature * n_features if per_feature.ndim == 0 else per_feature.sum(-1)
+
+
+def factors(values: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Return two factors of the sum over features of weight * values."""
+    if weight.ndim == 0:
+        return values.sum(-1), weight
+    return (values @ weight if weight.ndim == 1 else (values * weight).sum(-1)), weight.new_ones(())
