@@ -3,7 +3,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.decomposition import PCA
 
 from sklearn_intelvae.plotting import (
     latent_traversals,
@@ -11,7 +10,6 @@ from sklearn_intelvae.plotting import (
     plot_images,
     plot_latent,
     plot_reconstructions,
-    plot_traversals,
 )
 
 
@@ -231,9 +229,3 @@ class TestTraversals:
     def test_bad_settings_are_refused(self, settings, message):
         with pytest.raises(ValueError, match=message):
             latent_traversals(np.eye(2), **settings)
-
-    def test_a_row_of_images_for_each_component(self):
-        X = np.random.default_rng(0).uniform(size=(50, 12))
-        pca = PCA(2).fit(X)
-        canvas = canvas_of(plot_traversals(pca, X, (3, 4), n_steps=6, start=X[0]))
-        assert canvas.shape == (2 * 3 + 1, 6 * 4 + 5, 3)

@@ -11,9 +11,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_intelvae import InteLVAE
-from sklearn_intelvae.estimators._shelves import SHELVES
-from sklearn_intelvae.metrics import decoder_jacobian
+from sklearn_intelvae.diagnostics import decoder_jacobian
+from sklearn_intelvae.estimators._parameters import REGISTRY
 
+OUTPUTS = ["representation", "posterior_mean", "both"]
 SMALL = dict(hidden_layer_sizes=(8,), activation="tanh", max_iter=3, random_state=0)
 
 
@@ -29,13 +30,13 @@ def fitted(mapping="identity", likelihood="gaussian"):
     return InteLVAE(mapping=mapping, likelihood=likelihood, **SMALL).fit(X)
 
 
-def with_codes(vae, codes):
-    """Return the estimator and codes of some training rows, where no gradient is at a border."""
-    return vae.set_params(codes=codes), vae.transform(table())[:40]
+def with_output(vae, output):
+    """Return the estimator and codes of some training rows, away from kinks of the decoder."""
+    return vae.set_params(output=output), vae.transform(table())[:40]
 
 
 def assert_agrees_with_differences(estimator, Z, J):
-    """At most rows: in single precision, and where no kink of a mapping is nearby.
+    """Compare most rows: in single precision, and where no kink of a mapping is near.
 
     The features are of the order of one, so that their rounding, of 1e-7, makes errors of 1e-4 in
     differences over 2e-3.
@@ -60,7 +61,7 @@ class TestDecoderJacobian:
             assert J.dtype == np.float64
             np.testing.assert_allclose(J, np.tile(pca.components_.T * scale, (10, 1, 1)), atol=1e-9)
 
-    def test_of_a_function_it_is_what_one_learns_at_school(self):
+    def test_of_a_function_it_is_the_derivative(self):
         Z = np.random.default_rng(0).normal(size=(20, 2))
         u, v = Z.T
         J = decoder_jacobian(
@@ -70,13 +71,13 @@ class TestDecoderJacobian:
         expected = np.stack([np.c_[np.cos(u), zero], np.c_[v, u], np.c_[zero, np.exp(v)]], axis=1)
         np.testing.assert_allclose(J, expected, atol=1e-6)
 
-    def test_a_function_has_no_other_unit_than_its_codes(self):
+    def test_the_step_follows_the_unit_of_each_code(self):
         Z = np.random.default_rng(0).normal(size=(20, 2)) * [1e-2, 1e6]
         J = decoder_jacobian(lambda z: np.sin(z * [1e2, 1e-6]), Z)
         np.testing.assert_allclose(J[:, 0, 0] / 1e2, np.cos(Z[:, 0] * 1e2), atol=1e-6)
         np.testing.assert_allclose(J[:, 1, 1] * 1e6, np.cos(Z[:, 1] / 1e6), atol=1e-6)
 
-    def test_what_only_decodes_will_do(self):
+    def test_inverse_transform_is_all_that_an_object_needs(self):
         class Doubled:
             def inverse_transform(self, Z):
                 return 2 * Z
@@ -91,26 +92,26 @@ class TestDecoderJacobian:
         np.testing.assert_allclose(J[:, 0], 3 * Z**2 + step**2)
 
     def test_with_a_step_differences_are_taken_of_a_vae_too(self):
-        vae, Z = with_codes(fitted(), "z")
+        vae, Z = with_output(fitted(), "representation")
         shift = np.array([0.7, 0], dtype=np.float32)
         expected = (vae.inverse_transform(Z + shift) - vae.inverse_transform(Z - shift)) / 1.4
         J = decoder_jacobian(vae, Z, step=0.7)
         np.testing.assert_allclose(J[..., 0], expected, atol=1e-6)
         assert np.abs(J - decoder_jacobian(vae, Z)).max() > 0.01
 
-    @pytest.mark.parametrize("codes", ["z", "intermediary", "both"])
-    @pytest.mark.parametrize("mapping", SHELVES["mapping"])
-    def test_of_every_mapping_it_agrees_with_differences(self, mapping, codes):
-        vae, Z = with_codes(fitted(mapping), codes)
+    @pytest.mark.parametrize("output", OUTPUTS)
+    @pytest.mark.parametrize("mapping", REGISTRY["mapping"])
+    def test_of_every_mapping_it_agrees_with_differences(self, mapping, output):
+        vae, Z = with_output(fitted(mapping), output)
         J = decoder_jacobian(vae, Z)
         assert J.shape == (40, 6, Z.shape[1])
         assert J.dtype == np.float64
         assert np.abs(J).max() > 0.05
         assert_agrees_with_differences(vae, Z, J)
 
-    @pytest.mark.parametrize("likelihood", SHELVES["likelihood"])
+    @pytest.mark.parametrize("likelihood", REGISTRY["likelihood"])
     def test_of_every_likelihood_it_agrees_with_differences(self, likelihood):
-        vae, Z = with_codes(fitted(likelihood=likelihood), "z")
+        vae, Z = with_output(fitted(likelihood=likelihood), "representation")
         J = decoder_jacobian(vae, Z)
         assert np.abs(J).max() > 0.05
         assert_agrees_with_differences(vae, Z, J)
@@ -126,20 +127,20 @@ class TestDecoderJacobian:
         assert_agrees_with_differences(vae, Z, J)
 
     @pytest.mark.parametrize("mapping", ["sphere", "glue"])
-    def test_along_a_ray_that_a_mapping_folds_nothing_changes(self, mapping):
-        vae, y = with_codes(fitted(mapping), "intermediary")
+    def test_along_a_ray_that_a_mapping_collapses_it_is_zero(self, mapping):
+        vae, y = with_output(fitted(mapping), "posterior_mean")
         along = (decoder_jacobian(vae, y) * y[:, None]).sum(axis=-1)
         across = (decoder_jacobian(vae, y) * (y[:, ::-1] * [1, -1])[:, None]).sum(axis=-1)
         assert np.abs(along).max() < 1e-4 * np.abs(across).max()
 
-    def test_beside_z_the_intermediary_changes_nothing(self):
-        vae, Z = with_codes(fitted("sphere"), "both")
+    def test_of_both_the_columns_of_the_posterior_mean_are_zero(self):
+        vae, Z = with_output(fitted("sphere"), "both")
         assert (decoder_jacobian(vae, Z)[..., 2:] == 0).all()
         assert (decoder_jacobian(vae, Z, step=1e-3)[..., 2:] == 0).all()
 
     @pytest.mark.parametrize("jump", [torch.sign, torch.round, lambda y: (y > 0).float()])
     def test_of_a_mapping_that_jumps_it_is_zero(self, jump):
-        vae = InteLVAE(mapping=jump, codes="intermediary", **SMALL).fit(table())
+        vae = InteLVAE(mapping=jump, output="posterior_mean", **SMALL).fit(table())
         J = decoder_jacobian(vae, vae.transform(table())[:40])
         np.testing.assert_array_equal(J, np.zeros((40, 6, 2)))
 
@@ -150,22 +151,22 @@ class TestDecoderJacobian:
         np.testing.assert_allclose(J, np.tile(J[:1], (120, 1, 1)), atol=1e-6)
 
     @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
-    def test_it_is_the_same_where_gradients_are_switched_off(self, mode):
-        vae, Z = with_codes(fitted(), "z")
+    def test_it_is_the_same_without_grad_mode(self, mode):
+        vae, Z = with_output(fitted(), "representation")
         expected = decoder_jacobian(vae, Z)
         with mode():
             np.testing.assert_array_equal(decoder_jacobian(vae, Z), expected)
 
-    def test_many_rows_are_as_one_by_one(self):
-        vae = fitted().set_params(codes="z")
+    def test_many_rows_give_the_same_as_one_at_a_time(self):
+        vae = fitted().set_params(output="representation")
         Z = np.random.default_rng(0).normal(size=(600, 2))
         J = decoder_jacobian(vae, Z)
         assert J.shape == (600, 6, 2)
         for i in (0, 255, 256, 511, 512, 599):
             np.testing.assert_allclose(decoder_jacobian(vae, Z[[i]])[0], J[i], atol=1e-6)
 
-    def test_it_leaves_the_model_and_the_generators_alone(self):
-        vae, Z = with_codes(fitted(), "z")
+    def test_it_does_not_change_the_model_and_the_generators(self):
+        vae, Z = with_output(fitted(), "representation")
         before = vae.transform(table())
         numbers, seed = np.random.get_state()[1], torch.get_rng_state()
         decoder_jacobian(vae, Z)
@@ -175,13 +176,13 @@ class TestDecoderJacobian:
         assert torch.equal(torch.get_rng_state(), seed)
 
     def test_lists_and_float32_are_codes_too(self):
-        vae, Z = with_codes(fitted(), "z")
+        vae, Z = with_output(fitted(), "representation")
         expected = decoder_jacobian(vae, Z.astype(np.float64))
         np.testing.assert_array_equal(decoder_jacobian(vae, Z), expected)
         np.testing.assert_array_equal(decoder_jacobian(vae, Z.tolist()), expected)
 
     @pytest.mark.parametrize("n", [120, 2, 1])
-    def test_behind_a_scaler_it_has_the_unit_of_x(self, n):
+    def test_in_a_pipeline_with_a_scaler_it_has_the_unit_of_x(self, n):
         X = table() * np.logspace(-1, 1, 6).astype(np.float32)
         pipe = make_pipeline(StandardScaler(), InteLVAE(**SMALL)).fit(X)
         Z = pipe.transform(X)[:n]
@@ -190,7 +191,7 @@ class TestDecoderJacobian:
         np.testing.assert_allclose(decoder_jacobian(pipe, Z) / scale, expected, atol=0.02)
 
     @pytest.mark.parametrize("step", [0, -0.1, np.nan, np.inf, "small", [0.1, 0.1]])
-    def test_a_step_that_leads_nowhere_is_refused(self, step):
+    def test_a_step_that_is_not_positive_is_refused(self, step):
         with pytest.raises(ValueError, match="step is a distance and must be positive, got"):
             decoder_jacobian(np.sin, np.ones((3, 2)), step=step)
 
@@ -208,14 +209,14 @@ class TestDecoderJacobian:
         with pytest.raises(ValueError, match=message):
             decoder_jacobian(decoder, Z)
 
-    @pytest.mark.parametrize("codes", ["z", "intermediary", "both"])
+    @pytest.mark.parametrize("output", OUTPUTS)
     @pytest.mark.parametrize("step", [None, 0.1])
-    def test_codes_of_another_layout_are_refused(self, codes, step):
-        vae, Z = with_codes(fitted(), codes)
+    def test_codes_of_another_width_are_refused(self, output, step):
+        vae, Z = with_output(fitted(), output)
         width = Z.shape[1]
-        for spoilt in (Z[:, :-1], np.c_[Z, Z]):
+        for wrong in (Z[:, :-1], np.c_[Z, Z]):
             with pytest.raises(ValueError, match=f"columns, but the codes of .* have {width}"):
-                decoder_jacobian(vae, spoilt, step=step)
+                decoder_jacobian(vae, wrong, step=step)
 
     @pytest.mark.parametrize("estimator", [InteLVAE(), PCA(2)])
     @pytest.mark.parametrize("step", [None, 0.1])
