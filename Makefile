@@ -10,7 +10,7 @@ SCALE ?= small
 
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint bench bench-quick bench-tables bench-intelvae bench-soft-intro bench-disentanglement docs pictures clean
+.PHONY: demo test test-slow lint bench bench-quick bench-tables bench-intelvae bench-soft-intro bench-disentanglement docs pictures clean
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -26,7 +26,10 @@ demo: $(STAMP)
 	$(BIN)/python examples/demo.py --data $(DATA) --output demo_output
 
 test: $(STAMP) lint
-	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal -m "not slow" --durations 10
+
+test-slow: $(STAMP)
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal -m slow --durations 10
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
