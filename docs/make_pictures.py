@@ -1,6 +1,6 @@
-"""Runs the code of the guides and keeps the pictures that it draws; `make pictures` calls it.
+"""Run the code of the guides and save the picture of each; `make pictures` calls this script.
 
-Names of pages, such as `python docs/make_pictures.py holes`, draw those alone.
+With names of pages, as in `python docs/make_pictures.py holes`, only these are run.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
 def draw(page):
-    """Run the blocks of a page in an empty folder, and keep the picture named after the page."""
+    """Run the blocks of a page in an empty folder, and save the picture named after the page."""
     source = "\n".join(BLOCK.findall(page.read_text(encoding="utf8")))
     picture = f"{page.stem}.png"
     with tempfile.TemporaryDirectory() as folder:

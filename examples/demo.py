@@ -1,4 +1,4 @@
-"""The main job from end to end: search, compare, generate, draw, save, load.
+"""A complete example: search, compare, generate, plot, save and load.
 
 Run by ``make demo`` on the bundled digits and by ``make demo DATA=fashion-mnist`` on 60,000 images.
 """
@@ -61,7 +61,7 @@ DATA = {"digits": digits, "fashion-mnist": fashion_mnist}
 
 @contextmanager
 def step(title: str) -> Iterator[None]:
-    """Print a title, and how long it took."""
+    """Print the title and the duration of a step."""
     print(f"\n== {title}", flush=True)
     start = time.perf_counter()
     yield
@@ -69,7 +69,7 @@ def step(title: str) -> Iterator[None]:
 
 
 def search(X: np.ndarray, y: np.ndarray, n_components: int, gammas: list[float]) -> GridSearchCV:
-    """Search latent settings for the classifier behind the representation."""
+    """Search the settings of the representation by the accuracy of a classifier."""
     pipe = Pipeline(
         [
             ("scale", MinMaxScaler(clip=True)),
@@ -134,7 +134,7 @@ def compare(models: dict, X_train, X_test, y_train, y_test) -> dict:
 
 
 def draw(vae, X_test, y_test, shape, curves, output: Path) -> None:
-    """Write the pictures."""
+    """Plot generated images, reconstructions, the latent plane and the few-label curves."""
     clusters = InteLVAE(2, mapping=Clusters(10), random_state=SEED).fit(X_test)
     pictures = {
         "generated.png": lambda ax: plot_images(vae.sample(50), shape, ax=ax),
@@ -153,7 +153,7 @@ def draw(vae, X_test, y_test, shape, curves, output: Path) -> None:
 
 
 def save_and_load(vae, X, path: Path) -> None:
-    """Save, load, and compare."""
+    """Save the model, load it, and compare the two."""
     vae.save(path)
     again = type(vae).load(path)
     assert np.array_equal(again.transform(X), vae.transform(X))
@@ -172,16 +172,16 @@ def main() -> None:
     data = DATA[arguments.data]()
     X_train, X_test, y_train, y_test = data["split"]
     print(f"{arguments.data}: {len(X_train)} rows to fit, {len(X_test)} held out")
-    with step("Search latent settings behind a classifier (1200 rows, 2 folds)"):
+    with step("Search the settings of the representation (1200 rows, 2 folds)"):
         found = search(X_train, y_train, data["n_components"], data["gammas"])
         print(f"   accuracy on held-out rows: {found.score(X_test, y_test):.3f}")
     scaler = clone(found.best_estimator_["scale"]).fit(X_train)
     scaled = scaler.transform(X_train), scaler.transform(X_test)
     models = representations(data["n_components"], data["gammas"][-1])
-    with step("Compare representations: accuracy of a linear probe, sparsity, likelihood"):
+    with step("Compare representations: accuracy of a linear classifier, sparsity, likelihood"):
         curves = compare(models, *scaled, y_train, y_test)
     sparse = models["SparseInteLVAE"]
-    with step("Draw"):
+    with step("Plot"):
         draw(sparse, scaled[1], y_test, data["shape"], curves, arguments.output)
     with step("Save and load"):
         save_and_load(sparse, scaled[1], arguments.output / "model.safetensors")
