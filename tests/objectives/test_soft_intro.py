@@ -19,8 +19,8 @@ from sklearn_intelvae.objectives._game import (
     weighted_median,
 )
 from sklearn_intelvae.priors import Mixture, Normal, Vamp, VampInitMixture
-from sklearn_intelvae.training._batches import Rows
 from sklearn_intelvae.training._net import MultiPlayerNet
+from sklearn_intelvae.training._rows import Rows
 from tests.small_models import seeded, small_vae
 
 N, D, K = 20, 6, 3

@@ -144,7 +144,7 @@ def test_early_stopping_restores_the_best_weights_as_the_checkpoint_would(X):
         ("schedule", "learning_rate"),
         ("warmup_steps", "kl_warmup"),
         ("warm_start", "warm_start"),
-        ("batch_events", "set by the estimator itself: remove"),
+        ("batch_events", "skorch_callbacks"),
         ("iterator_train__shuffle", "index selections"),
         ("dataset", "index selections"),
     ],

@@ -8,7 +8,7 @@ from skorch.callbacks import Callback, EarlyStopping
 from sklearn_intelvae import InteLVAE
 from sklearn_intelvae._random import Stream, draw_seed, generator_from, seed_of
 from sklearn_intelvae.objectives import ELBO, Batch
-from sklearn_intelvae.training._callbacks import WarmedUpEarlyStopping
+from sklearn_intelvae.training._skorch import WarmedUpEarlyStopping
 
 SMALL = dict(hidden_layer_sizes=(8,), random_state=0)
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from sklearn_intelvae.training._batches import Batches, Rows
+from sklearn_intelvae.training._rows import Batches, Rows
 
 
 def rows(n):
