@@ -86,7 +86,7 @@ GENERATIVE = {name: e for name, e in ESTIMATORS.items() if hasattr(e, "sample")}
 
 REPRESENTATIVES = {
     "InteLVAE",
-    "InteLVAE Compose()",
+    "InteLVAE Compose of a Function",
     "InteLVAE of one's own",
     "InteLVAE mixture",
     "InteLVAE vamp",

@@ -67,6 +67,17 @@ def test_every_public_estimator_is_checked_in_the_fast_tests_too():
     assert {type(ESTIMATORS[name]) for name in REPRESENTATIVES} == public_estimators()
 
 
+@pytest.mark.parametrize("estimator", sorted(public_estimators(), key=lambda cls: cls.__name__))
+def test_a_name_means_the_same_part_in_every_estimator(estimator):
+    for parameter, parts in REGISTRY.items():
+        for name, part in parts.items():
+            if parameter in estimator._get_param_names():
+                shape = (1, 8, 8) if name == "conv" else None
+                spec = estimator(**{parameter: name}, image_shape=shape)._spec()
+                found = spec.objective if parameter == "objective" else spec.parts
+                assert type(getattr(found, parameter, found)) is part
+
+
 def checks():
     """Every check of every estimator, under the estimator's name on the shelf."""
     for name, estimator in ESTIMATORS.items():
