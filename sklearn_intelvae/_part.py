@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, clone
 from torch import Tensor, nn
 
 from sklearn_intelvae.distributions import Density, Distribution, PosteriorDistribution
+from sklearn_intelvae.exceptions import not_given
 
 _PACKAGE = __name__.partition(".")[0]
 Encode = Callable[[Tensor], PosteriorDistribution]
@@ -115,7 +116,7 @@ class Mapping(Part):
 
     def forward(self, y: Tensor) -> Tensor:
         """Map y, of shape (n, n_components), to z, of shape (n, n_latent)."""
-        raise NotImplementedError
+        raise not_given(self, "forward")
 
     def loss_terms(self, x: Tensor, mean: Tensor, y: Tensor, z: Tensor) -> dict[str, Tensor]:
         """Return the terms that the mapping adds to the loss, by name, in nats.
@@ -156,7 +157,7 @@ class Mapping(Part):
 
     def regions(self, y: Tensor) -> Tensor:
         """Return the region of each row of y, integers of shape (n,)."""
-        raise NotImplementedError
+        raise not_given(self, "regions")
 
 
 class Network(Part):
@@ -192,11 +193,11 @@ class Network(Part):
         n_inputs, n_outputs : int
             Numbers of columns of the input and of the output.
         """
-        raise NotImplementedError
+        raise not_given(self, "build")
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (n, n_inputs) to (n, n_outputs)."""
-        raise NotImplementedError
+        raise not_given(self, "forward")
 
 
 class Likelihood(Part):
@@ -239,7 +240,7 @@ class Likelihood(Part):
         ----------
         h : Tensor of shape (n, outputs_per_feature * n_features)
         """
-        raise NotImplementedError
+        raise not_given(self, "forward")
 
     def mean(self, h: Tensor) -> Tensor:
         """Return the means of p(x | z), shape (n, n_features)."""
@@ -306,7 +307,7 @@ class Prior(Part):
             Maps rows of X, a tensor of shape (n, n_features), to q(y | x). Do not keep it: the
             encoder changes at every step, and would be saved with the prior.
         """
-        raise NotImplementedError
+        raise not_given(self, "density")
 
     def follow(self, encode: Encode) -> None:
         """Update the prior's own weights from the encoder; called after ``set_progress``.
@@ -339,11 +340,11 @@ class Posterior(Part):
 
     def n_outputs(self, n_components: int) -> int:
         """Return the number of outputs that the encoder needs for each row."""
-        raise NotImplementedError
+        raise not_given(self, "n_outputs")
 
     def forward(self, h: Tensor) -> PosteriorDistribution:
         """Map the encoder's output, (n, n_outputs), to the distributions q(y | x) of n rows."""
-        raise NotImplementedError
+        raise not_given(self, "forward")
 
     def mean(self, h: Tensor) -> Tensor:
         """Return the means of q(y | x), shape (n, n_components)."""

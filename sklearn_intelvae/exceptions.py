@@ -49,3 +49,8 @@ class DivergenceError(ArithmeticError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (str(self), self.epoch, self.estimator)
+
+
+def not_given(owner: object, method: str) -> NotImplementedError:
+    """Return the error that a base class raises for a method that a subclass has to give."""
+    return NotImplementedError(f"{type(owner).__name__} must define {method}.")

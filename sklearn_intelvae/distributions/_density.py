@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from sklearn_intelvae.distributions._gaussian import PosteriorDistribution
+from sklearn_intelvae.exceptions import not_given
 
 
 class Distribution(Protocol):
@@ -42,11 +43,11 @@ class Density:
 
     def log_prob(self, y: Tensor) -> Tensor:
         """Return log p(y) of each row in nats, shape (n,); y has shape (n, n_components)."""
-        raise NotImplementedError
+        raise not_given(self, "log_prob")
 
     def sample(self, n_samples: int, generator: torch.Generator) -> Tensor:
         """Draw rows on the generator's device, shape (n_samples, n_components), float32."""
-        raise NotImplementedError
+        raise not_given(self, "sample")
 
     def kl(self, q: PosteriorDistribution, y: Tensor) -> Tensor:
         """Return KL(q(y | x) || p(y)) of each row in nats, shape (n,).
@@ -73,8 +74,8 @@ class MixtureDensity(Density):
 
     def responsibilities(self, y: Tensor) -> Tensor:
         """Return the probability of each mode given y, shape (n, K); rows sum to one."""
-        raise NotImplementedError
+        raise not_given(self, "responsibilities")
 
     def mode(self, k: int) -> Density:
         """Return the density of mode k alone."""
-        raise NotImplementedError
+        raise not_given(self, "mode")

@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sklearn_intelvae.exceptions import not_given
+
 HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 """Minus the log density of the standard normal at zero."""
 
@@ -31,19 +33,19 @@ class PosteriorDistribution:
 
     def log_prob(self, y: Tensor) -> Tensor:
         """Return the log density of each row, shape (n,)."""
-        raise NotImplementedError
+        raise not_given(self, "log_prob")
 
     def reparameterize(self, noise: Tensor) -> Tensor:
         """Return mean + scale * noise, differentiable in the parameters, shape (n, d)."""
-        raise NotImplementedError
+        raise not_given(self, "reparameterize")
 
     def marginals(self) -> Any:
         """Return the distribution of each component alone, a ``Normal``."""
-        raise NotImplementedError
+        raise not_given(self, "marginals")
 
     def detached(self) -> Any:
         """Return a detached copy (no gradients)."""
-        raise NotImplementedError
+        raise not_given(self, "detached")
 
     def mixture_log_prob(self, y: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return the log density of the mixture of all n rows, and of each of its components.
@@ -59,7 +61,7 @@ class PosteriorDistribution:
         joint : Tensor of shape (m,)
         per_component : Tensor of shape (m, d)
         """
-        raise NotImplementedError
+        raise not_given(self, "mixture_log_prob")
 
     def sample(self, generator: torch.Generator) -> Tensor:
         """Draw one y for each row, differentiable in the parameters, shape (n, d)."""

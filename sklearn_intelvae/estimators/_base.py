@@ -50,7 +50,7 @@ from sklearn_intelvae.estimators._validation import (
 from sklearn_intelvae.exceptions import DivergenceError
 from sklearn_intelvae.objectives import Objective
 from sklearn_intelvae.training import FitData, FitResult, FitSpec, TrainingBudget, train
-from sklearn_intelvae.training._skorch import SklearnCallbacks
+from sklearn_intelvae.training._skorch import Attributes, SklearnCallbacks
 
 try:
     from sklearn.callback import CallbackSupportMixin
@@ -193,17 +193,18 @@ class BaseModel(
         vars(self).pop("density_", None)
         try:
             data = self._validated_data(X, sample_weight, X_val, X_prev, reset=not resume)
+            attributes_of = self._attributes_of(data)
             spec = self._spec_for(data, resume)
             result = train(
                 spec,
                 data,
                 previous=self._previous_result() if resume else None,
                 one_epoch=one_epoch,
-                callbacks=self._callbacks(data, y, one_epoch),
+                callbacks=self._callbacks(data, y, one_epoch, attributes_of),
             )
-            attributes = self._fitted_attributes(result, data)
+            attributes = attributes_of(result)
         except DivergenceError as error:
-            explained = self._explained(error, data, spec.learning_rate_init)
+            explained = self._explained(error, data, spec.learning_rate_init, attributes_of)
             self._restore(before)
             raise explained from error
         except BaseException:
@@ -222,14 +223,16 @@ class BaseModel(
             warn_before(spec.objective, data.weighted_rows, type(self).__name__)
         return spec
 
-    def _callbacks(self, data: FitData, y: Any, one_epoch: bool) -> SklearnCallbacks:
+    def _callbacks(
+        self, data: FitData, y: Any, one_epoch: bool, attributes_of: Attributes
+    ) -> SklearnCallbacks:
         """Return scikit-learn's callbacks, which partial_fit does not notify."""
         context = getattr(self, "_init_callback_context", None)
         X = data.train["x"]
         return SklearnCallbacks(
             None if one_epoch or context is None else lambda n: context(max_subtasks=n),
             {"estimator": self, "X": X, "y": X if y is None else y},
-            lambda result: self._fitted_attributes(result, data),
+            attributes_of,
         )
 
     def _restore(self, before: dict[str, Any]) -> None:
@@ -249,11 +252,15 @@ class BaseModel(
             index=np.arange(0),
         )
 
+    def _attributes_of(self, data: FitData) -> Attributes:
+        """Return a function from a result to fitted attributes, with the parameters of now."""
+        described = description(self.get_params(deep=False))
+        return lambda result: self._fitted_attributes(result, data) | {"_description": described}
+
     def _fitted_attributes(self, result: FitResult, data: FitData) -> dict[str, Any]:
         """Return what makes this estimator a fitted one."""
         attributes = fitted_attributes(result, data)
         attributes["_parts_at_fit"] = attributes.pop("_parts")
-        attributes["_description"] = description(self.get_params(deep=False))
         attributes["_fitted_to_pairs"] = "previous" in data.train
         return attributes
 
@@ -262,12 +269,12 @@ class BaseModel(
             setattr(self, name, value)
 
     def _explained(
-        self, error: DivergenceError, data: FitData, learning_rate: float
+        self, error: DivergenceError, data: FitData, learning_rate: float, attributes_of: Attributes
     ) -> DivergenceError:
         """Return the error with advice and a fitted estimator with the last finite weights."""
         survivor = object.__new__(type(self))
         survivor._set(vars(self))
-        survivor._set(self._fitted_attributes(error.result, data))
+        survivor._set(attributes_of(error.result))
         epoch = survivor.n_iter_ + 1
         message = divergence_message(type(self).__name__, epoch, data.weighted_rows, learning_rate)
         return DivergenceError(message, epoch, survivor)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from sklearn_intelvae._checks import output_width
 from sklearn_intelvae._part import Mapping, call
+from sklearn_intelvae.exceptions import not_given
 from sklearn_intelvae.mappings._nested import build_nested
 
 
@@ -90,7 +91,7 @@ class Compose(Mapping):
         for mapping, (_, inner_y, _) in self._passes(y, y, y):
             if mapping.has_regions:
                 return call(mapping.regions, inner_y)
-        raise NotImplementedError
+        raise not_given(self, "regions")
 
     def _passes(
         self, mean: Tensor, y: Tensor, z: Tensor

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_intelvae._part import Part, call
+from sklearn_intelvae.exceptions import not_given
 from sklearn_intelvae.models import VAE, Forward
 
 Terms = dict[str, Tensor]
@@ -113,7 +114,7 @@ class Objective(Part):
             without the weights that they have in the loss, "penalty" with the weight that the
             mapping gives it.
         """
-        raise NotImplementedError
+        raise not_given(self, "loss")
 
     def validation_loss(self, model: VAE, batch: Batch) -> Tensor:
         """Return the loss that early stopping monitors, at full warm-up, shape (n,)."""

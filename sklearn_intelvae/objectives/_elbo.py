@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
 from sklearn_intelvae._part import call
+from sklearn_intelvae.exceptions import not_given
 from sklearn_intelvae.models import VAE, Forward
 from sklearn_intelvae.objectives._base import (
     Batch,
@@ -61,7 +62,7 @@ class VariationalObjective(Objective):
         -------
         cost : Tensor of shape (n,) or ()
         """
-        raise NotImplementedError
+        raise not_given(self, "cost")
 
     def loss(self, player: str, model: VAE, batch: Batch) -> tuple[Tensor, Terms]:
         """Return -log p(x | z) + cost + terms of the mapping of each row, and the terms."""

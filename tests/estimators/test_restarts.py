@@ -17,7 +17,7 @@ from sklearn_intelvae._random import Stream, draw_seed, seed_of, seeds_of_starts
 from sklearn_intelvae.distributions import Normal
 from sklearn_intelvae.likelihoods import Gaussian
 from sklearn_intelvae.objectives import ELBO
-from sklearn_intelvae.training._batches import Rows
+from sklearn_intelvae.training._rows import Rows
 from sklearn_intelvae.training._starts import evaluation_rows, mean_objective
 from tests.estimators.shelf import ESTIMATORS, SMALL
 

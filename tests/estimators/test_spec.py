@@ -119,5 +119,5 @@ def test_parameters_that_are_set_during_a_fit_have_no_effect_on_it(X):
     expected = InteLVAE(**SMALL).fit(X)
     assert same_weights(vae.fit(X).module_, expected.module_)
     assert vae.loss_curve_ == expected.loss_curve_
-    with pytest.raises(ValueError, match="cannot continue with another mapping, beta"):
+    with pytest.raises(ValueError, match="cannot continue with another beta, mapping"):
         vae.partial_fit(X)

@@ -92,11 +92,11 @@ def test_a_row_has_one_code_and_one_score_whatever_rows_come_with_it(estimator, 
 
 
 def test_chunks_are_invisible(X, monkeypatch):
-    from sklearn_intelvae.estimators import _inference
+    from sklearn_intelvae.estimators import _fitted
 
     vae = clone(ESTIMATORS["InteLVAE"]).fit(X)
     whole = vae.transform(X), vae.score_samples(X), vae.sample(50)
-    monkeypatch.setattr(_inference, "_CHUNK_ROWS", (1, 7))
+    monkeypatch.setattr(_fitted, "_CHUNK_ROWS", (1, 7))
     for a, b in zip(whole, (vae.transform(X), vae.score_samples(X), vae.sample(50)), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
