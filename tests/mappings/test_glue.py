@@ -97,7 +97,7 @@ def check_samples_of_a_figure_of_eight(seed, **settings):
 
 
 def test_samples_of_a_figure_of_eight_stay_on_it():
-    brief = dict(hidden_layer_sizes=(32, 32), learning_rate_init=5e-3, max_iter=40)
+    brief = dict(hidden_layer_sizes=(32, 32), learning_rate_init=0.01, batch_size=64, max_iter=40)
     check_samples_of_a_figure_of_eight(1, **brief)
 
 
