@@ -119,6 +119,8 @@ class MultiPlayerNet(NeuralNet):
             self.notify("on_train_begin", X=train, y=None)
             with suppress(StopTraining), self._seeded_dropout():
                 self.fit_loop((train, valid), epochs=n_epochs)
+            if len(self.history) and "train_loss" not in self.history[-1]:
+                del self.history[-1]  # an epoch that a callback ended before its last batch
             self.notify("on_train_end", X=train, y=None)
         return self
 
