@@ -2,13 +2,15 @@
 
 Run ``python -m benchmarks.same_numbers``. The earlier commit, 0f01f7a, is extracted from git into a
 temporary folder; both versions fit the same configurations to the same tables in processes of
-their own. Differences are allowed where ``EXPECTED`` lists them, each with its reason. The exit
-status is 1 if another difference is found, or an expected one is missing.
+their own, and continue from the model files that the earlier commit wrote. Differences are allowed
+where ``EXPECTED`` lists them, each with its reason. The exit status is 1 if another difference is
+found.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import pickle
 import subprocess
@@ -23,6 +25,7 @@ import numpy as np
 
 COMMIT = "0f01f7a"
 ROOT = Path(__file__).parents[1]
+FILES = ROOT / "tests" / "estimators" / "files"
 
 _SEEDS = (
     "the seed of a stream is no longer the seed of the fit plus a constant, which is the seed of "
@@ -33,7 +36,7 @@ EXPECTED: dict[str, str] = {
     "three starts": f"noise by which starts are compared: {_SEEDS}",
     "ClusteredInteLVAE short": f"order of the rows in pretraining: {_SEEDS}",
     "dropout": f"noise of dropout: {_SEEDS}",
-    "weights of which some are zero": "rows of weight 0 had an effect on batches and statistics",
+    "zero and non-zero weights": "rows of weight 0 had an effect on batches and statistics",
     "soft-intro with vamp-init-mixture": (
         "the objective no longer tells the prior when the game begins: its hold is a parameter, "
         "which SoftIntroVAE sets"
@@ -126,7 +129,7 @@ def configurations(old: bool) -> Iterator[tuple[str, Any, dict[str, Any]]]:
     yield "dropout", vae(encoder=encoder), {"only": "digits"}
     yield "weights", vae(), {"weighted": True}
     yield "weights clusters", vae(mapping="clusters", **long), {"weighted": True}
-    yield "weights of which some are zero", vae(), {"weighted": True, "zeros": True}
+    yield "zero and non-zero weights", vae(), {"weighted": True, "zeros": True}
     yield "images", vae(image_shape=(1, 8, 8)), {"only": "digits"}
 
 
@@ -174,6 +177,20 @@ def numbers(estimator: Any, X: np.ndarray, options: dict[str, Any]) -> dict[str,
     return found
 
 
+def numbers_of_file(path: Path) -> dict[str, Any]:
+    """Load a model that the earlier commit wrote, continue, and return the same."""
+    from safetensors import safe_open
+
+    import sklearn_intelvae
+
+    with safe_open(path, "np") as file:
+        cls = getattr(sklearn_intelvae, json.loads(file.metadata()["content"])["class"])
+    estimator, X = cls.load(path), np.load(FILES / "expected.npz")["X"]
+    found = {"codes": estimator.transform(X), "score": estimator.score(X)}
+    estimator.partial_fit(X)
+    return found | {"codes after partial_fit": estimator.transform(X)}
+
+
 def _history(estimator: Any) -> list[dict[str, float]]:
     return [{k: v for k, v in row.items() if k != "dur"} for row in estimator.history_]
 
@@ -185,6 +202,9 @@ def dump(path: Path, old: bool, only: str | None) -> None:
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     found = {}
+    for file in sorted(FILES.glob("*.safetensors")):
+        if not file.stem.startswith("own_") and (not only or only in file.stem):
+            found["file", file.stem] = numbers_of_file(file)  # own_ needs a class of the user
     for table, X in tables().items():
         for name, estimator, options in configurations(old):
             if options.get("only", table) != table or (only and only not in name):
@@ -247,7 +267,7 @@ def _judge(report: Callable[[str], None], ours: Any, theirs: Any) -> bool:
             report(f"{table}, {name}: {', '.join(other)}; {note}")
         equal += not other
         good &= not other or expected is not None
-    report(f"{equal} of {len(ours)} fits are equal bit for bit to those of {COMMIT}")
+    report(f"{equal} of {len(ours)} fits and files are equal bit for bit to those of {COMMIT}")
     return good
 
 
