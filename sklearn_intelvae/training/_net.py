@@ -208,14 +208,15 @@ class MultiPlayerNet(NeuralNet):
     def run_single_epoch(
         self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any
     ) -> None:
-        """Run one pass and record its means, with one transfer from the device at its end."""
+        """Run one pass and record the means of the terms that every batch has."""
         if iterator is None:
             return
         self._set_training(training)
         steps = self._training_steps if training else self._validation_steps
         sizes, records = zip(*steps(iterator), strict=True)
         for name in records[0]:
-            self.history.record(name, _mean([record[name] for record in records], sizes))
+            if all(name in record for record in records):
+                self.history.record(name, _mean([record[name] for record in records], sizes))
         if training:
             for name, value in self.criterion_.epoch_stats(self.module_).items():
                 self.history.record(name, value)
@@ -262,7 +263,7 @@ class MultiPlayerNet(NeuralNet):
         return record
 
     def _for_objective(self, batch: Batch) -> Batch:
-        """Return the batch, with copies of its tensors for an objective of the user's own."""
+        """Return the batch, with copies of its tensors if the objective is a class of the user."""
         if is_ours(self.criterion_):
             return batch
         return replace(batch, **{f.name: copied(getattr(batch, f.name)) for f in fields(batch)})

@@ -75,6 +75,24 @@ class TestResult:
         assert "accuracy" in result.history[-1]
 
 
+class Sometimes(ELBO):
+    def loss(self, player, model, batch):
+        loss, terms = super().loss(player, model, batch)
+        if batch.progress == 0:
+            terms["first"] = loss
+        if batch.progress > 0.5:
+            terms["later"] = loss
+        return loss, terms
+
+
+def test_the_history_has_the_terms_that_every_batch_of_an_epoch_has(X):
+    """Of the twelve steps, the warm-up takes 8.4: "later" begins within the second epoch."""
+    budget = fit_spec().budget._replace(warmup=0.7)
+    history = train(fit_spec(objective=Sometimes(), budget=budget), fit_data(X)).history
+    assert all("kl" in row and "first" not in row for row in history)
+    assert ["later" in row for row in history] == [False, False, True]
+
+
 class TestContinuing:
     def test_two_fits_are_one(self, X):
         """A constant rate has no memory of the number of epochs."""
