@@ -49,8 +49,15 @@ from sklearn_intelvae.estimators._validation import (
 )
 from sklearn_intelvae.exceptions import DivergenceError
 from sklearn_intelvae.objectives import Objective
-from sklearn_intelvae.training import FitData, FitResult, FitSpec, TrainingBudget, train
-from sklearn_intelvae.training._skorch import Attributes, SklearnCallbacks
+from sklearn_intelvae.training import (
+    Attributes,
+    FitData,
+    FitResult,
+    FitSpec,
+    SklearnCallbacks,
+    TrainingBudget,
+    train,
+)
 
 try:
     from sklearn.callback import CallbackSupportMixin
@@ -259,10 +266,7 @@ class BaseModel(
 
     def _fitted_attributes(self, result: FitResult, data: FitData) -> dict[str, Any]:
         """Return what makes this estimator a fitted one."""
-        attributes = fitted_attributes(result, data)
-        attributes["_parts_at_fit"] = attributes.pop("_parts")
-        attributes["_fitted_to_pairs"] = "previous" in data.train
-        return attributes
+        return fitted_attributes(result, data)
 
     def _set(self, attributes: dict[str, Any]) -> None:
         for name, value in attributes.items():

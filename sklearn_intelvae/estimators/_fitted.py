@@ -52,8 +52,9 @@ def fitted_attributes(result: FitResult, data: FitData) -> dict[str, Any]:
         "n_iter_": len(history),
         "loss_curve_": [row["train_loss"] for row in history],
         "validation_scores_": [-row["valid_loss"] for row in history if "valid_loss" in row],
-        "_parts": result.parts,
+        "_parts_at_fit": result.parts,
         "_training_state": result.state,
+        "_fitted_to_pairs": "previous" in data.train,
     }
     if isinstance(result.model, VAE):
         rows, weight = _diagnostic_rows(result.index), data.train.get("weight")
@@ -71,6 +72,8 @@ def _diagnostic_rows(index: np.ndarray) -> np.ndarray:
 def _components(model: VAE, X: np.ndarray, weight: np.ndarray | None) -> dict[str, Any]:
     """Return the nats that each component of y carries, and the components that vary."""
     device = device_of(model)
+    if weight is not None and weight.min() == weight.max():
+        weight = None  # as in training, where equal weights count as none
     w = None if weight is None else torch.from_numpy(weight).to(device)
     with torch.inference_mode():
         q = model.encode(torch.from_numpy(X).to(device))
