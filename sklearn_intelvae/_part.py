@@ -351,6 +351,11 @@ class Posterior(Part):
         return self(h).mean
 
 
+def nested_parts(*modules: nn.Module) -> list[Part]:
+    """Return the parts among these modules and the modules inside them, in this order."""
+    return [part for module in modules for part in module.modules() if isinstance(part, Part)]
+
+
 def untrained_copy(part: Any) -> Any:
     """Return a copy that can be trained without changing ``part``.
 

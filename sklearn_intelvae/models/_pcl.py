@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sklearn_intelvae._checks import sized_network
-from sklearn_intelvae._part import Part, call, untrained_copy
+from sklearn_intelvae._part import call, nested_parts, untrained_copy
 from sklearn_intelvae._random import OwnRandomness, draws_by_weight
 
 _MOMENTUM = 0.05
@@ -88,6 +88,7 @@ class PCLModel(nn.Module):
         self.encoder = encoder
         self.norm = RunningNorm(n_components, affine=False)
         self.regression = PairRegression(n_components)
+        self._nested_parts = nested_parts(self.encoder)
 
     def transform(self, x: Tensor) -> Tensor:
         """Return h(x), of shape (n, n_components)."""
@@ -108,16 +109,13 @@ class PCLModel(nn.Module):
             Source of all random numbers.
         """
         with OwnRandomness(generator):
-            for part in self._nested_parts():
+            for part in self._nested_parts:
                 call(part.initialize, X, generator)
 
     def set_progress(self, fraction: float) -> None:
         """Tell the encoder the fraction of the warm-up that has passed."""
-        for part in self._nested_parts():
+        for part in self._nested_parts:
             part.set_progress(fraction)
-
-    def _nested_parts(self) -> list[Part]:
-        return [module for module in self.encoder.modules() if isinstance(module, Part)]
 
 
 class PCLParts(NamedTuple):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +16,7 @@ from sklearn_intelvae._checks import (
     output_width,
     sized_network,
 )
-from sklearn_intelvae._part import Part, call, untrained_copy
+from sklearn_intelvae._part import call, nested_parts, untrained_copy
 from sklearn_intelvae._random import OwnRandomness
 from sklearn_intelvae.distributions import Density, Distribution, PosteriorDistribution
 from sklearn_intelvae.likelihoods import Likelihood
@@ -85,9 +84,9 @@ class VAE(nn.Module):
         self.decoder = parts.decoder
         self.likelihood = parts.likelihood
         self.prior = parts.prior
-        self._with_progress = [
-            part for part in self._nested_parts() if type(part).set_progress != Part.set_progress
-        ]
+        self._nested_parts = nested_parts(
+            self.likelihood, self.mapping, self.prior, self.encoder, self.decoder, self.posterior
+        )
 
     def forward(self, x: Tensor, generator: torch.Generator) -> Forward:
         """Return q(y | x), one draw of y for each row, z = g(y), and p(x | z)."""
@@ -138,7 +137,7 @@ class VAE(nn.Module):
             Source of all random numbers.
         """
         with OwnRandomness(generator):
-            for part in self._nested_parts():
+            for part in self._nested_parts:
                 call(part.initialize, X, generator)
         x = X[:3]
         y = torch.linspace(-1, 1, len(x) * self.n_components, dtype=torch.float32)
@@ -146,14 +145,9 @@ class VAE(nn.Module):
 
     def set_progress(self, fraction: float) -> None:
         """Tell all parts the fraction of the warm-up that has passed, and update the prior."""
-        for part in self._with_progress:
+        for part in self._nested_parts:
             part.set_progress(fraction)
         self.prior.follow(self.encode)
-
-    def _nested_parts(self) -> Iterator[Part]:
-        networks = self.encoder, self.decoder
-        for part in (self.likelihood, self.mapping, self.prior, *networks, self.posterior):
-            yield from (module for module in part.modules() if isinstance(module, Part))
 
 
 class VAEParts(NamedTuple):
