@@ -44,7 +44,8 @@ for name in {MODULES!r}:
     importlib.import_module(name)
 assert state() == before
 """
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert run.returncode == 0, run.stderr
 
 
 def test_no_script_changes_the_path():

@@ -350,6 +350,15 @@ def test_a_callback_that_raises_keyboard_interrupt_stops_the_training(estimator,
     assert model.n_iter_ == 2
 
 
+@pytest.mark.parametrize("estimator", ESTIMATORS.values(), ids=ESTIMATORS)
+def test_a_training_that_stops_within_an_epoch_has_the_epochs_before(estimator, X):
+    model = clone(estimator).set_params(max_iter=50)
+    model.set_params(skorch_callbacks=[Interrupt(stop, "on_batch_end")]).fit(X)
+    assert model.n_iter_ == len(model.loss_curve_) == 1
+    assert np.isfinite(np.asarray(model.transform(X))).all()
+    assert model.set_params(skorch_callbacks=None).partial_fit(X).n_iter_ == 2
+
+
 def test_a_fit_in_another_thread_leaves_the_handler_alone(X):
     handler, found = signal.getsignal(signal.SIGINT), []
 

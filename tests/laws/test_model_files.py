@@ -1,4 +1,4 @@
-"""What a file keeps, what it says of other versions, and how it is written."""
+"""The content of a model file, messages about other versions, and how the file is written."""
 
 import json
 import os
@@ -155,8 +155,9 @@ def test_threads_that_save_to_one_path_do_not_disturb_each_other(vae, X, path):
     assert os.listdir(path.parent) == [path.name]
 
 
-def test_a_reader_never_sees_an_unfinished_file(vae, path):
+def test_a_reader_never_sees_an_unfinished_file(vae, X, path):
     vae.save(path)
+    codes = vae.transform(X)
     done = threading.Event()
 
     def write():
@@ -167,7 +168,7 @@ def test_a_reader_never_sees_an_unfinished_file(vae, path):
     writer = threading.Thread(target=write)
     writer.start()
     while not done.is_set():
-        InteLVAE.load(path)
+        np.testing.assert_array_equal(InteLVAE.load(path).transform(X), codes)
     writer.join()
 
 

@@ -259,7 +259,7 @@ def test_warnings_of_an_objective_are_a_list_of_strings(method, X):
     ids=str,
 )
 def test_classes_are_called(parameters, X):
-    InteLVAE(2, **parameters, **SMALL).fit(X)
+    assert np.isfinite(InteLVAE(2, **parameters, **SMALL).fit_transform(X)).all()
 
 
 @pytest.mark.parametrize("device", ["meta", "cuda:99", "tpu", "nothing"])
