@@ -235,7 +235,7 @@ def refuse_hooks(module: nn.Module, base: type, role: str) -> None:
     hooks = sorted(name for name in hooks_of(base) if hasattr(type(module), name))
     if hooks:
         raise TypeError(
-            f"{_name(module, role)} defines {', '.join(hooks)}, which are called only on "
+            f"{_name(module, role)} defines {', '.join(hooks)}, but hooks are called only on "
             f"subclasses of {public_name(base)}: derive the class from it instead of "
             "torch.nn.Module."
         )

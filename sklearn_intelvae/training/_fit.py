@@ -137,7 +137,6 @@ class _Fit:
         seed = self._best_trial_seed(seed)
         model, objective = self._model_and_objective(seed)
         self._pretrain(model, seed)
-        net: MultiPlayerNet
         callbacks = self.user_callbacks + self.callbacks.callback_for_start(self._result_of)
         net = self._net(model, objective, seed, callbacks=callbacks)
         if self.previous is not None:

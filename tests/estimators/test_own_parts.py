@@ -254,7 +254,7 @@ def test_a_density_of_the_users_own_needs_log_prob_and_sample_only(X):
 
 
 class PlainPenalty(nn.Module):
-    """A plain module that defines a hook, which nobody would call."""
+    """A plain module that defines a hook: it is no ``Mapping``, so the hook would not be called."""
 
     def forward(self, y):
         return y

@@ -67,7 +67,7 @@ def test_the_log_odds_are_a_sum_over_components():
 
 
 class Spy(nn.Module):
-    """Keeps the pairs of which it is asked the log odds, and has the odds 1."""
+    """Stores the pairs that it receives, and returns log odds of 0 for each."""
 
     def __init__(self):
         super().__init__()

@@ -153,7 +153,7 @@ class RecordedNetwork(Recorder, MLP):
 
 
 class RecordedPrior(Recorder, WidePrior):
-    """Keeps what the encoder makes of some rows, too."""
+    """Also stores the means that the encoder returns for some rows."""
 
     def follow(self, encode):
         self.followed = encode(rows()).mean
