@@ -35,6 +35,7 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python docs/validate_docstrings.py
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.speed

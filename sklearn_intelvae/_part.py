@@ -115,7 +115,18 @@ class Mapping(Part):
         self._validate()
 
     def forward(self, y: Tensor) -> Tensor:
-        """Map y, of shape (n, n_components), to z, of shape (n, n_latent)."""
+        """Map y to z = g(y).
+
+        Parameters
+        ----------
+        y : Tensor of shape (n, n_components)
+            Intermediary latents.
+
+        Returns
+        -------
+        z : Tensor of shape (n, n_latent)
+            Any number of columns; each row depends on the same row of y only.
+        """
         raise not_given(self, "forward")
 
     def loss_terms(self, x: Tensor, mean: Tensor, y: Tensor, z: Tensor) -> dict[str, Tensor]:
@@ -147,16 +158,39 @@ class Mapping(Part):
         Parameters
         ----------
         y : Tensor of shape (n, n_components)
+            The draws.
         weight : Tensor of shape (n,) or None
             The weights of the rows; None if all are equal.
         """
 
     def to_decoder(self, z: Tensor) -> Tensor:
-        """Return the decoder's input for z, in the shape of z; by default z itself."""
+        """Return the decoder's input for z; by default z itself.
+
+        Parameters
+        ----------
+        z : Tensor of shape (n, n_latent)
+            Mapped latents.
+
+        Returns
+        -------
+        z : Tensor of shape (n, n_latent)
+            In the shape of the argument.
+        """
         return z
 
     def regions(self, y: Tensor) -> Tensor:
-        """Return the region of each row of y, integers of shape (n,)."""
+        """Return the region of each row of y.
+
+        Parameters
+        ----------
+        y : Tensor of shape (n, n_components)
+            Intermediary latents.
+
+        Returns
+        -------
+        regions : Tensor of shape (n,)
+            Integers, from 0.
+        """
         raise not_given(self, "regions")
 
 
@@ -196,7 +230,18 @@ class Network(Part):
         raise not_given(self, "build")
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (n, n_inputs) to (n, n_outputs)."""
+        """Apply the network.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n, n_inputs)
+            Rows of X for an encoder, codes z for a decoder.
+
+        Returns
+        -------
+        h : Tensor of shape (n, n_outputs)
+            The parameters of the distributions of n rows.
+        """
         raise not_given(self, "forward")
 
 
@@ -227,11 +272,23 @@ class Likelihood(Part):
     outputs_per_feature: int = 1
 
     def build(self, n_features: int) -> None:
-        """Check the hyper-parameters, and create weights and buffers if there are any."""
+        """Check the hyper-parameters, and create weights and buffers if there are any.
+
+        Parameters
+        ----------
+        n_features : int
+            Number of columns of X.
+        """
         self._validate()
 
     def check_support(self, X: np.ndarray) -> None:
-        """Raise ValueError if a value of X lies outside the support of p(X | z)."""
+        """Raise ValueError if a value of X lies outside the support of p(X | z).
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+            Rows to train or to validate on.
+        """
 
     def forward(self, h: Tensor) -> Distribution:
         """Map the decoder's output to the distributions p(x | z) of n rows.
@@ -239,11 +296,28 @@ class Likelihood(Part):
         Parameters
         ----------
         h : Tensor of shape (n, outputs_per_feature * n_features)
+            The decoder's output.
+
+        Returns
+        -------
+        p : Distribution
+            An object with ``mean``, ``log_prob`` and ``sample``.
         """
         raise not_given(self, "forward")
 
     def mean(self, h: Tensor) -> Tensor:
-        """Return the means of p(x | z), shape (n, n_features)."""
+        """Return the means of p(x | z).
+
+        Parameters
+        ----------
+        h : Tensor of shape (n, outputs_per_feature * n_features)
+            The decoder's output.
+
+        Returns
+        -------
+        mean : Tensor of shape (n, n_features)
+            By default the mean of what ``forward`` returns.
+        """
         return self(h).mean
 
 
@@ -339,15 +413,48 @@ class Posterior(Part):
     """
 
     def n_outputs(self, n_components: int) -> int:
-        """Return the number of outputs that the encoder needs for each row."""
+        """Return the number of outputs that the encoder needs for each row.
+
+        Parameters
+        ----------
+        n_components : int
+            Number of columns of y.
+
+        Returns
+        -------
+        n_outputs : int
+            Number of columns of ``h``.
+        """
         raise not_given(self, "n_outputs")
 
     def forward(self, h: Tensor) -> PosteriorDistribution:
-        """Map the encoder's output, (n, n_outputs), to the distributions q(y | x) of n rows."""
+        """Map the encoder's output to the distributions q(y | x) of n rows.
+
+        Parameters
+        ----------
+        h : Tensor of shape (n, n_outputs)
+            The encoder's output.
+
+        Returns
+        -------
+        q : PosteriorDistribution
+            A Gaussian for each row.
+        """
         raise not_given(self, "forward")
 
     def mean(self, h: Tensor) -> Tensor:
-        """Return the means of q(y | x), shape (n, n_components)."""
+        """Return the means of q(y | x).
+
+        Parameters
+        ----------
+        h : Tensor of shape (n, n_outputs)
+            The encoder's output.
+
+        Returns
+        -------
+        mean : Tensor of shape (n, n_components)
+            By default the mean of what ``forward`` returns.
+        """
         return self(h).mean
 
 

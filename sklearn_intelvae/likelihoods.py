@@ -68,7 +68,13 @@ class _LocationScale(Likelihood):
             self.log_bound += spread.log()
 
     def log_scale(self) -> Tensor:
-        """Return the log of the scale, shape () or (n_features,)."""
+        """Return the log of the scale.
+
+        Returns
+        -------
+        log_scale : Tensor of shape () or (n_features,)
+            One number, or one for each feature.
+        """
         if not isinstance(self.scale, str):
             return self.fixed_log_scale
         return self.log_bound + F.softplus(_LOG_SCALE_SPEED * self.excess)
@@ -79,7 +85,7 @@ class _LocationScale(Likelihood):
 
 
 class Gaussian(_LocationScale):
-    r"""p(x | z) = N(x; decoder(z), s^2), for real numbers.
+    r"""Normal likelihood p(x | z) = N(x; decoder(z), s^2), for real numbers.
 
     Parameters
     ----------
@@ -106,7 +112,7 @@ class Gaussian(_LocationScale):
 
 
 class Laplace(_LocationScale):
-    """p(x | z) with density exp(-abs(x - decoder(z)) / s) / (2 s), for numbers with outliers.
+    """Laplace likelihood, exp(-abs(x - decoder(z)) / s) / (2 s), for numbers with outliers.
 
     Parameters
     ----------
@@ -131,7 +137,7 @@ class Laplace(_LocationScale):
 
 
 class Bernoulli(Likelihood):
-    """p(x | z) of zeros and ones; the decoder's output holds the logits.
+    """Bernoulli likelihood of zeros and ones; the decoder's output holds the logits.
 
     Values between 0 and 1, such as the gray levels of an image, are accepted, as is usual for
     VAEs; the result of ``log_prob`` is then the negative cross-entropy, not a log density.

@@ -18,7 +18,7 @@ _LOG_VARIANCE = (-12.0, 4.0)
 
 
 class DiagonalGaussian(Posterior):
-    """q(y | x) = N(mean(x), diag(variance(x))), the posterior of Kingma and Welling (2014).
+    """Diagonal q(y | x) = N(mean(x), diag(variance(x))), as in Kingma and Welling (2014).
 
     The first half of the encoder's output is the mean, the second half the log variance, limited
     to [-12, 4]. A posterior much wider than the prior is never better, but for a row far from all
@@ -52,7 +52,7 @@ class DiagonalGaussian(Posterior):
 
 
 class FullGaussian(Posterior):
-    """q(y | x) = N(mean(x), L(x) L(x)^T), with a full covariance for each row.
+    """Gaussian q(y | x) = N(mean(x), L(x) L(x)^T), with a full covariance for each row.
 
     The encoder's output holds the mean, the log squares of L's diagonal, limited like the log
     variances of :class:`DiagonalGaussian`, and the elements of L below the diagonal.

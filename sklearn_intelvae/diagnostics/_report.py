@@ -122,19 +122,19 @@ def disentanglement_report(estimator, X, factors=None):
         All values refer to the intermediary latent, before a mapping, except the scores and the two
         alignments, which refer to z = g(mean of q(y | X)).
 
-    Warns
-    -----
-    UserWarning
-        If two local directions have effects of nearly the same size, so that the axes between them
-        are arbitrary; for models whose axes follow from the variance alone, with a diagonal
-        posterior, the normal prior and no mapping.
-
     Raises
     ------
     TypeError
         If the estimator is not a VAE of this package.
     ValueError
         If X or the factors cannot be used.
+
+    Warns
+    -----
+    UserWarning
+        If two local directions have effects of nearly the same size, so that the axes between them
+        are arbitrary; for models whose axes follow from the variance alone, with a diagonal
+        posterior, the normal prior and no mapping.
 
     References
     ----------

@@ -18,6 +18,7 @@ class Bernoulli:
     Parameters
     ----------
     logits : Tensor of shape (n, d)
+        Log odds of a one.
 
     Examples
     --------
@@ -35,9 +36,31 @@ class Bernoulli:
         return self.logits.sigmoid()
 
     def log_prob(self, x: Tensor) -> Tensor:
-        """Return x log p + (1 - x) log(1 - p) of each row, summed over features, shape (n,)."""
+        """Return x log p + (1 - x) log(1 - p) of each row, summed over features.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n, d)
+            Values between 0 and 1.
+
+        Returns
+        -------
+        log_prob : Tensor of shape (n,)
+            In nats.
+        """
         return -elementwise(F.binary_cross_entropy_with_logits, self.logits, x).sum(-1)
 
     def sample(self, generator: torch.Generator) -> Tensor:
-        """Draw zeros and ones, shape (n, d)."""
+        """Draw one value for each row and feature.
+
+        Parameters
+        ----------
+        generator : torch.Generator
+            Source of the random numbers.
+
+        Returns
+        -------
+        x : Tensor of shape (n, d)
+            Zeros and ones.
+        """
         return torch.bernoulli(self.mean, generator=generator)

@@ -24,6 +24,14 @@ class PosteriorDistribution:
     of shape (n, d, d), ``log_prob``, ``reparameterize``, ``marginals``, ``detached`` and
     ``mixture_log_prob``. ``log_scale`` is the log standard deviation of each component given the
     components before it, so that per-component terms follow the chain rule and sum to the joint.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_intelvae.posteriors import FullGaussian
+    >>> q = FullGaussian()(torch.zeros(3, 5))
+    >>> q.mean.shape, q.covariance.shape, q.kl_from_standard().shape
+    (torch.Size([3, 2]), torch.Size([3, 2, 2]), torch.Size([3, 2]))
     """
 
     mean: Tensor
@@ -32,19 +40,53 @@ class PosteriorDistribution:
     covariance: Tensor
 
     def log_prob(self, y: Tensor) -> Tensor:
-        """Return the log density of each row, shape (n,)."""
+        """Return the log density of each row.
+
+        Parameters
+        ----------
+        y : Tensor of shape (n, d)
+            One y for each row.
+
+        Returns
+        -------
+        log_prob : Tensor of shape (n,)
+            In nats.
+        """
         raise not_given(self, "log_prob")
 
     def reparameterize(self, noise: Tensor) -> Tensor:
-        """Return mean + scale * noise, differentiable in the parameters, shape (n, d)."""
+        """Return mean + scale * noise, differentiable in the parameters.
+
+        Parameters
+        ----------
+        noise : Tensor of shape (n, d)
+            Standard normal noise.
+
+        Returns
+        -------
+        y : Tensor of shape (n, d)
+            One draw for each row.
+        """
         raise not_given(self, "reparameterize")
 
     def marginals(self) -> Any:
-        """Return the distribution of each component alone, a ``Normal``."""
+        """Return the distribution of each component alone.
+
+        Returns
+        -------
+        marginals : Normal
+            Independent Gaussians with the means and variances of this distribution.
+        """
         raise not_given(self, "marginals")
 
     def detached(self) -> Any:
-        """Return a detached copy (no gradients)."""
+        """Return a detached copy (no gradients).
+
+        Returns
+        -------
+        copy : PosteriorDistribution
+            Of the same class.
+        """
         raise not_given(self, "detached")
 
     def mixture_log_prob(self, y: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -53,32 +95,71 @@ class PosteriorDistribution:
         Parameters
         ----------
         y : Tensor of shape (m, d)
+            Where to evaluate the mixture.
         weight : Tensor of shape (n,) or None
             Weights of the n rows in the mixture; equal if None.
 
         Returns
         -------
         joint : Tensor of shape (m,)
+            Log density of y, in nats.
         per_component : Tensor of shape (m, d)
+            Log density of each component of y alone, in nats.
         """
         raise not_given(self, "mixture_log_prob")
 
     def sample(self, generator: torch.Generator) -> Tensor:
-        """Draw one y for each row, differentiable in the parameters, shape (n, d)."""
+        """Draw one y for each row, differentiable in the parameters.
+
+        Parameters
+        ----------
+        generator : torch.Generator
+            Source of the random numbers.
+
+        Returns
+        -------
+        y : Tensor of shape (n, d)
+            Drawn rows.
+        """
         m = self.mean
         noise = torch.randn(m.shape, generator=generator, dtype=m.dtype, device=m.device)
         return self.reparameterize(noise)
 
     def kl_from_standard(self) -> Tensor:
-        """Return the terms of KL(q || N(0, I)) per row and component, shape (n, d)."""
+        """Return the terms of KL(q || N(0, I)) per row and component.
+
+        Returns
+        -------
+        terms : Tensor of shape (n, d)
+            In nats.
+        """
         return 0.5 * (self.mean.square() + self.variance - 1) - self.log_scale
 
     def entropy_per_component(self) -> Tensor:
-        """Return the terms of the entropy per row and component, shape (n, d)."""
+        """Return the terms of the entropy per row and component.
+
+        Returns
+        -------
+        terms : Tensor of shape (n, d)
+            In nats.
+        """
         return self.log_scale + HALF_LOG_2PI + 0.5
 
     def kl_from_laplace(self, location: Tensor | float, scale: float) -> Tensor:
-        """Return the terms of KL(q || Laplace(location, scale)), shape (n, d)."""
+        """Return the terms of KL(q || Laplace(location, scale)) per row and component.
+
+        Parameters
+        ----------
+        location : Tensor or float
+            Location of the Laplace distribution, one number or of shape (n, d).
+        scale : float
+            Its mean absolute deviation, positive.
+
+        Returns
+        -------
+        terms : Tensor of shape (n, d)
+            In nats.
+        """
         distance = expected_distance(self.mean - location, self.variance.sqrt())
         return distance / scale + math.log(2 * scale) - self.entropy_per_component()
 
@@ -90,6 +171,7 @@ class Normal(PosteriorDistribution):
     Parameters
     ----------
     mean : Tensor of shape (n, d)
+        Means.
     log_scale : Tensor of shape (), (d,) or (n, d)
         Log standard deviation: one number, one per feature, or one per row and feature.
 
@@ -145,13 +227,16 @@ class Normal(PosteriorDistribution):
         Parameters
         ----------
         y : Tensor of shape (m, d)
+            Where to evaluate the mixture.
         weight : Tensor of shape (n,) or None
             Weights of the n rows in the mixture; equal if None.
 
         Returns
         -------
         joint : Tensor of shape (m,)
+            Log density of y, in nats.
         per_component : Tensor of shape (m, d)
+            Log density of each component of y alone, in nats.
         """
         logs = _log_prob_of_pairs(y, self.mean, self.log_scale.expand_as(self.mean))
         return _log_mean_exp(logs.sum(0), weight), _log_mean_exp(logs, weight).T
@@ -164,6 +249,7 @@ class FullNormal(PosteriorDistribution):
     Parameters
     ----------
     mean : Tensor of shape (n, d)
+        Means.
     factor : Tensor of shape (n, d, d)
         L, lower triangular with a positive diagonal.
 
@@ -219,13 +305,16 @@ class FullNormal(PosteriorDistribution):
         Parameters
         ----------
         y : Tensor of shape (m, d)
+            Where to evaluate the mixture.
         weight : Tensor of shape (n,) or None
             Weights of the n rows in the mixture; equal if None.
 
         Returns
         -------
         joint : Tensor of shape (m,)
+            Log density of y, in nats.
         per_component : Tensor of shape (m, d)
+            Log density of each component of y alone, in nats.
         """
         apart = (y[:, None] - self.mean).permute(1, 2, 0)  # (n, d, m)
         volume = self.log_scale.sum(-1, keepdim=True) + y.shape[-1] * HALF_LOG_2PI

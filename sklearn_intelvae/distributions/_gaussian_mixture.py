@@ -19,7 +19,9 @@ class GaussianMixture(MixtureDensity):
     Parameters
     ----------
     mean, log_scale : Tensor of shape (K, d)
+        Means and log standard deviations.
     logits : Tensor of shape (K,)
+        Log weights, up to a constant.
 
     Examples
     --------

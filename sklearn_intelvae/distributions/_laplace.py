@@ -19,6 +19,7 @@ class Laplace:
     Parameters
     ----------
     mean : Tensor of shape (n, d)
+        Means, which are also the medians.
     log_scale : Tensor of shape (), (d,) or (n, d)
         Log of the mean absolute deviation.
 
@@ -35,14 +36,36 @@ class Laplace:
     log_scale: Tensor
 
     def log_prob(self, x: Tensor) -> Tensor:
-        """Return the log density of each row, summed over features, shape (n,)."""
+        """Return the log density of each row, summed over features.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n, d)
+            Real numbers.
+
+        Returns
+        -------
+        log_prob : Tensor of shape (n,)
+            In nats.
+        """
         distance = elementwise(F.l1_loss, self.mean, x)
         n_features = x.shape[-1]
         constant = n_features * math.log(2) + total(self.log_scale, n_features)
         return torch.addcmul(-constant, *factors(distance, (-self.log_scale).exp()), value=-1)
 
     def sample(self, generator: torch.Generator) -> Tensor:
-        """Draw one value for each row, by inversion of the distribution function."""
+        """Draw one value for each row, by inversion of the distribution function.
+
+        Parameters
+        ----------
+        generator : torch.Generator
+            Source of the random numbers.
+
+        Returns
+        -------
+        x : Tensor of shape (n, d)
+            Drawn values.
+        """
         m = self.mean
         uniform = torch.rand(m.shape, generator=generator, dtype=m.dtype, device=m.device) - 0.5
         magnitude = -torch.log1p(-2 * uniform.abs().clamp(max=0.5 - 2**-25))

@@ -49,15 +49,8 @@ from sklearn_intelvae.estimators._validation import (
 )
 from sklearn_intelvae.exceptions import DivergenceError
 from sklearn_intelvae.objectives import Objective
-from sklearn_intelvae.training import (
-    Attributes,
-    FitData,
-    FitResult,
-    FitSpec,
-    SklearnCallbacks,
-    TrainingBudget,
-    train,
-)
+from sklearn_intelvae.training import FitData, FitResult, FitSpec, TrainingBudget, train
+from sklearn_intelvae.training._skorch import Attributes, SklearnCallbacks
 
 try:
     from sklearn.callback import CallbackSupportMixin

@@ -51,7 +51,8 @@ from sklearn_intelvae.priors import (
     Vamp,
     VampInitMixture,
 )
-from sklearn_intelvae.training import FitSpec, TrainingBudget, cosine_decay
+from sklearn_intelvae.training import FitSpec, TrainingBudget
+from sklearn_intelvae.training._net import cosine_decay
 
 REGISTRY: dict[str, dict[str, type[Part]]] = {
     "mapping": {

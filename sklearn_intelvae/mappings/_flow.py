@@ -97,15 +97,34 @@ class Flow(Mapping):
         return self._pass(y)[0]
 
     def inverse(self, z: Tensor) -> Tensor:
-        """Return the y with g(y) = z, of the shape of z."""
+        """Return the y with g(y) = z.
+
+        Parameters
+        ----------
+        z : Tensor of shape (n, n_components)
+            Mapped latents.
+
+        Returns
+        -------
+        y : Tensor of shape (n, n_components)
+            Exact but for rounding.
+        """
         for layer in reversed(self.layers):
             z = layer.inverse(z)  # type: ignore[operator]
         return z
 
     def log_abs_det(self, y: Tensor) -> Tensor:
-        """Return the log of the absolute determinant of dg/dy of each row, in nats, shape (n,).
+        """Return the log of the absolute determinant of dg/dy of each row.
 
-        The density of z is log p(z) = log p(y) minus this.
+        Parameters
+        ----------
+        y : Tensor of shape (n, n_components)
+            Intermediary latents.
+
+        Returns
+        -------
+        log_abs_det : Tensor of shape (n,)
+            In nats. The density of z is log p(z) = log p(y) minus this.
         """
         return self._pass(y)[1]
 

@@ -11,7 +11,7 @@ from sklearn_intelvae._part import Mapping, call
 
 
 class Function(Mapping):
-    """g(y) = function(y); estimators wrap functions and plain modules in it.
+    """A function or a plain module as g; estimators wrap functions and plain modules in it.
 
     Parameters
     ----------

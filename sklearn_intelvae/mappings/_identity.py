@@ -8,7 +8,7 @@ from sklearn_intelvae._part import Mapping
 
 
 class Identity(Mapping):
-    """g(y) = y, which makes the model a plain VAE.
+    """The identity g(y) = y, which makes the model a plain VAE.
 
     Examples
     --------

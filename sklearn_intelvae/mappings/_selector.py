@@ -102,7 +102,18 @@ class DimensionSelector(Mapping):
         nn.init.constant_(last.bias, _OPEN)  # type: ignore[arg-type]
 
     def gates(self, y: Tensor) -> Tensor:
-        """Return D(y), between ``floor`` and 1, shape (n, n_components)."""
+        """Return the gates D(y).
+
+        Parameters
+        ----------
+        y : Tensor of shape (n, n_components)
+            Intermediary latents.
+
+        Returns
+        -------
+        gates : Tensor of shape (n, n_components)
+            Between ``floor`` and 1.
+        """
         return self.floor + (1 - self.floor) * self.network(y).sigmoid()
 
     def forward(self, y: Tensor) -> Tensor:

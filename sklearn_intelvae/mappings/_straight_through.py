@@ -34,10 +34,11 @@ class StraightThrough(Mapping):
     Parameters
     ----------
     function : callable or torch.nn.Module
-        f: maps a tensor of shape (n, n_components) to one with n rows.
+        The function f, which maps a tensor of shape (n, n_components) to one with n rows.
     surrogate : callable, torch.nn.Module or None, default=None
-        s: a differentiable function whose values have the shape of those of f. Its weights, if it
-        has any, are trained. None means the identity, for an f that keeps the number of columns.
+        The surrogate s, a differentiable function whose values have the shape of those of f. Its
+        weights, if it has any, are trained. None means the identity, for an f that keeps the number
+        of columns.
 
     Raises
     ------

@@ -91,11 +91,37 @@ class PCLModel(nn.Module):
         self._nested_parts = nested_parts(self.encoder)
 
     def transform(self, x: Tensor) -> Tensor:
-        """Return h(x), of shape (n, n_components)."""
+        """Return the representation h(x).
+
+        Parameters
+        ----------
+        x : Tensor of shape (n, n_features)
+            Rows of X.
+
+        Returns
+        -------
+        h : Tensor of shape (n, n_components)
+            Normalized to unit variance.
+        """
         return self.norm(call(self.encoder, x))
 
     def forward(self, x: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:
-        """Return h of the rows and of the rows before them, normalized together."""
+        """Return h of the rows and of the rows before them, normalized together.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n, n_features)
+            Rows of X.
+        previous : Tensor of shape (n, n_features)
+            The row before each row.
+
+        Returns
+        -------
+        h : Tensor of shape (n, n_components)
+            Of ``x``.
+        before : Tensor of shape (n, n_components)
+            Of ``previous``.
+        """
         h, before = self.transform(torch.cat([x, previous])).chunk(2)
         return h, before
 
@@ -105,6 +131,7 @@ class PCLModel(nn.Module):
         Parameters
         ----------
         X : Tensor of shape (n_samples, n_features)
+            The training rows.
         generator : torch.Generator
             Source of all random numbers.
         """
@@ -113,7 +140,13 @@ class PCLModel(nn.Module):
                 call(part.initialize, X, generator)
 
     def set_progress(self, fraction: float) -> None:
-        """Tell the encoder the fraction of the warm-up that has passed."""
+        """Tell the encoder the fraction of the warm-up that has passed.
+
+        Parameters
+        ----------
+        fraction : float
+            Grows from 0 to 1, then stays 1.
+        """
         for part in self._nested_parts:
             part.set_progress(fraction)
 
@@ -150,6 +183,7 @@ class PCLParts(NamedTuple):
         Returns
         -------
         model : PCLModel
+            Not trained.
         """
         with OwnRandomness(generator):
             encoder = untrained_copy(self.encoder)
@@ -157,7 +191,13 @@ class PCLParts(NamedTuple):
             return PCLModel(encoder, n_features, n_components).float()
 
     def check_support(self, *tables: np.ndarray | None) -> None:
-        """Do nothing: the model has no likelihood."""
+        """Do nothing: the model has no likelihood.
+
+        Parameters
+        ----------
+        *tables : ndarray of shape (n_samples, n_features) or None
+            Any rows.
+        """
 
     @property
     def n_trials(self) -> int:

@@ -89,42 +89,138 @@ class VAE(nn.Module):
         )
 
     def forward(self, x: Tensor, generator: torch.Generator) -> Forward:
-        """Return q(y | x), one draw of y for each row, z = g(y), and p(x | z)."""
+        """Encode rows, draw y, map it, and decode z.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n, n_features)
+            Rows of X.
+        generator : torch.Generator
+            Source of the draws.
+
+        Returns
+        -------
+        run : Forward
+            The distributions q(y | x), one draw of y for each row, z = g(y), and p(x | z).
+        """
         q = self.encode(x)
         y = q.sample(generator)
         z = self.map(y)
         return Forward(q, y, z, self.decode(z))
 
     def encode(self, x: Tensor) -> PosteriorDistribution:
-        """Return q(y | x) for x of shape (n, n_features)."""
+        """Return q(y | x).
+
+        Parameters
+        ----------
+        x : Tensor of shape (n, n_features)
+            Rows of X.
+
+        Returns
+        -------
+        q : PosteriorDistribution
+            A Gaussian for each row.
+        """
         return call(self.posterior, call(self.encoder, x))
 
     def map(self, y: Tensor) -> Tensor:
-        """Return z = g(y), of shape (n, n_latent)."""
+        """Return z = g(y).
+
+        Parameters
+        ----------
+        y : Tensor of shape (n, n_components)
+            Intermediary latents.
+
+        Returns
+        -------
+        z : Tensor of shape (n, n_latent)
+            Codes.
+        """
         return call(self.mapping, y)
 
     def decode(self, z: Tensor) -> Distribution:
-        """Return p(x | z) for z of shape (n, n_latent)."""
+        """Return p(x | z).
+
+        Parameters
+        ----------
+        z : Tensor of shape (n, n_latent)
+            Codes.
+
+        Returns
+        -------
+        p : Distribution
+            One distribution for each row.
+        """
         return call(self.likelihood, self.decoder_output(z))
 
     def decoder_output(self, z: Tensor) -> Tensor:
-        """Return the input of the likelihood, (n, outputs_per_feature * n_features)."""
+        """Return the output of the decoder, which is the input of the likelihood.
+
+        Parameters
+        ----------
+        z : Tensor of shape (n, n_latent)
+            Codes.
+
+        Returns
+        -------
+        h : Tensor of shape (n, outputs_per_feature * n_features)
+            Parameters of p(x | z), without constraints.
+        """
         return call(self.decoder, call(self.mapping.to_decoder, z))
 
     def decode_mean(self, z: Tensor) -> Tensor:
-        """Return the mean of p(x | z), of shape (n, n_features)."""
+        """Return the mean of p(x | z).
+
+        Parameters
+        ----------
+        z : Tensor of shape (n, n_latent)
+            Codes.
+
+        Returns
+        -------
+        mean : Tensor of shape (n, n_features)
+            In the unit of X.
+        """
         return call(self.likelihood.mean, self.decoder_output(z))
 
     def transform(self, x: Tensor) -> Tensor:
-        """Return z = g(mean of q(y | x)), of shape (n, n_latent), without randomness."""
+        """Return the codes z = g(mean of q(y | x)), without randomness.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n, n_features)
+            Rows of X.
+
+        Returns
+        -------
+        z : Tensor of shape (n, n_latent)
+            Codes.
+        """
         return self.map(self.posterior_mean(x))
 
     def posterior_mean(self, x: Tensor) -> Tensor:
-        """Return the mean of q(y | x), of shape (n, n_components)."""
+        """Return the mean of q(y | x).
+
+        Parameters
+        ----------
+        x : Tensor of shape (n, n_features)
+            Rows of X.
+
+        Returns
+        -------
+        mean : Tensor of shape (n, n_components)
+            Intermediary latents.
+        """
         return call(self.posterior.mean, call(self.encoder, x))
 
     def prior_distribution(self) -> Density:
-        """Return p(y), given the current encoder if the prior depends on it."""
+        """Return p(y), given the current encoder if the prior depends on it.
+
+        Returns
+        -------
+        density : Density
+            The same for all rows.
+        """
         return self.prior.density(self.encode)
 
     def initialize(self, X: Tensor, generator: torch.Generator) -> None:
@@ -133,6 +229,7 @@ class VAE(nn.Module):
         Parameters
         ----------
         X : Tensor of shape (n_samples, n_features)
+            The training rows.
         generator : torch.Generator
             Source of all random numbers.
         """
@@ -144,7 +241,13 @@ class VAE(nn.Module):
         check_mapping(self.mapping, x, y.reshape(len(x), -1))
 
     def set_progress(self, fraction: float) -> None:
-        """Tell all parts the fraction of the warm-up that has passed, and update the prior."""
+        """Tell all parts the fraction of the warm-up that has passed, and update the prior.
+
+        Parameters
+        ----------
+        fraction : float
+            Grows from 0 to 1, then stays 1.
+        """
         for part in self._nested_parts:
             part.set_progress(fraction)
         self.prior.follow(self.encode)
@@ -197,6 +300,7 @@ class VAEParts(NamedTuple):
         Returns
         -------
         model : VAE
+            Not trained.
 
         Raises
         ------
@@ -221,7 +325,13 @@ class VAEParts(NamedTuple):
         return model
 
     def check_support(self, *tables: np.ndarray | None) -> None:
-        """Raise ValueError if a table has values outside the support of the likelihood."""
+        """Raise ValueError if a table has values outside the support of the likelihood.
+
+        Parameters
+        ----------
+        *tables : ndarray of shape (n_samples, n_features) or None
+            Rows to train or to validate on.
+        """
         for X in tables:
             if X is not None:
                 call(self.likelihood.check_support, X)

@@ -95,15 +95,42 @@ class Objective(Part):
         Parameters
         ----------
         X : Tensor of shape (n_samples, n_features)
+            Rows whose weight is not 0.
+
+        Returns
+        -------
+        messages : list of str
+            By default none.
         """
         return []
 
     def players(self, model: VAE) -> dict[str, list[nn.Parameter]]:
-        """Return the parameters of each player: disjoint, and together all that are trained."""
+        """Return the parameters of each player.
+
+        Parameters
+        ----------
+        model : VAE
+            The built model.
+
+        Returns
+        -------
+        players : dict of list of Parameter
+            By the player's name, in the order of their steps: disjoint, and together all that are
+            trained.
+        """
         return {"model": [p for p in model.parameters() if p.requires_grad]}
 
     def loss(self, player: str, model: VAE, batch: Batch) -> tuple[Tensor, Terms]:
-        """Return the loss that ``player`` minimizes, and the terms to record.
+        """Return the loss that a player minimizes, and the terms to record.
+
+        Parameters
+        ----------
+        player : str
+            A name that ``players`` returns.
+        model : VAE
+            The built model.
+        batch : Batch
+            The rows of the step.
 
         Returns
         -------
@@ -117,12 +144,36 @@ class Objective(Part):
         raise not_given(self, "loss")
 
     def validation_loss(self, model: VAE, batch: Batch) -> Tensor:
-        """Return the loss that early stopping monitors, at full warm-up, shape (n,)."""
+        """Return the loss that early stopping monitors, at full warm-up.
+
+        Parameters
+        ----------
+        model : VAE
+            The built model.
+        batch : Batch
+            The rows of the step.
+
+        Returns
+        -------
+        loss : Tensor of shape (n,)
+            By default that of the first player.
+        """
         first = next(iter(self.players(model)))
         return self.loss(first, model, batch)[0]
 
     def epoch_stats(self, model: VAE) -> dict[str, float]:
-        """Return further numbers to record at the end of an epoch, by name."""
+        """Return further numbers to record at the end of an epoch.
+
+        Parameters
+        ----------
+        model : VAE
+            The built model.
+
+        Returns
+        -------
+        numbers : dict of float
+            By name; by default none.
+        """
         return {}
 
     def check_history(self, history: list[dict[str, Any]]) -> list[str]:
@@ -132,6 +183,11 @@ class Objective(Part):
         ----------
         history : list of dict
             The rows of ``history_``, one for each epoch.
+
+        Returns
+        -------
+        messages : list of str
+            By default none.
         """
         return []
 

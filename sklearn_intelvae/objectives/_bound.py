@@ -24,13 +24,16 @@ def importance_weighted_bound(model: VAE, x: Tensor, noise: Tensor) -> Tensor:
     Parameters
     ----------
     model : VAE
+        A trained model.
     x : Tensor of shape (n, n_features)
+        Rows of X.
     noise : Tensor of shape (K, n, n_components)
         Standard normal noise, from which the K particles of each row are computed.
 
     Returns
     -------
     bound : Tensor of shape (n,)
+        In nats.
 
     References
     ----------

@@ -47,20 +47,23 @@ class VariationalObjective(Objective):
     """
 
     def cost(self, model: VAE, batch: Batch, run: Forward, terms: Terms) -> Tensor:
-        """Return the cost of y at the current warm-up, in nats.
+        """Return the cost of y at the current warm-up.
 
         Parameters
         ----------
         model : VAE
+            The model in training.
         batch : Batch
+            The rows of the step.
         run : Forward
-            q(y | x), y, z and p(x | z) of the batch.
+            The forward pass of the batch: q(y | x), y, z and p(x | z).
         terms : dict of Tensor
             Has "reconstruction" and "kl"; add further terms to record.
 
         Returns
         -------
         cost : Tensor of shape (n,) or ()
+            In nats, per row or for the batch.
         """
         raise not_given(self, "cost")
 

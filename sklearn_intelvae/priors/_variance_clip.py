@@ -48,14 +48,26 @@ class AdaptiveVarianceClip(Part):
     high: Tensor
 
     def build(self, n_components: int) -> None:
-        """Create the limits of each dimension."""
+        """Create the limits of each dimension.
+
+        Parameters
+        ----------
+        n_components : int
+            Number of columns of y.
+        """
         self._validate()
         self.register_buffer("low", torch.zeros(n_components))
         self.register_buffer("high", torch.zeros(n_components))
 
     @torch.no_grad()
     def hold(self, log_variance: Tensor) -> None:
-        """Set the limits to the range of log-variances of shape (K, n_components)."""
+        """Set the limits to the range of the given log variances.
+
+        Parameters
+        ----------
+        log_variance : Tensor of shape (K, n_components)
+            Log variances of K modes.
+        """
         self.low.copy_(log_variance.amin(0))
         self.high.copy_(log_variance.amax(0))
         self.holds = True

@@ -52,17 +52,20 @@ def train(
     Parameters
     ----------
     spec : FitSpec
+        What to fit, and how.
     data : FitData
+        The validated tables.
     previous : FitResult or None, default=None
         A result to continue from; it is not changed.
     one_epoch : bool, default=False
         Whether to train for one epoch only.
     callbacks : SklearnCallbacks or None, default=None
-        scikit-learn's callbacks to notify.
+        Callbacks of scikit-learn to notify.
 
     Returns
     -------
     result : FitResult
+        The trained model and its history.
 
     Raises
     ------

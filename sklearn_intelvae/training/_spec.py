@@ -52,7 +52,20 @@ class TrainingBudget(NamedTuple):
     warmup: float = 0.0
 
     def n_epochs(self, n_rows: int, batch_size: int) -> int:
-        """Return the number of epochs, at least 20."""
+        """Return the number of epochs of a fit.
+
+        Parameters
+        ----------
+        n_rows : int
+            Number of training rows.
+        batch_size : int
+            Number of rows of a batch.
+
+        Returns
+        -------
+        n_epochs : int
+            At least 20.
+        """
         steps = min(self.steps_per_row * n_rows, self.max_steps)
         return max(math.ceil(steps * batch_size / n_rows), _MIN_EPOCHS)
 
@@ -113,7 +126,18 @@ class FitSpec:
     verbose: int = field(metadata={"skorch": "verbose"})
 
     def resolved_batch_size(self, n_rows: int) -> int:
-        """Return the number of rows of a batch: by default about a sixteenth, from 32 to 256."""
+        """Return the number of rows of a batch.
+
+        Parameters
+        ----------
+        n_rows : int
+            Number of training rows.
+
+        Returns
+        -------
+        size : int
+            By default about a sixteenth of the rows, from 32 to 256.
+        """
         size = self.batch_size
         if size is None:
             size = int(np.clip(2 ** round(math.log2(max(n_rows, 1) / 16)), *_BATCH_RANGE))
