@@ -7,25 +7,15 @@ from typing import Any
 from sklearn.base import BaseEstimator
 
 from sklearn_intelvae import PCL, ClusteredInteLVAE, InteLVAE, SoftIntroVAE, SparseInteLVAE
+from sklearn_intelvae.estimators._parameters import REGISTRY
 from sklearn_intelvae.priors import VampInitMixture
 
 SMALL: dict[str, Any] = {"hidden_layer_sizes": (8,), "max_iter": 3, "random_state": 0}
-NAMES = {
-    "mapping": ("sphere", "clusters", "sparse", "glue", "hierarchy", "flow", "ica"),
-    "prior": ("mixture", "vamp", "vamp-init-mixture", "laplace", "spike-and-slab"),
-    "posterior": ("full",),
-    "likelihood": ("laplace",),
-    "objective": (
-        "annealed-capacity",
-        "beta-tc",
-        "factor",
-        "dip",
-        "slow",
-        "autoencoder",
-        "soft-intro",
-    ),
+PARAMETERS = "mapping", "prior", "posterior", "likelihood", "objective"
+LEFT_OUT = {
+    *("identity", "normal", "diagonal", "gaussian", "elbo"),  # the defaults
+    "bernoulli",  # takes numbers in [0, 1] only
 }
-"""The named parts of InteLVAE that take any table."""
 
 
 def variants() -> dict[str, BaseEstimator]:
@@ -40,8 +30,8 @@ def variants() -> dict[str, BaseEstimator]:
         ),
         "PCL": PCL(**SMALL),
     }
-    for parameter, names in NAMES.items():
-        for name in names:
+    for parameter in PARAMETERS:
+        for name in (n for n in REGISTRY[parameter] if n not in LEFT_OUT):
             found[f"InteLVAE, {parameter} {name}"] = InteLVAE(**{parameter: name}, **SMALL)
     return found | {
         "InteLVAE, early stopping": InteLVAE(early_stopping=True, validation_fraction=0.3, **SMALL),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 
+import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import estimator_checks
 
@@ -50,8 +51,16 @@ ONE_COMPONENT = dict.fromkeys(
 
 def declared_failures(estimator: BaseEstimator) -> dict[str, str]:
     """Return the checks that an estimator need not pass, and why."""
-    needs_two = getattr(estimator, "mapping", None) in ("glue", "hierarchy")
-    return WEIGHTS | (ONE_COMPONENT if needs_two else {})
+    return WEIGHTS | (ONE_COMPONENT if _refuses_one_component(estimator) else {})
+
+
+def _refuses_one_component(estimator: BaseEstimator) -> bool:
+    X = np.random.default_rng(0).random((20, 3))
+    try:
+        clone(estimator).set_params(n_components=1, max_iter=1).fit(X)
+    except ValueError as error:
+        return "n_components" in str(error)
+    return False
 
 
 def case(estimator: str) -> dict[str, int]:

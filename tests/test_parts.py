@@ -13,6 +13,7 @@ from sklearn_intelvae import likelihoods, mappings, networks, objectives, poster
 from sklearn_intelvae._checks import hooks_of
 from sklearn_intelvae._part import Part, call, untrained_copy
 from sklearn_intelvae.networks import MLP
+from tests.mappings.shelf import MAPPINGS
 from tests.small_models import small_vae
 
 SIZES = {
@@ -22,13 +23,6 @@ SIZES = {
     networks: (6, 4),
     objectives: (small_vae(),),
     posteriors: None,
-}
-NEEDED = {
-    "Compose": (mappings.Identity(), mappings.Identity()),
-    "OnComponents": (mappings.Sphere(), (0, 1)),
-    "Function": (abs,),
-    "StraightThrough": (abs,),
-    "Linear": ([[1, 0, 0, 0]],),
 }
 
 
@@ -42,7 +36,9 @@ def public_parts():
 
 
 def made(part):
-    return part(*NEEDED.get(part.__name__, ()))
+    """Return a part, with the arguments that it needs."""
+    case = MAPPINGS.get(part.__name__)
+    return clone(case.examples[0]) if case else part()
 
 
 def ranges():

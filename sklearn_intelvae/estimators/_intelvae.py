@@ -31,10 +31,9 @@ class InteLVAE(BaseVAE):
     ----------
     n_components : int, default=2
         Size of y. The size of z follows from the mapping.
-    mapping : {"identity", "sphere", "clusters", "sparse", "glue", "hierarchy", "flow", \
-"ica"}, torch.nn.Module or callable, default="identity"
-        The map g; see :mod:`sklearn_intelvae.mappings`. "identity" makes a plain VAE. A module is
-        copied, never trained in place. A function of a tensor can be passed too.
+    mapping : str, torch.nn.Module or callable, default="identity"
+        The map g: a name that :mod:`sklearn_intelvae.mappings` lists, a module, or a function of a
+        tensor. "identity" makes a plain VAE. A module is copied, never trained in place.
     posterior : {"diagonal", "full"} or sklearn_intelvae.posteriors.Posterior, default="diagonal"
         The covariance of the Gaussian q(y | X): diagonal, or full for each row. With a diagonal
         covariance the axes of y align with local principal directions of X; with "full" only prior

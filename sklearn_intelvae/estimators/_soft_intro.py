@@ -46,9 +46,9 @@ class SoftIntroVAE(BaseVAE):
     ----------
     n_components : int, default=2
         Size of y. The size of z follows from the mapping.
-    mapping : {"identity", "sphere", "clusters", "sparse", "glue", "hierarchy", "flow", \
-"ica"}, torch.nn.Module or callable, default="identity"
-        The map g; see :mod:`sklearn_intelvae.mappings`. Its weights are trained with the decoder.
+    mapping : str, torch.nn.Module or callable, default="identity"
+        The map g: a name that :mod:`sklearn_intelvae.mappings` lists, a module, or a function of a
+        tensor. Its weights are trained with the decoder.
     prior : {"normal", "laplace", "mixture", "vamp", "vamp-init-mixture", "spike-and-slab"} or \
 sklearn_intelvae.priors.Prior, default="normal"
         Distribution p(y) of the intermediary latent; see :mod:`sklearn_intelvae.priors`. The

@@ -1,4 +1,20 @@
-"""Mappings g(y) = z: where the inductive bias lives."""
+"""Mappings g(y) = z, which give the representation z its structure.
+
+Estimators take a mapping as an object, or by its name:
+
+- ``"identity"``: :class:`Identity`, a plain VAE.
+- ``"sphere"``: :class:`Sphere`, a circle or a sphere, for angles and phases.
+- ``"clusters"``: :class:`Clusters`, separated sectors, for groups.
+- ``"sparse"``: :class:`DimensionSelector`, few large components for each row.
+- ``"glue"``: :class:`Glue`, a chain of loops, for a closed curve that crosses itself.
+- ``"hierarchy"``: :class:`Hierarchy`, levels that are each conditioned on the previous one.
+- ``"flow"``: :class:`Flow`, the whole space, with a density that is learned.
+- ``"ica"``: :class:`ICA`, y rotated to independent components.
+
+:class:`Linear` is a fixed matrix, :class:`Function` any function or plain module, and
+:class:`StraightThrough` any function with the gradient of another one. :class:`Compose` applies one
+mapping after another, :class:`OnComponents` applies one to some components of y.
+"""
 
 from sklearn_intelvae._part import Mapping
 from sklearn_intelvae.mappings._clusters import Clusters

@@ -12,7 +12,6 @@ from sklearn_intelvae.mappings import (
     DimensionSelector,
     Flow,
     Function,
-    Glue,
     Hierarchy,
     Linear,
     OnComponents,
@@ -20,26 +19,14 @@ from sklearn_intelvae.mappings import (
     StraightThrough,
 )
 from tests.estimators.shelf import SMALL, Ring
+from tests.mappings.shelf import MAPPINGS
 
-GRIDS = [
-    (Sphere(), {"eps": [1e-7, 1e-3]}),
-    (Clusters(), {"n_clusters": [2, 4]}),
-    (DimensionSelector(), {"gamma": [0.0, 3.0]}),
-    (Function(torch.tanh), {"function": [torch.tanh, torch.sin]}),
-    (Glue(), {"n_holes": [1, 3]}),
-    (Hierarchy(), {"splits": [1, (1, 1)]}),
-    (Linear(np.eye(2)), {"matrix": [np.eye(2), [[1.0, 0.0], [0.5, 0.5], [1.0, 1.0]]]}),
-    (Flow(), {"n_layers": [1, 2]}),
-    (StraightThrough(Sphere()), {"function": [torch.sign, torch.round]}),
-    (StraightThrough(torch.sign), {"surrogate": [None, Flow(), torch.tanh]}),
-    (Compose(Sphere(), Clusters()), {"second__n_clusters": [2, 3], "first": [Sphere(), Ring()]}),
-    (OnComponents(Clusters(), (0, 1)), {"mapping__power": [0.2, 0.5], "components": [(0,), [1]]}),
-]
+GRIDS = [grid for case in MAPPINGS.values() for grid in case.grids]
 
 
 def test_every_mapping_with_settings_has_a_grid():
-    names = {type(mapping).__name__ for mapping, _ in GRIDS}
-    assert names == set(mappings.__all__) - {"Mapping", "Identity", "ICA"}
+    for name, case in MAPPINGS.items():
+        assert bool(case.grids) == bool(getattr(mappings, name)._get_param_names()), name
 
 
 @pytest.mark.parametrize(("mapping", "grid"), GRIDS)

@@ -9,67 +9,15 @@ import torch
 from scipy import stats
 from sklearn.base import clone
 
-from sklearn_intelvae import mappings
 from sklearn_intelvae.mappings import (
-    ICA,
-    Clusters,
-    Compose,
     DimensionSelector,
-    Flow,
-    Function,
-    Glue,
-    Hierarchy,
     Identity,
-    Linear,
-    OnComponents,
     Sphere,
-    StraightThrough,
 )
 from tests.mappings.mapping_helpers import built, loss_terms, normal
+from tests.mappings.shelf import MAPPINGS
 
-MAPPINGS = {
-    "Identity": [Identity()],
-    "ICA": [ICA()],
-    "Function": [Function(torch.tanh)],
-    "Sphere": [Sphere()],
-    "Clusters": [*(Clusters(k) for k in (2, 3, 4, 5, 10)), Clusters((2, 3)), Clusters((3, 2))],
-    "DimensionSelector": [
-        DimensionSelector(2.0),
-        DimensionSelector(2.0, floor=0.2, regularize="abs"),
-    ],
-    "Glue": [Glue(h) for h in (1, 2, 3, 4, 5)],
-    "Hierarchy": [
-        Hierarchy(),
-        Hierarchy([1, 1, 2], (8,), "identity"),
-        Hierarchy(splits=3, activation="tanh"),
-    ],
-    "Linear": [Linear(np.eye(4)), Linear([[1.0, 2.0, 0.0, 0.0]]), Linear(np.ones((6, 4)) / 2)],
-    "Flow": [Flow(), Flow(n_layers=1, hidden_layer_sizes=()), Flow(3, max_log_scale=0.5)],
-    "StraightThrough": [
-        StraightThrough(torch.sign),
-        StraightThrough(torch.round, surrogate=torch.tanh),
-        StraightThrough(Sphere(), surrogate=Flow()),
-    ],
-    "Compose": [
-        Compose(Function(torch.tanh), Identity()),
-        Compose(Sphere(), Clusters(3)),
-        Compose(DimensionSelector(), Linear(np.ones((2, 4)))),
-        Compose(Clusters(2), DimensionSelector()),
-        Compose(Flow(), Compose(Hierarchy(), Sphere())),
-    ],
-    "OnComponents": [
-        OnComponents(Sphere(), (3, 1)),
-        OnComponents(Clusters(5), (0, 1)),
-        OnComponents(DimensionSelector(), (2, 0, 1)),
-        OnComponents(OnComponents(Glue(), (0, 2)), range(4)),
-    ],
-}
-N_COMPONENTS = {"Glue": 2}  # where y cannot have four
-CASES = [(g, N_COMPONENTS.get(name, 4)) for name, cases in MAPPINGS.items() for g in cases]
-
-
-def test_all_public_mappings_have_a_case():
-    assert set(MAPPINGS) == set(mappings.__all__) - {"Mapping"}
+CASES = [(g, case.n_components) for case in MAPPINGS.values() for g in case.examples]
 
 
 @pytest.mark.parametrize(("mapping", "d"), CASES)
