@@ -44,7 +44,7 @@ def test_one_seed_gives_one_model_whatever_else_draws_numbers(estimator, X):
 
 @pytest.mark.parametrize("backend", ["threading", pytest.param("loky", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
-    "name", ["InteLVAE", "InteLVAE clusters", "SparseInteLVAE", "SoftIntroVAE mixture"]
+    "name", ["InteLVAE", "InteLVAE mapping clusters", "SparseInteLVAE", "SoftIntroVAE mixture"]
 )
 def test_one_seed_gives_one_model_in_parallel(backend, name, X):
     estimator = ESTIMATORS[name]
