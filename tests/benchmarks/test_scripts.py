@@ -18,7 +18,12 @@ MODULES = sorted(
     module.name for module in pkgutil.walk_packages(benchmarks.__path__, prefix="benchmarks.")
 )
 SCRIPTS = [name for name in MODULES if not name.rpartition(".")[2].startswith("_")]
-TOOLS = {"benchmarks.run_all", "benchmarks.same_numbers", "benchmarks.structure"}
+TOOLS = {
+    "benchmarks.mutations",
+    "benchmarks.run_all",
+    "benchmarks.same_numbers",
+    "benchmarks.structure",
+}
 PACKAGES = {"benchmarks.intelvae", "benchmarks.soft_intro", "benchmarks.disentanglement"}
 
 
