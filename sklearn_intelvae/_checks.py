@@ -1,12 +1,14 @@
-"""What a part may return: dtype, rows, columns, finite values.
+"""What a part may return: dtype, rows, columns, finite values, gradients.
 
-Every check calls the part on a few rows before training begins, so that an error names the part
-and the remedy before any work is lost.
+The checks call a part on a few rows before training begins, so that an error names the part and
+the remedy before any work is lost.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable
+from numbers import Integral, Real
 from typing import Any
 
 import torch
@@ -22,6 +24,10 @@ from sklearn_intelvae.distributions import (
 )
 
 _N_ROWS = 3
+_RECORDED = {"epoch", "dur", "batches", "train_loss", "valid_loss", "valid_loss_best"}
+"""Entries of the history that the training itself records."""
+_TERMS = {"reconstruction", "kl", "total_correlation"}
+"""Terms that objectives record."""
 
 
 def output_width(module: nn.Module, n_inputs: int, role: str = "") -> int:
@@ -30,8 +36,8 @@ def output_width(module: nn.Module, n_inputs: int, role: str = "") -> int:
     Raises
     ------
     ValueError
-        If the module fails on such a matrix, or does not return a float32 tensor with one row for
-        each row and at least one column.
+        If the module fails on such a matrix, does not return a float32 tensor with one row for
+        each row and at least one column, or returns it without a gradient.
     """
     return _checked_output(module, torch.randn(_N_ROWS, n_inputs), role).shape[1]
 
@@ -43,20 +49,54 @@ def check_output(module: nn.Module, n_inputs: int, role: str) -> None:
 
 
 def _checked_output(module: nn.Module, inputs: Tensor, role: str) -> Tensor:
-    name, shape = _name(module, role), tuple(inputs.shape)
-    training = module.training
+    name, training = _name(module, role), module.training
+    trained = None if is_ours(module) else copy.deepcopy(module).train()
     try:
-        with torch.no_grad():
-            outputs = call(module.eval(), inputs)
+        outputs = _output(module.eval(), inputs, name)
+    finally:
+        module.train(training)
+    if trained is not None:  # a copy, since training mode may change running statistics
+        with torch.random.fork_rng(devices=[]):
+            _output(trained, inputs, f"{name}, in training mode,", outputs.shape[1])
+    if not outputs.requires_grad and (role != "encoder" or _is_trainable(module)):
+        raise ValueError(
+            f"{name} returned a tensor without a gradient, so that nothing could be learned "
+            "through it. Use torch's functions instead of NumPy's, without detach, no_grad or "
+            "inference_mode; sklearn_intelvae.mappings.StraightThrough gives a step function a "
+            "gradient."
+        )
+    return outputs.detach()
+
+
+def _output(module: nn.Module, inputs: Tensor, name: str, width: int | None = None) -> Tensor:
+    """Return the output for a matrix of inputs with a gradient; check its dtype and shape."""
+    shape = tuple(inputs.shape)
+    try:
+        with torch.inference_mode(False), torch.enable_grad():
+            outputs = call(module, inputs.clone().requires_grad_())
     except Exception as error:
         raise ValueError(
             f"{name} failed on a batch of shape {shape}: {error}. It must accept a float32 tensor "
-            f"of shape (n_samples, {shape[1]}) for any n_samples."
+            f"of shape (n_samples, {shape[1]}) for any n_samples, and compute with torch."
         ) from error
-    finally:
-        module.train(training)
     _check_matrix(outputs, name, f"for a batch of shape {shape}", _N_ROWS)
+    if outputs.shape[1] != (width or outputs.shape[1]):
+        raise ValueError(
+            f"{name} returned {outputs.shape[1]} columns, and {width} in evaluation mode; it must "
+            "return as many."
+        )
     return outputs
+
+
+def _is_trainable(module: nn.Module) -> bool:
+    return any(parameter.requires_grad for parameter in module.parameters())
+
+
+def checked_size(part: object, name: str, value: Any) -> int:
+    """Return a number of columns that a part asks for as an int."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+        raise TypeError(f"{type(part).__name__}.{name} must be a positive integer, got {value!r}.")
+    return int(value)
 
 
 def check_width(module: nn.Module, n_inputs: int, n_outputs: int, role: str) -> None:
@@ -84,9 +124,9 @@ def sized_network(module: nn.Module, n_inputs: int, n_outputs: int, role: str) -
 
 
 def check_posterior(posterior: nn.Module, n_outputs: int, n_components: int) -> None:
-    """Check the distribution that a posterior returns for the encoder's output."""
+    """Check the distribution that a posterior in evaluation mode returns for encoder outputs."""
     name = _name(posterior, "posterior")
-    h = torch.zeros(_N_ROWS, n_outputs)
+    h = torch.linspace(-1, 1, _N_ROWS * n_outputs, dtype=torch.float32).reshape(_N_ROWS, n_outputs)
     with torch.no_grad():
         q = call(posterior, h)
         mean = call(posterior.mean, h)  # type: ignore[arg-type]
@@ -96,9 +136,11 @@ def check_posterior(posterior: nn.Module, n_outputs: int, n_components: int) -> 
             f"sklearn_intelvae.distributions, got {type(q).__name__}."
         )
     shape = _N_ROWS, n_components
-    for what, value in {"a distribution with a mean": q.mean, "mean(h)": mean}.items():
+    returned = {"the mean of q(y | x)": q.mean, "its variance": q.variance, "mean(h)": mean}
+    for what, value in returned.items():
         _check_shape(value, f"{name}: {what}", [shape], f"for {_N_ROWS} rows")
         _check_float(value, f"{name}: {what}")
+    _check_mean(mean, q.mean, name)
 
 
 def check_density(prior: nn.Module, density: Any, n_components: int) -> None:
@@ -116,20 +158,39 @@ def check_density(prior: nn.Module, density: Any, n_components: int) -> None:
         )
     rows = f"for {_N_ROWS} rows"
     with torch.no_grad():
-        y = density.sample(_N_ROWS, generator_from(0))
-        _check_shape(y, f"{name}: sample", [(_N_ROWS, n_components)], rows)
-        _check_float(y, f"{name}: sample")
+        for n in (_N_ROWS, _N_ROWS + 1):
+            y = density.sample(n, generator_from(0))
+            _check_shape(y, f"{name}: sample", [(n, n_components)], f"for {n} rows")
+            _check_float(y, f"{name}: sample")
+            if not y.isfinite().all():
+                raise ValueError(f"{name}: sample returned values that are not finite.")
+        y = y[:_N_ROWS]
+        if prior.has_modes:
+            _check_modes(density, y, name)
         q = Normal(y, torch.zeros_like(y))
         log_prob = call(density.log_prob, y)
         _check_shape(log_prob, f"{name}: log_prob(y)", [(_N_ROWS,)], rows)
         _check_float(log_prob, f"{name}: log_prob(y)")
-        kl = density.kl(q, y)
+        kl = call(density.kl, q, y)
         _check_shape(kl, f"{name}: kl(q, y)", [(_N_ROWS,)], rows)
         _check_float(kl, f"{name}: kl(q, y)")
         per_component = density.kl_per_component(q)
         if per_component is not None:
             shape = _N_ROWS, n_components
             _check_shape(per_component, f"{name}: kl_per_component(q)", [shape], rows)
+
+
+def _check_modes(density: Any, y: Tensor, name: str) -> None:
+    """Check the number of modes, their responsibilities and the density of one of them."""
+    n_modes = checked_size(density, "n_modes", density.n_modes)
+    shares = call(density.responsibilities, y)
+    _check_shape(shares, f"{name}: responsibilities(y)", [(len(y), n_modes)], f"for {len(y)} rows")
+    _check_float(shares, f"{name}: responsibilities(y)")
+    if not isinstance(density.mode(0), Density):
+        raise TypeError(
+            f"{name}: mode(k) must return a sklearn_intelvae.distributions.Density, got "
+            f"{type(density.mode(0)).__name__}."
+        )
 
 
 def check_likelihood(likelihood: nn.Module, n_outputs: int, n_features: int) -> None:
@@ -152,12 +213,10 @@ def check_likelihood(likelihood: nn.Module, n_outputs: int, n_features: int) -> 
                 "for each feature."
             )
         _check_float(p.mean, f"{name}: mean")
-        mean = call(likelihood.mean, h)  # type: ignore[arg-type]
-        if not torch.allclose(mean, p.mean, equal_nan=True):
-            raise ValueError(
-                f"{name}: mean(h) is not the mean of what forward(h) returns. A class that "
-                "inherits mean and returns other distributions must override it."
-            )
+        _check_mean(call(likelihood.mean, h), p.mean, name)  # type: ignore[arg-type]
+        drawn = p.sample(generator_from(0))
+        _check_shape(drawn, f"{name}: sample", [(_N_ROWS, n_features)], f"for {_N_ROWS} rows")
+        _check_float(drawn, f"{name}: sample")
         log_prob = call(p.log_prob, p.mean)
         _check_shape(
             log_prob,
@@ -187,10 +246,45 @@ def check_mapping(mapping: Any, x: Tensor, y: Tensor) -> None:
         for module in mapping.modules():  # in training mode, but for layers such as dropout
             module.training = isinstance(module, Part)
         terms = call(mapping.loss_terms, x, y, y, z)
-        _check_terms(terms, f"{name}: loss_terms", n)
+        _check_terms(terms, f"{name}: loss_terms", n, _RECORDED | _TERMS)
         if mapping.has_regions:
             _check_regions(call(mapping.regions, y), name, n)
     mapping.train(training)
+
+
+def check_networks(model: Any, x: Tensor, y: Tensor) -> None:
+    """Check that networks of the user return finite values for rows x and latents y."""
+    with torch.no_grad():
+        z = model.map(y)
+        for network, role, rows in ((model.encoder, "encoder", x), (model.decoder, "decoder", z)):
+            training = network.training
+            finite = is_ours(network) or call(network.eval(), rows).isfinite().all()
+            network.train(training)
+            if not finite:
+                raise ValueError(
+                    f"{_name(network, role)} returned values that are not finite for "
+                    f"{'the first rows of X' if role == 'encoder' else 'z = g(y)'}. It must be "
+                    "defined for all numbers; if those of X are very large, scale X."
+                )
+
+
+def check_players(objective: nn.Module, returned: Any) -> dict[str, list[nn.Parameter]]:
+    """Return what an objective's ``players`` returned, with lists of parameters."""
+    if not isinstance(returned, dict) or not returned:
+        raise TypeError(
+            f"{type(objective).__name__}.players must return a dict of the parameters of each "
+            f"player by name, got {returned!r:.80}."
+        )
+    players = {}
+    for name, parameters in returned.items():
+        players[name] = list(parameters) if isinstance(parameters, Iterable) else [parameters]
+        if not all(isinstance(parameter, nn.Parameter) for parameter in players[name]):
+            raise TypeError(
+                f"{type(objective).__name__}.players must return a list of parameters for "
+                f"{name!r}, got {type(parameters).__name__}; those of a module are "
+                "list(module.parameters())."
+            )
+    return players
 
 
 def check_loss(objective: nn.Module, returned: Any, n: int) -> tuple[Tensor, dict[str, Tensor]]:
@@ -210,8 +304,12 @@ def check_loss(objective: nn.Module, returned: Any, n: int) -> tuple[Tensor, dic
             f"{name} must return a dict of terms to record, got {type(terms).__name__}."
         )
     for key, value in terms.items():
+        if key in _RECORDED:
+            raise ValueError(f"{name}: the term {key!r} has a reserved name; rename it.")
         if not isinstance(value, Tensor) or tuple(value.shape) not in ((n,), ()):
             _check_shape(value, f"{name}: the term {key!r}", [(n,), ()], f"for {n} rows")
+        if not value.dtype.is_floating_point:
+            raise ValueError(f"{name}: the term {key!r} is {value.dtype}; append .float().")
     return loss, terms
 
 
@@ -219,6 +317,23 @@ def check_validation_loss(objective: nn.Module, loss: Any, n: int) -> Tensor:
     """Return the result of an objective's ``validation_loss`` for n rows, checked."""
     _check_shape(loss, f"{type(objective).__name__}.validation_loss", [(n,)], f"for {n} rows")
     return loss
+
+
+def check_epoch_stats(objective: object, returned: Any) -> dict[str, float]:
+    """Return what an objective's ``epoch_stats`` returned as numbers."""
+    name = f"{type(objective).__name__}.epoch_stats"
+    if not isinstance(returned, dict):
+        raise TypeError(f"{name} must return a dict of numbers, got {returned!r:.80}.")
+    numbers = {}
+    for key, value in returned.items():
+        value = value.item() if isinstance(value, Tensor) and value.numel() == 1 else value
+        if key in _RECORDED or not isinstance(value, Real):
+            raise ValueError(
+                f"{name}: {key!r} is {value!r:.80}; it must be a number, under a name other than "
+                f"{', '.join(sorted(_RECORDED))}."
+            )
+        numbers[key] = float(value)
+    return numbers
 
 
 def check_sentences(part: object, method: str, returned: Any) -> list[str]:
@@ -257,10 +372,20 @@ def hooks_of(base: type) -> set[str]:
     return {name for name in named if not name.startswith("_")} - {"forward"}
 
 
-def _check_terms(terms: Any, name: str, n: int) -> None:
+def _check_mean(mean: Any, expected: Tensor, name: str) -> None:
+    if not torch.allclose(mean, expected, equal_nan=True):
+        raise ValueError(
+            f"{name}: mean(h) is not the mean of what forward(h) returns. A class that inherits "
+            "mean and returns other distributions must override it."
+        )
+
+
+def _check_terms(terms: Any, name: str, n: int, reserved: set[str]) -> None:
     if not isinstance(terms, dict):
         raise TypeError(f"{name} must return a dict of tensors, got {type(terms).__name__}.")
     for key, value in terms.items():
+        if key in reserved:
+            raise ValueError(f"{name}: {key!r} is the name of another term; rename it.")
         _check_shape(value, f"{name}: {key!r}", [(n,), ()], f"for {n} rows")
         _check_float(value, f"{name}: {key!r}")
 
@@ -285,6 +410,9 @@ def _check_matrix(value: Any, name: str, when: str, n: int) -> None:
 
 
 def _check_float(value: Tensor, name: str) -> None:
+    if value.layout != torch.strided or value.device.type == "meta":
+        kind = value.layout if value.layout != torch.strided else "meta"
+        raise ValueError(f"{name} returned a tensor of the kind {kind}; it must be dense.")
     if value.dtype != torch.float32:
         remedy = (
             "append .float()"

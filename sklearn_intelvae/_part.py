@@ -458,6 +458,24 @@ class Posterior(Part):
         return self(h).mean
 
 
+def as_float32(model: nn.Module) -> nn.Module:
+    """Return a model in float32, each of whose buffers has memory of its own."""
+    for module in model.float().modules():
+        for name, buffer in module.named_buffers(recurse=False):
+            if buffer.layout is torch.strided:
+                module._buffers[name] = buffer.contiguous()  # of expanded tensors a copy
+    return model
+
+
+def without_graphs(model: Any) -> Any:
+    """Return a model whose modules hold no activation with a graph, which could not be copied."""
+    for module in model.modules():
+        for name, value in vars(module).items():
+            if isinstance(value, Tensor) and value.grad_fn is not None:
+                vars(module)[name] = value.detach()
+    return model
+
+
 def nested_parts(*modules: nn.Module) -> list[Part]:
     """Return the parts among these modules and the modules inside them, in this order."""
     return [part for module in modules for part in module.modules() if isinstance(part, Part)]
@@ -485,9 +503,11 @@ def call(function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def copied(value: Any) -> Any:
-    """Return a copy of a tensor or an array, and any other value unchanged."""
+    """Return a copy of a tensor, an array or a dict of them, and any other value unchanged."""
     if isinstance(value, Tensor):
         return value.clone()
+    if isinstance(value, dict):
+        return {name: copied(item) for name, item in value.items()}
     return value.copy() if isinstance(value, np.ndarray) else value
 
 

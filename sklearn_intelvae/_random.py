@@ -170,9 +170,17 @@ def _mix(words: np.ndarray) -> np.ndarray:
 
 _FLOATING = frozenset(
     {
+        torch.bartlett_window,
+        torch.blackman_window,
         torch.empty,
+        torch.empty_permuted,
         torch.empty_strided,
         torch.eye,
+        torch.fft.fftfreq,
+        torch.fft.rfftfreq,
+        torch.hamming_window,
+        torch.hann_window,
+        torch.kaiser_window,
         torch.linspace,
         torch.logspace,
         torch.normal,
@@ -203,7 +211,36 @@ class FactoryDefaults(TorchFunctionMode):
             kwargs = {"device": "cpu"} | _given(kwargs)
         elif func in _INFERRING:
             return _inferred(func, args, kwargs)
+        elif _has_no_dtype(args, kwargs):
+            return _with_numbers_of_python(func, args, kwargs)
         return func(*args, **kwargs)
+
+
+_ARITHMETIC = {
+    *("where", "add", "sub", "mul", "div", "true_divide", "pow", "rsub"),
+    *("__add__", "__sub__", "__mul__", "__truediv__", "__pow__"),
+    *("__radd__", "__rsub__", "__rmul__", "__rtruediv__", "__rdiv__", "__rpow__"),
+}
+_CONVERSIONS = {"double", "half", "bfloat16", "to", "type", "type_as"}
+
+
+def _has_no_dtype(args: Any, kwargs: dict[str, Any]) -> bool:
+    """Return whether a function of tensors is given neither a floating tensor nor a dtype."""
+    given = [*args, *kwargs.values()]
+    dtypes = [a.dtype for a in given if isinstance(a, torch.Tensor)]
+    dtypes += [a for a in given if isinstance(a, torch.dtype)]
+    return bool(dtypes) and not any(d.is_floating_point or d.is_complex for d in dtypes)
+
+
+def _with_numbers_of_python(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+    """Call a function with Python's numbers in float32, as in ``torch.where(y > 0, 1.0, 0.5)``."""
+    if func.__name__ in _ARITHMETIC:
+        numbers = (float, int) if "div" in func.__name__ else (float,)
+        settings: Any = {"dtype": torch.float32, "device": "cpu"}
+        args = [torch.tensor(a, **settings) if type(a) in numbers else a for a in args]
+    result = func(*args, **kwargs)
+    is_floating = isinstance(result, torch.Tensor) and result.dtype.is_floating_point
+    return result.float() if is_floating and func.__name__ not in _CONVERSIONS else result
 
 
 def _given(kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 
+from sklearn_intelvae._random import own_torch_state
 from sklearn_intelvae.datasets._perturbation_network import (
     PerturbedRenderer,
     make_network,
@@ -220,10 +221,11 @@ def perturb_dataset(
         )
     _check_range(X, "render")
     seed = int(check_random_state(random_state).randint(2**31))
-    generator = torch.Generator().manual_seed(seed)
-    network = make_network(W.shape[1], X.shape[1], generator)
-    renderer = PerturbedRenderer(lookup, network, epsilon, clip, center, half_range)
-    gaps = train_network(renderer, rotation, delta, max_iter, generator)
+    with own_torch_state():
+        generator = torch.Generator().manual_seed(seed)
+        network = make_network(W.shape[1], X.shape[1], generator)
+        renderer = PerturbedRenderer(lookup, network, epsilon, clip, center, half_range)
+        gaps = train_network(renderer, rotation, delta, max_iter, generator)
     for i, j in pairs:
         _warn_if_not_hidden(i, j, gaps[i] + gaps[j])
     return _make_result(X, renderer(W), renderer)
@@ -289,7 +291,7 @@ def _rotation_of_pairs(pairs, n_factors):
 def _make_lookup(render, W, half_range):
     """Return a function that maps factors to the factors of the rendered rows, and these rows."""
     if callable(render):
-        return lambda w: (w, np.asarray(render(w), dtype=np.float32))
+        return lambda w: (w, np.array(render(w.copy()), dtype=np.float32))
     X = check_array(render, dtype=np.float32, input_name="render")
     if len(X) != len(W):
         raise ValueError(f"render has {len(X)} rows and W has {len(W)}; pass factors of each row.")

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from sklearn_intelvae._random import own_torch_state
+
 _WIDTH, _BATCH_SIZE, _LEARNING_RATE = 64, 128, 3e-3
 _TINY = 1e-6
 _MAX_EQUAL = 0.2
@@ -27,7 +29,7 @@ class PerturbedRenderer:
 
     def __call__(self, W):
         """Return the perturbed rows of the factors W."""
-        with torch.no_grad():
+        with own_torch_state(), torch.no_grad():
             return self._render(np.asarray(W, dtype=np.float64))[1].numpy()
 
     def render_scaled(self, scaled):

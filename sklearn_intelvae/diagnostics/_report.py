@@ -247,6 +247,7 @@ def _independent(Z: np.ndarray) -> np.ndarray | None:
     if dependence * np.sqrt(len(Z)) < _SIGNIFICANT:
         return None
     ica = FastICA(whiten="unit-variance", max_iter=500, random_state=0)
+    ica.set_output(transform="default")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         rotated = ica.fit_transform(Z)

@@ -133,7 +133,7 @@ class Density:
             In nats. By default the estimate log q(y | x) - log p(y) at ``y``; a density that has
             the divergence in closed form overrides this.
         """
-        return q.log_prob(y) - self.log_prob(y.clone())
+        return q.log_prob(y.clone()) - self.log_prob(y.clone())
 
     def kl_per_component(self, q: PosteriorDistribution) -> Tensor | None:
         """Return the terms of the KL divergence per row and component.

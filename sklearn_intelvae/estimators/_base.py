@@ -13,7 +13,7 @@ from sklearn.base import (
     TransformerMixin,
     _fit_context,
 )
-from sklearn.utils import check_consistent_length
+from sklearn.utils import _safe_indexing, check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_intelvae._random import (
@@ -83,12 +83,16 @@ class BaseModel(
     def _objective(self) -> Objective:
         """Return the objective that the parameters describe."""
 
+    def _all_params(self) -> dict[str, Any]:
+        """Return the parameters, also those that the constructor of a subclass does not take."""
+        return {name: getattr(self, name) for name in sorted(self._parameter_constraints)}
+
     def _spec(self) -> FitSpec:
         """Read the parameters, once for each fit."""
         seed = draw_seed(self.random_state)
         with OwnRandomness(generator_from(seed_of(seed, Stream.CLASSES))):
             return fit_spec(
-                self.get_params(deep=False),
+                self._all_params(),
                 parts=self._parts(),
                 objective=self._objective(),
                 seed=seed,
@@ -218,7 +222,7 @@ class BaseModel(
         """Return the spec, checked against the fitted model, or against the data."""
         spec = self._spec()
         if resume:
-            refuse_another_model(description(self.get_params(deep=False)), self._description)
+            refuse_another_model(description(self._all_params()), self._description)
         else:
             warn_before(spec.objective, data.weighted_rows, type(self).__name__)
         return spec
@@ -228,9 +232,13 @@ class BaseModel(
     ) -> SklearnCallbacks:
         """Return scikit-learn's callbacks, which partial_fit does not notify."""
         context = getattr(self, "_init_callback_context", None)
-        X = data.train["x"]
+        if one_epoch or context is None:
+            return SklearnCallbacks()
+        X = data.weighted_rows
+        if y is not None and len(X) < len(data.train["x"]):
+            y = _safe_indexing(y, data.train["weight"] > 0)
         return SklearnCallbacks(
-            None if one_epoch or context is None else lambda n: context(max_subtasks=n),
+            lambda n: context(max_subtasks=n),
             {"estimator": self, "X": X, "y": X if y is None else y},
             attributes_of,
         )
@@ -254,7 +262,7 @@ class BaseModel(
 
     def _attributes_of(self, data: FitData) -> Attributes:
         """Return a function from a result to fitted attributes, with the parameters of now."""
-        described = description(self.get_params(deep=False))
+        described = description(self._all_params())
         return lambda result: self._fitted_attributes(result, data) | {"_description": described}
 
     def _fitted_attributes(self, result: FitResult, data: FitData) -> dict[str, Any]:

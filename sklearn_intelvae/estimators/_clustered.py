@@ -287,9 +287,7 @@ default="gaussian"
     def _parts(self):
         settings = {name: getattr(self, name) for name in _MAPPING_PARAMETERS}
         clusters = Clusters(n_clusters=self.n_clusters, **settings)
-        return vae_parts(
-            self.get_params(deep=False), mapping=clusters, posterior=DiagonalGaussian()
-        )
+        return vae_parts(self._all_params(), mapping=clusters, posterior=DiagonalGaussian())
 
     def _fitted_attributes(self, result, data):
         attributes = super()._fitted_attributes(result, data)

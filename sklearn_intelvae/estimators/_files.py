@@ -24,11 +24,13 @@ from sklearn_intelvae.estimators._format1 import (
     upgraded_state,
     upgraded_training_state,
 )
-from sklearn_intelvae.estimators._json import NotSaved, pack, unpack
-from sklearn_intelvae.estimators._parameters import description, resolve
+from sklearn_intelvae.estimators._json import NotSaved, first_missing, pack, unpack
+from sklearn_intelvae.estimators._parameters import described, description, is_same, resolve
 
 FORMAT = 2
 _NOT_SAVED = {"_sklearn_version", "_skl_callbacks", "_metadata_request"}
+_WITH_OBJECTS = {"module_", "objective_", "_parts_at_fit", "_description"}
+"""Attributes in which ``load`` puts objects of the caller."""
 
 
 @own_torch_state()
@@ -59,9 +61,7 @@ def save_estimator(estimator: Any, path: Any) -> None:
     content = {
         "class": type(estimator).__name__,
         "params": {name: pack(state[name], f"params.{name}", tensors) for name in names},
-        "attributes": _without_unknown_density(
-            {name: pack(state[name], name, tensors) for name in fitted}
-        ),
+        "attributes": _without_missing({name: pack(state[name], name, tensors) for name in fitted}),
         "metadata_requests": _metadata_requests(estimator),
         "versions": _versions(),
     }
@@ -86,12 +86,15 @@ def load_estimator(cls: Any, path: Any, objects: dict[str, Any]) -> Any:
         content = upgraded_content(content)
     params = _unpacked(content["params"], tensors, origin)
     _check_names(cls, params, objects, origin)
-    estimator = cls(**_with_objects(params, objects, path, cls.__name__))
     state = _unpacked(content["attributes"], tensors, origin)
-    state["_parts_at_fit"] = _with_parts(state["_parts_at_fit"], objects)
+    _refuse_needless_objects(params, state, objects, path)
+    estimator = cls(**_with_objects(params, objects, path, cls.__name__))
+    state["_parts_at_fit"] = _with_parts(state["_parts_at_fit"], objects, path, cls.__name__)
     state["_description"] = _completed_description(estimator, state["_description"], objects)
-    if "objective" in objects or _not_saved(state["objective_"]["part"]):
-        state["objective_"]["part"] = estimator._objective()
+    if _not_saved(state["objective_"]["part"]):
+        given = objects.get("objective")
+        objective = estimator._objective() if given is None else resolve("objective", given)
+        state["objective_"]["part"] = objective
     if file_format == 1:
         state = upgraded_state(state)
     try:
@@ -141,8 +144,10 @@ def _completed_description(
     A parameter that the version which wrote the file did not have is missing from it, and objects
     of the caller replace those that the file does not hold.
     """
-    now = description(estimator.get_params(deep=False))
-    return now | {k: v for k, v in saved.items() if k in now and k not in objects}
+    now = description(estimator._all_params())
+    kept = {k: v for k, v in saved.items() if k in now and not _not_saved(v)}
+    given = {k: described(objects[k]) for k in objects.keys() & now.keys() - kept.keys()}
+    return now | given | kept
 
 
 def _metadata_requests(estimator: Any) -> dict[str, dict[str, Any]]:
@@ -171,9 +176,18 @@ def _replace(path: Path, data: bytes) -> None:
 
     A symbolic link is kept and the file that it points to replaced; an existing file keeps its
     mode. Processes and threads that write to one path do not disturb each other: the last one wins.
+    What is no regular file, such as a pipe, is written to.
     """
-    path = path.resolve()
-    partial = path.with_name(f".{path.name}.{uuid4().hex}.partial")
+    try:
+        path = path.resolve()
+    except RuntimeError as error:
+        raise OSError(f"{path} is a loop of symbolic links") from error
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {path.parent}")
+    if path.exists() and not path.is_file():
+        path.write_bytes(data)
+        return
+    partial = path.with_name(f".{uuid4().hex}.partial")
     try:
         partial.write_bytes(data)
         if path.exists():
@@ -183,22 +197,46 @@ def _replace(path: Path, data: bytes) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _without_unknown_density(attributes: dict[str, Any]) -> dict[str, Any]:
-    """Omit a density that a file cannot hold, with a warning."""
-    density = attributes.get("density_", {})
-    if "missing" not in density:
-        return attributes
-    warnings.warn(
-        f"density_ is {density['missing']}, which a file does not hold, and is omitted: call "
-        "fit_density again after load, fit a GaussianMixture, or pickle the estimator.",
-        UserWarning,
-        stacklevel=4,
-    )
-    return {name: value for name, value in attributes.items() if name != "density_"}
+_INSTEAD = {
+    "density_": "call fit_density again after load, fit a GaussianMixture, or pickle the estimator",
+    "_training_state": (
+        "training that continues from the file starts with a new optimizer; pickle the estimator "
+        "to keep its state"
+    ),
+}
+_NO_OPTIMIZER = {"dict": {"class": "", "slots": {"dict": {}}, "groups": []}}
 
 
-def _weights(module: torch.nn.Module) -> dict[str, np.ndarray]:
-    return {name: value.numpy(force=True) for name, value in module.state_dict().items()}
+def _without_missing(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Omit what a file cannot hold, with a warning; of dicts and lists of dicts only such items."""
+    kept = {}
+    for name, value in attributes.items():
+        missing = None if name in _WITH_OBJECTS else first_missing(value)
+        if missing:
+            remedy = _INSTEAD.get(name, "set it again after load, or pickle the estimator")
+            warnings.warn(
+                f"{name} holds {missing}, which a file does not hold, and which is omitted: "
+                f"{remedy}.",
+                UserWarning,
+                stacklevel=4,
+            )
+            if name == "_training_state":
+                value = {"dict": value["dict"] | {"optimizer": _NO_OPTIMIZER}}
+            elif name == "history_":
+                value = [{"dict": _held(row["dict"])} for row in value]
+            else:
+                continue
+        kept[name] = value
+    return kept
+
+
+def _held(items: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in items.items() if not first_missing(value)}
+
+
+def _weights(module: torch.nn.Module) -> dict[str, Any]:
+    state = module.state_dict()
+    return {k: v.numpy(force=True) if isinstance(v, torch.Tensor) else v for k, v in state.items()}
 
 
 def _unbuilt(part: Any) -> Any:
@@ -222,7 +260,9 @@ def _rebuilt(state: dict[str, Any]) -> tuple[torch.nn.Module, Any]:
 
 
 def _fill(module: torch.nn.Module, weights: dict[str, np.ndarray]) -> None:
-    module.load_state_dict({name: torch.tensor(value) for name, value in weights.items()})
+    module.load_state_dict(
+        {k: torch.tensor(v) if isinstance(v, np.ndarray) else v for k, v in weights.items()}
+    )
 
 
 def _versions() -> dict[str, str]:
@@ -272,7 +312,9 @@ def _with_objects(
     params: dict[str, Any], objects: dict[str, Any], path: Any, name: str
 ) -> dict[str, Any]:
     """Put the caller's objects in the place of those that the file does not hold."""
-    params = params | objects
+    defining = _defining(params)
+    given = {k: v for k, v in objects.items() if k not in defining or _not_saved(params.get(k))}
+    params = params | given
     for parameter, value in params.items():
         if parameter != "skorch_callbacks" and (missing := _not_saved(value)):
             raise ValueError(
@@ -290,7 +332,36 @@ def _not_saved(value: Any) -> NotSaved | None:
     return value if isinstance(value, NotSaved) else None
 
 
-def _with_parts(parts: Any, objects: dict[str, Any]) -> Any:
-    """Put the caller's objects among the parts."""
-    given = {name: resolve(name, objects[name]) for name in parts._fields if name in objects}
+def _with_parts(parts: Any, objects: dict[str, Any], path: Any, name: str) -> Any:
+    """Put the caller's objects among the parts that the model was fitted with."""
+    given = {}
+    for parameter, part in parts._asdict().items():
+        if missing := _not_saved(part):
+            if parameter not in objects:
+                raise ValueError(
+                    f"{path} holds a model that was fitted with {parameter} set to "
+                    f"{missing.description}, which a file does not hold: "
+                    f"{name}.load(path, {parameter}=...)."
+                )
+            given[parameter] = resolve(parameter, objects[parameter])
     return parts._replace(**given)
+
+
+def _refuse_needless_objects(
+    params: dict[str, Any], state: dict[str, Any], objects: dict[str, Any], path: Any
+) -> None:
+    """Refuse objects other than those that the file holds for the parameters of the model."""
+    parts = state["_parts_at_fit"]._asdict() | {"objective": state["objective_"]["part"]}
+    for name in sorted(objects.keys() & _defining(params)):
+        held = parts.get(name, params.get(name))
+        given = resolve(name, objects[name]) if name in parts else objects[name]
+        if not (_not_saved(params.get(name)) or _not_saved(held) or is_same(given, held)):
+            raise ValueError(
+                f"{path} holds {name}={params.get(name)!r}: do not pass {name} to load. To replace "
+                "it for another fit, use set_params."
+            )
+
+
+def _defining(params: dict[str, Any]) -> set[str]:
+    """Return the names of the parameters that define the model."""
+    return set(description(params))

@@ -77,8 +77,8 @@ def _components(model: VAE, X: np.ndarray, weight: np.ndarray | None) -> dict[st
     w = None if weight is None else torch.from_numpy(weight).to(device)
     with torch.inference_mode():
         q = model.encode(torch.from_numpy(X).to(device))
-        per_row = model.prior_distribution().kl_per_component(q.marginals())
         variance = weighted_mean((q.mean - weighted_mean(q.mean, w)).square(), w)
+        per_row = model.prior_distribution().kl_per_component(q.marginals())
         if per_row is not None:
             kl = weighted_mean(per_row, w)
         else:
@@ -111,7 +111,7 @@ def warn_after(attributes: dict[str, Any], name: str, collapse_advice: str) -> N
             ConvergenceWarning,
         )
     objective = attributes["objective_"]
-    messages = objective.check_history(attributes["history_"])
+    messages = objective.check_history([dict(row) for row in attributes["history_"]])
     for message in check_sentences(objective, "check_history", messages):
         warn(f"{name}: {message}", ConvergenceWarning)
 

@@ -268,7 +268,7 @@ default="gaussian"
 
     def _parts(self):
         return vae_parts(
-            self.get_params(deep=False),
+            self._all_params(),
             mapping=resolve("mapping", self.mapping),
             posterior=resolve("posterior", self.posterior),
         )

@@ -13,6 +13,8 @@ from sklearn_intelvae._part import Part
 from sklearn_intelvae.models import PCLParts, VAEParts
 
 _MODEL_PARTS = VAEParts, PCLParts
+_MAX_BYTES = 8
+"""The size of the largest numbers that a file holds."""
 
 _MIXTURE_ATTRIBUTES = (
     "weights_",
@@ -69,12 +71,10 @@ def pack(value: Any, name: str, tensors: dict[str, np.ndarray]) -> Any:
     if isinstance(value, bool | int | float | str | None):
         return value
     if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray) and value.dtype != object:
-        tensors[name] = np.ascontiguousarray(value).reshape(value.shape)
-        return {"array": name}
+        item = value.item()
+        return float(item) if isinstance(item, np.generic) else pack(item, name, tensors)
     if isinstance(value, np.ndarray):
-        return {"strings": value.tolist()}
+        return _pack_array(value, name, tensors)
     if isinstance(value, _MODEL_PARTS):
         return {"parts": pack(value._asdict(), name, tensors)}
     if isinstance(value, range):
@@ -87,9 +87,23 @@ def pack(value: Any, name: str, tensors: dict[str, np.ndarray]) -> Any:
     return _pack_object(value, name, tensors)
 
 
+def _pack_array(value: np.ndarray, name: str, tensors: dict[str, np.ndarray]) -> Any:
+    if value.dtype == object and all(isinstance(item, str) for item in value.ravel()):
+        return {"strings": value.tolist()}
+    if value.dtype.kind == "U":
+        return {"text": value.tolist()}
+    if value.dtype.kind not in "biuf" or value.dtype.itemsize > _MAX_BYTES:
+        return {"missing": f"an array of dtype {value.dtype}"}
+    native = value.astype(value.dtype.newbyteorder("="), copy=False)
+    tensors[name] = np.ascontiguousarray(native).reshape(value.shape)
+    return {"array": name}
+
+
 def _pack_object(value: Any, name: str, tensors: dict[str, np.ndarray]) -> Any:
     if isinstance(value, np.random.RandomState):
-        return {"random_state": pack(value.get_state(legacy=False), name, tensors)}
+        state = value.get_state(legacy=False)
+        if state["bit_generator"] == "MT19937":
+            return {"random_state": pack(state, name, tensors)}
     if isinstance(value, Part) and type(value) in NAMES_OF_PARTS:
         params = {k: pack(v, f"{name}.{k}", tensors) for k, v in value.get_params(False).items()}
         if not any("missing" in v for v in params.values() if isinstance(v, dict)):
@@ -102,8 +116,19 @@ def _pack_object(value: Any, name: str, tensors: dict[str, np.ndarray]) -> Any:
         fitted = {k: v for k, v in vars(value).items() if k in _MIXTURE_ATTRIBUTES}
         state = {"params": value.get_params(), "fitted": fitted}
         return {"gaussian_mixture": pack(state, name, tensors)}
+    if isinstance(value, NotSaved):
+        return {"missing": value.description}
     kind = f"the class {value.__name__}" if isinstance(value, type) else None
     return {"missing": kind or f"an object of class {type(value).__name__}"}
+
+
+def first_missing(packed: Any) -> str | None:
+    """Return the description of the first object that a packed value does not hold, if any."""
+    if isinstance(packed, list):
+        return next(filter(None, map(first_missing, packed)), None)
+    if not isinstance(packed, dict):
+        return None
+    return packed["missing"] if packed.keys() == {"missing"} else first_missing([*packed.values()])
 
 
 def unpack(value: Any, tensors: dict[str, np.ndarray]) -> Any:
@@ -120,6 +145,8 @@ def unpack(value: Any, tensors: dict[str, np.ndarray]) -> Any:
         return tensors[content]
     if kind == "strings":
         return np.array(content, dtype=object)
+    if kind == "text":
+        return np.array(content, dtype=str)
     if kind == "optimizer":
         return vars(torch.optim)[content]
     if kind == "class":

@@ -175,16 +175,16 @@ def fit_spec(
     return FitSpec(
         parts=type(parts)(*map(untrained_copy, parts)),
         objective=untrained_copy(objective),
-        n_components=params["n_components"],
+        n_components=int(params["n_components"]),
         budget=budget,
         learning_rate=cosine_decay if params["learning_rate"] == "cosine" else None,
         learning_rate_init=params["learning_rate_init"],
         batch_size=_number_or_none(params["batch_size"]),
         max_iter=_number_or_none(params["max_iter"]),
-        n_init=params["n_init"],
+        n_init=int(params["n_init"]),
         early_stopping=params["early_stopping"],
         validation_fraction=params["validation_fraction"],
-        n_iter_no_change=params["n_iter_no_change"],
+        n_iter_no_change=int(params["n_iter_no_change"]),
         tol=params["tol"],
         skorch_callbacks=tuple(params["skorch_callbacks"] or ()),
         skorch_params=dict(params["skorch_params"] or {}),
@@ -324,7 +324,7 @@ def refuse_another_model(now: dict[str, Any], then: dict[str, Any]) -> None:
 
     Objects that are not parts are equal only if they are identical.
     """
-    changed = [name for name in now if not _same(now[name], then[name])]
+    changed = [name for name in now if not is_same(now[name], then[name])]
     if changed:
         raise ValueError(
             f"training cannot continue with another {', '.join(changed)} than the fitted model "
@@ -332,9 +332,11 @@ def refuse_another_model(now: dict[str, Any], then: dict[str, Any]) -> None:
         )
 
 
-def _same(a: Any, b: Any) -> bool:
+def is_same(a: Any, b: Any) -> bool:
+    """Return whether two values are equal; parts are if their hyper-parameters are."""
+    a, b = described(a), described(b)
     if isinstance(a, AbstractMapping) and isinstance(b, AbstractMapping):
-        return a.keys() == b.keys() and all(_same(a[name], b[name]) for name in a)
+        return a.keys() == b.keys() and all(is_same(a[name], b[name]) for name in a)
     if a is b:
         return True
     try:

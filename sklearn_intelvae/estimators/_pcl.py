@@ -198,7 +198,7 @@ class PCL(BaseModel):
         self.verbose = verbose
 
     def _parts(self):
-        return PCLParts(network(self.get_params(deep=False), "encoder"))
+        return PCLParts(network(self._all_params(), "encoder"))
 
     def _objective(self):
         return PermutationContrast()

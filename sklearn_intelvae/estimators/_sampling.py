@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
 from torch import Tensor
@@ -36,7 +37,12 @@ def fitted_density(means: np.ndarray, density: Any, seed: int) -> Any:
     seed : int
         Replaces random states that are None.
     """
-    density = _default_density(means) if density is None else _unfitted_copy(density)
+    if density is None:
+        density = _seeded(_default_density(means), seed)
+        _check_number_of_rows(density, len(means))
+        with np.errstate(under="ignore"), config_context(array_api_dispatch=False):
+            return density.fit(means)
+    density = _unfitted_copy(density)
     _check_number_of_rows(density, len(means))
     density = _seeded(density, seed)
     density.fit(means)

@@ -299,7 +299,7 @@ default="gaussian"
 
     def _parts(self):
         parts = vae_parts(
-            self.get_params(deep=False),
+            self._all_params(),
             mapping=resolve("mapping", self.mapping),
             posterior=DiagonalGaussian(),
         )

@@ -271,6 +271,4 @@ default="gaussian"
             floor=self.floor,
             regularize=self.regularize,
         )
-        return vae_parts(
-            self.get_params(deep=False), mapping=selector, posterior=DiagonalGaussian()
-        )
+        return vae_parts(self._all_params(), mapping=selector, posterior=DiagonalGaussian())

@@ -275,7 +275,8 @@ class BaseVAE(BaseModel):
 
     def _responsibilities(self, x):
         p_y = self.module_.prior_distribution()
-        return call(p_y.responsibilities, self.module_.posterior_mean(x))
+        shares = call(p_y.responsibilities, self.module_.posterior_mean(x))
+        return torch.where(shares.isnan(), 1 / shares.shape[1], shares)  # of rows beyond float32
 
     def score_samples(self, X, *, n_particles=32):
         """Return a lower bound on log p(x) of each row, in nats.
@@ -319,13 +320,13 @@ class BaseVAE(BaseModel):
         (200,)
         """
         X = self._validated(X)
-        check_count("n_particles", n_particles)
-        model = self.module_
+        n_particles, model = check_count("n_particles", n_particles), self.module_
         call(model.likelihood.check_support, X)
 
         def bound(x):
             noise = noise_of_rows(x.numpy(force=True), n_particles, model.n_components)
-            return importance_weighted_bound(model, x, torch.from_numpy(noise).to(x.device))
+            nats = importance_weighted_bound(model, x, torch.from_numpy(noise).to(x.device))
+            return torch.where(nats.isnan(), -torch.inf, nats)  # of rows beyond float32
 
         return self._apply(bound, X, n_particles * model.n_components)
 
@@ -477,7 +478,7 @@ class BaseVAE(BaseModel):
         (10, 4)
         """
         check_is_fitted(self)
-        check_count("n_samples", n_samples)
+        n_samples = check_count("n_samples", n_samples)
         self._check_source(source, mode)
         model = self.module_
         seed = draw_seed(self.random_state if random_state is None else random_state)
@@ -496,9 +497,9 @@ class BaseVAE(BaseModel):
         with own_torch_state(), torch.inference_mode():
             p_y = mode_of_prior(model, mode)
             if cluster is None:
-                y = draw(int(n_samples), 0)
+                y = draw(n_samples, 0)
             else:
-                y = draws_in_cluster(draw, model.mapping, cluster, int(n_samples))
+                y = draws_in_cluster(draw, model.mapping, cluster, n_samples)
         return self._apply(generate, y.numpy(force=True))
 
     def _check_source(self, source, mode):

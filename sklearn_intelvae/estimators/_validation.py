@@ -24,7 +24,7 @@ def validated(
 
     :func:`check_finite` checks its values.
     """
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", under="ignore"):
         X = validate_data(
             estimator,
             as_numpy(X, name),
@@ -64,7 +64,8 @@ def validated_table(estimator: Any, table: Any, name: str, rows: Any = slice(Non
 
 def validated_codes(Z: Any, n_columns: int, name: str) -> np.ndarray:
     """Return codes as a float32 array with ``n_columns`` columns."""
-    Z = check_array(as_numpy(Z, "Z"), dtype=np.float32, order="C")
+    with np.errstate(over="ignore", under="ignore"):
+        Z = check_array(as_numpy(Z, "Z"), dtype=np.float32, order="C", input_name="Z")
     if Z.shape[1] != n_columns:
         raise ValueError(
             f"Z has {Z.shape[1]} columns, but the codes of this {name} have {n_columns}: pass "
@@ -74,15 +75,17 @@ def validated_codes(Z: Any, n_columns: int, name: str) -> np.ndarray:
 
 
 def validated_weight(sample_weight: Any, X: np.ndarray) -> np.ndarray | None:
-    """Return non-negative weights, not all zero."""
+    """Return non-negative weights, not all zero, divided by a power of two, in float32."""
     if sample_weight is None:
         return None
     weight = _check_sample_weight(
-        as_numpy(sample_weight, "sample_weight"), X, dtype=np.float32, ensure_non_negative=True
+        as_numpy(sample_weight, "sample_weight"), X, dtype=np.float64, ensure_non_negative=True
     )
     if not weight.any():
         raise ValueError("sample_weight is zero for all rows: no row is left to fit on.")
-    return weight
+    _, exponent = np.frexp(weight.max())
+    with np.errstate(under="ignore"):
+        return np.ldexp(weight, -exponent).astype(np.float32)
 
 
 def as_numpy(X: Any, name: str = "X") -> Any:
@@ -153,7 +156,8 @@ def _column(X: Any, j: int) -> np.ndarray | None:
     return column.astype(np.float64)
 
 
-def check_count(name: str, value: Any) -> None:
-    """Raise ValueError if ``value`` is not a positive integer."""
+def check_count(name: str, value: Any) -> int:
+    """Return ``value`` as an int, or raise ValueError if it is not a positive integer."""
     if not isinstance(value, Integral) or value < 1:
         raise ValueError(f"{name} must be an integer of at least 1, got {value!r}.")
+    return int(value)

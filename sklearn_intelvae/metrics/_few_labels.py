@@ -95,7 +95,7 @@ def few_label_curve(
 
     def accuracy(rows, seed):
         fitted = _clone_with_seed(probe, seed).fit(Z_train[rows], y_train[rows])
-        return accuracy_score(y_test, fitted.predict(Z_test))
+        return accuracy_score(y_test, fitted.predict(Z_test.copy()))
 
     return _make_table(
         sizes, [[accuracy(order[:size], seed) for order, seed in draws] for size in sizes]

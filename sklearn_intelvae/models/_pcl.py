@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sklearn_intelvae._checks import sized_network
-from sklearn_intelvae._part import call, nested_parts, untrained_copy
+from sklearn_intelvae._part import as_float32, call, nested_parts, untrained_copy
 from sklearn_intelvae._random import OwnRandomness, draws_by_weight
 
 _MOMENTUM = 0.05
@@ -188,7 +188,9 @@ class PCLParts(NamedTuple):
         with OwnRandomness(generator):
             encoder = untrained_copy(self.encoder)
             encoder = sized_network(encoder, n_features, n_components, "encoder")
-            return PCLModel(encoder, n_features, n_components).float()
+            model = PCLModel(encoder, n_features, n_components)
+        as_float32(model)
+        return model
 
     def check_support(self, *tables: np.ndarray | None) -> None:
         """Do nothing: the model has no likelihood.

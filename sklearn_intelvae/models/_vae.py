@@ -12,11 +12,13 @@ from sklearn_intelvae._checks import (
     check_density,
     check_likelihood,
     check_mapping,
+    check_networks,
     check_posterior,
+    checked_size,
     output_width,
     sized_network,
 )
-from sklearn_intelvae._part import call, nested_parts, untrained_copy
+from sklearn_intelvae._part import as_float32, call, nested_parts, untrained_copy
 from sklearn_intelvae._random import OwnRandomness
 from sklearn_intelvae.distributions import Density, Distribution, PosteriorDistribution
 from sklearn_intelvae.likelihoods import Likelihood
@@ -239,6 +241,7 @@ class VAE(nn.Module):
         x = X[:3]
         y = torch.linspace(-1, 1, len(x) * self.n_components, dtype=torch.float32)
         check_mapping(self.mapping, x, y.reshape(len(x), -1))
+        check_networks(self, x, y.reshape(len(x), -1))
 
     def set_progress(self, fraction: float) -> None:
         """Tell all parts the fraction of the warm-up that has passed, and update the prior.
@@ -310,19 +313,24 @@ class VAEParts(NamedTuple):
         with OwnRandomness(generator):
             parts = VAEParts(*map(untrained_copy, self))
             n_codes = parts.posterior.n_outputs(n_components)
+            n_codes = checked_size(parts.posterior, "n_outputs", n_codes)
             encoder = sized_network(parts.encoder, n_features, n_codes, "encoder")
             parts.mapping.build(n_components)
             parts.prior.build(n_components, n_features)
             parts.likelihood.build(n_features)
             n_latent = output_width(parts.mapping, n_components, "mapping")
-            n_outputs = parts.likelihood.outputs_per_feature * n_features
+            per_feature = parts.likelihood.outputs_per_feature
+            per_feature = checked_size(parts.likelihood, "outputs_per_feature", per_feature)
+            n_outputs = per_feature * n_features
             decoder = sized_network(parts.decoder, n_latent, n_outputs, "decoder")
+        parts = parts._replace(encoder=encoder, decoder=decoder)
+        model = VAE(parts, n_features, n_components, n_latent)
+        as_float32(model.eval())
         check_posterior(parts.posterior, n_codes, n_components)
         check_likelihood(parts.likelihood, n_outputs, n_features)
-        parts = parts._replace(encoder=encoder, decoder=decoder)
-        model = VAE(parts, n_features, n_components, n_latent).float()
-        check_density(model.prior, _density_at_rest(model), n_components)
-        return model
+        with torch.no_grad():
+            check_density(model.prior, model.prior_distribution(), n_components)
+        return model.train()
 
     def check_support(self, *tables: np.ndarray | None) -> None:
         """Raise ValueError if a table has values outside the support of the likelihood.
@@ -340,13 +348,3 @@ class VAEParts(NamedTuple):
     def n_trials(self) -> int:
         """The largest number of trials that the mapping, or one inside it, asks for."""
         return max(m.n_trials for m in self.mapping.modules() if isinstance(m, Mapping))
-
-
-def _density_at_rest(model: VAE) -> Density:
-    """Return p(y) without drawing dropout or changing the statistics of a network."""
-    training = model.encoder.training
-    model.encoder.eval()
-    with torch.no_grad():
-        density = model.prior_distribution()
-    model.encoder.train(training)
-    return density

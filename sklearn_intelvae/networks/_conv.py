@@ -43,14 +43,15 @@ class _ImageNetwork(Network):
     def _sizes(self, n_features: int, multiple_allowed: bool) -> list[tuple[int, ...]]:
         """Return the sides of the image before and after each halving."""
         self._validate()
-        n_pixels = math.prod(self.image_shape)
+        n_pixels = math.prod(map(int, self.image_shape))
         if n_features % n_pixels or (not multiple_allowed and n_features != n_pixels):
             raise ValueError(
                 f"image_shape={tuple(self.image_shape)} has {n_pixels} values, but the rows of "
                 f"X have {n_features}. Set image_shape=(channels, height, width) to the shape of "
                 "one row, or image_shape=None for a table."
             )
-        sizes = [tuple(s >> i for s in self.image_shape[1:]) for i in range(len(self.channels) + 1)]
+        sides = tuple(map(int, self.image_shape[1:]))
+        sizes = [tuple(s >> i for s in sides) for i in range(len(self.channels) + 1)]
         if min(sizes[-1]) < 1:
             raise ValueError(
                 f"channels={tuple(self.channels)} halves images of shape {tuple(self.image_shape)} "
@@ -94,10 +95,11 @@ class ConvEncoder(_ImageNetwork):
         """Create the layers; ``n_inputs`` is channels * height * width."""
         sizes = self._sizes(n_inputs, multiple_allowed=False)
         activation = ACTIVATIONS[self.activation]
-        layers: list[nn.Module] = [nn.Unflatten(1, tuple(self.image_shape))]
-        for widths in pairwise((self.image_shape[0], *self.channels)):
+        shape, channels = tuple(map(int, self.image_shape)), tuple(map(int, self.channels))
+        layers: list[nn.Module] = [nn.Unflatten(1, shape)]
+        for widths in pairwise((shape[0], *channels)):
             layers += [nn.Conv2d(*widths, _KERNEL, _STRIDE, _PADDING), activation()]
-        n_flat = self.channels[-1] * math.prod(sizes[-1])
+        n_flat = channels[-1] * math.prod(sizes[-1])
         layers += [nn.Flatten(), nn.Linear(n_flat, self.n_hidden), activation()]
         self.layers = nn.Sequential(*layers, nn.Linear(self.n_hidden, n_outputs))
 
@@ -139,13 +141,14 @@ class ConvDecoder(_ImageNetwork):
         """Create the layers; ``n_outputs`` is a multiple of channels * height * width."""
         sizes = self._sizes(n_outputs, multiple_allowed=True)[::-1]
         n_channels = n_outputs // math.prod(sizes[-1])
-        first = (self.channels[-1], *sizes[0])
+        channels = tuple(map(int, self.channels))
+        first = (channels[-1], *sizes[0])
         activation = ACTIVATIONS[self.activation]
         layers: list[nn.Module] = [nn.Linear(n_inputs, self.n_hidden), activation()]
         layers += [nn.Linear(self.n_hidden, math.prod(first)), activation()]
         layers += [nn.Unflatten(1, first)]
         for widths, size in zip(
-            pairwise((*self.channels[::-1], n_channels)), pairwise(sizes), strict=True
+            pairwise((*channels[::-1], n_channels)), pairwise(sizes), strict=True
         ):
             layers += [_doubling(*widths, *size), activation()]
         self.layers = nn.Sequential(*layers[:-1], nn.Flatten())

@@ -9,6 +9,7 @@ import torch
 from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
+from sklearn_intelvae._part import call
 from sklearn_intelvae.models import VAE, Forward
 from sklearn_intelvae.objectives._base import Batch, Terms
 from sklearn_intelvae.objectives._elbo import VariationalObjective
@@ -57,7 +58,7 @@ class BetaTC(VariationalObjective):
 
     def cost(self, model: VAE, batch: Batch, run: Forward, terms: Terms) -> Tensor:
         """Return KL + (beta - 1) * total correlation of each row."""
-        joint, per_component = run.q.mixture_log_prob(run.y, batch.weight)
+        joint, per_component = call(run.q.mixture_log_prob, run.y, batch.weight)
         terms["total_correlation"] = joint - per_component.sum(-1)
         cost = torch.add(terms["kl"], terms["total_correlation"], alpha=self.beta - 1)
         return batch.progress * cost

@@ -51,11 +51,13 @@ def importance_weighted_bound(model: VAE, x: Tensor, noise: Tensor) -> Tensor:
     torch.Size([3])
     """
     q, p_y = model.encode(x), model.prior_distribution()
-    weights = [_log_weight(model, q, p_y, x, q.reparameterize(particle)) for particle in noise]
+    weights = [
+        _log_weight(model, q, p_y, x, call(q.reparameterize, particle)) for particle in noise
+    ]
     return torch.logsumexp(torch.stack(weights), dim=0) - math.log(len(weights))
 
 
 def _log_weight(model: VAE, q: PosteriorDistribution, p_y: Density, x: Tensor, y: Tensor) -> Tensor:
     """Return log p(x, y) - log q(y | x) of each row at one particle."""
     log_p_x = call(model.decode(model.map(y)).log_prob, x)
-    return log_p_x + call(p_y.log_prob, y) - q.log_prob(y)
+    return log_p_x + call(p_y.log_prob, y) - call(q.log_prob, y)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
-from sklearn_intelvae._part import call
+from sklearn_intelvae._part import call, copied, is_ours
 from sklearn_intelvae.exceptions import not_given
 from sklearn_intelvae.models import VAE, Forward
 from sklearn_intelvae.objectives._base import (
@@ -74,9 +74,10 @@ class VariationalObjective(Objective):
             "reconstruction": -call(run.p.log_prob, batch.x),
             "kl": kl_of_rows(model, run),
         }
-        loss = terms["reconstruction"] + self.cost(model, batch, run, terms)
+        shown, recorded = (run, terms) if is_ours(self) else (_copied(run), copied(terms))
+        loss = terms["reconstruction"] + self.cost(model, batch, shown, recorded)
         extra = observe_and_terms_of_mapping(model, batch, run)
-        return sum(extra.values(), loss), terms | extra
+        return sum(extra.values(), loss), recorded | terms | extra
 
 
 class ELBO(VariationalObjective):
@@ -130,9 +131,19 @@ class ELBO(VariationalObjective):
     def cost(self, model: VAE, batch: Batch, run: Forward, terms: Terms) -> Tensor:
         """Return the weighted KL divergence of each row."""
         progress = batch.progress
-        return (self.beta(progress) if callable(self.beta) else self.beta * progress) * terms["kl"]
+        if not callable(self.beta):
+            return self.beta * progress * terms["kl"]
+        weight = self.beta(progress)
+        try:
+            return float(weight) * terms["kl"]
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"beta({progress}) must return a number, got {weight!r}.") from error
+
+
+def _copied(run: Forward) -> Forward:
+    return run._replace(y=run.y.clone(), z=run.z.clone())
 
 
 def kl_of_rows(model: VAE, run: Forward) -> Tensor:
     """Return KL(q(y | x) || p(y)) of each row: exact if the density knows it, else estimated."""
-    return model.prior_distribution().kl(run.q, run.y)
+    return call(model.prior_distribution().kl, run.q, run.y)

@@ -247,7 +247,7 @@ class SoftIntro(Objective):
                 f"beta_kl = {self.beta_kl:.3g}: once generated rows resemble real ones, the "
                 "encoder gains by moving all codes ever farther from the prior. Lower beta_neg."
             )
-        spread = math.sqrt(float(total_variance(X)) / X.shape[1])
+        spread = math.sqrt(float(total_variance(X.double())) / X.shape[1])
         if spread and not _SPREADS[0] <= spread <= _SPREADS[1]:
             warnings.append(
                 f"the features of X have a standard deviation of {spread:.3g} on average. The game "
@@ -282,7 +282,7 @@ class SoftIntro(Objective):
         run = model(batch.x, batch.generator)
         return self._energy(
             squared_error(run.p.mean, batch.x, self.unit),
-            model.prior_distribution().kl(run.q, run.y),
+            call(model.prior_distribution().kl, run.q, run.y),
         )
 
     def _encoder_loss(self, model: VAE, batch: Batch) -> tuple[Tensor, Terms]:
@@ -291,7 +291,7 @@ class SoftIntro(Objective):
         run = model(x, batch.generator)
         batch.cache["codes"] = run.q.detached(), run.y.detach()
         extra = observe_and_terms_of_mapping(model, batch, run)
-        kl = p_y.kl(run.q, run.y)
+        kl = call(p_y.kl, run.q, run.y)
         terms = {"kl": kl}
         error = squared_error(run.p.mean, x, self.unit)
         loss = self._energy(error, kl)
@@ -319,7 +319,7 @@ class SoftIntro(Objective):
         fake = torch.cat([generated, reconstructed])
         q = model.encode(fake)
         y = q.sample(generator)
-        kl = p_y.kl(q, y)
+        kl = call(p_y.kl, q, y)
         error = squared_error(_decoded(model, y), fake, self.unit)
         loss = fake_loss(self._judge_energy(error, kl), real, self.alpha, self.fake_weight)
         kl_fake, kl_rec = kl.chunk(2)
@@ -338,7 +338,7 @@ class SoftIntro(Objective):
         z = model.map(torch.cat([y, p_y.sample(n, batch.generator)]) if weight else y)
         h = model.decoder_output(z)
         p = call(model.likelihood, h)
-        loss = self._energy(squared_error(p.mean[:n], x, self.unit), p_y.kl(q, y))
+        loss = self._energy(squared_error(p.mean[:n], x, self.unit), call(p_y.kl, q, y))
         extra = terms_of_mapping(model, batch, Forward(q, y, z[:n], p))
         loss = sum((self.step_scale * self.beta_kl * term for term in extra.values()), loss)
         reconstruction = -call(call(model.likelihood, h[:n].detach()).log_prob, x)
@@ -358,7 +358,7 @@ class SoftIntro(Objective):
         """
         q = model.encode(fake)
         y = q.sample(generator)
-        cost = self.beta_kl * p_y.detached().kl(q, y)
+        cost = self.beta_kl * call(p_y.detached().kl, q, y)
         if self.gamma_r:
             error = squared_error(_decoded(model, y.detach()), fake.detach(), self.unit)
             cost = torch.add(cost, error, alpha=self.gamma_r * self.error_weight)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sklearn_intelvae._part import call, untrained_copy
+from sklearn_intelvae._part import call, untrained_copy, without_graphs
 from sklearn_intelvae._random import (
     OwnRandomness,
     Stream,
@@ -160,8 +160,8 @@ class _Fit:
             row["epoch"] += len(earlier)
         return FitResult(
             parts=self.spec.parts if self.previous is None else self.previous.parts,
-            model=uncompiled(net.module_).eval(),
-            objective=net.criterion_,
+            model=without_graphs(uncompiled(net.module_).eval()),
+            objective=without_graphs(net.criterion_),
             history=[*earlier, *rows],
             state=net.state(),
             index=self.train.index.numpy(force=True),

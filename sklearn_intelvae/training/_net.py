@@ -10,12 +10,17 @@ from typing import Any
 
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import EpochTimer, PrintLog
+from skorch.callbacks import EarlyStopping, EpochTimer, PrintLog
 from skorch.utils import TeeGenerator
 from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
-from sklearn_intelvae._checks import check_loss, check_validation_loss
+from sklearn_intelvae._checks import (
+    check_epoch_stats,
+    check_loss,
+    check_players,
+    check_validation_loss,
+)
 from sklearn_intelvae._part import copied, is_ours
 from sklearn_intelvae._random import Stream, generator_from, seed_of
 from sklearn_intelvae.exceptions import DivergenceError
@@ -57,6 +62,8 @@ class MultiPlayerNet(NeuralNet):
         Whether to notify the callbacks about batches, and to record each batch's loss for them.
     """
 
+    callbacks_: list[Any]
+
     def __init__(
         self,
         *args: Any,
@@ -79,7 +86,7 @@ class MultiPlayerNet(NeuralNet):
 
     def initialize_optimizer(self, triggered_directly: bool | None = None) -> MultiPlayerNet:
         """Create the optimizer, and start the step counter and the generator."""
-        self.players_ = self.criterion_.players(self.module_)
+        self.players_ = check_players(self.criterion_, self.criterion_.players(self.module_))
         self._check_players()
         named = [(name, p) for name, p in self.get_all_learnable_params() if p.requires_grad]
         args, kwargs = self.get_params_for_optimizer("optimizer", named)
@@ -121,8 +128,16 @@ class MultiPlayerNet(NeuralNet):
                 self.fit_loop((train, valid), epochs=n_epochs)
             if len(self.history) and "train_loss" not in self.history[-1]:
                 del self.history[-1]  # an epoch that a callback ended before its last batch
-            self.notify("on_train_end", X=train, y=None)
+            self._notify_of_end(train)
         return self
+
+    def _notify_of_end(self, train: Rows) -> None:
+        """Notify of the end; without a finished epoch there are no best weights to restore."""
+        callbacks = self.callbacks_
+        if not len(self.history):
+            self.callbacks_ = [pair for pair in callbacks if not isinstance(pair[1], EarlyStopping)]
+        self.notify("on_train_end", X=train, y=None)
+        self.callbacks_ = callbacks
 
     @contextmanager
     def _restored_flags(self) -> Iterator[None]:
@@ -141,7 +156,8 @@ class MultiPlayerNet(NeuralNet):
     @contextmanager
     def _seeded_dropout(self) -> Iterator[None]:
         """Seed torch's global generator, the only one that dropout can use, and restore it."""
-        if not any(isinstance(m, _DropoutNd) for m in self.module_.modules()):
+        modules = *self.module_.modules(), *self.criterion_.modules()
+        if not any(isinstance(m, _DropoutNd) for m in modules):
             yield
             return
         with torch.random.fork_rng(devices=[] if self._device_type() == "cpu" else None):
@@ -167,7 +183,7 @@ class MultiPlayerNet(NeuralNet):
         """Continue where another net with the same model and objective stopped."""
         restore_optimizer(self.optimizer_, self._named_parameters(), state["optimizer"])
         if state["device"] == self._device_type():
-            self.generator_.set_state(torch.as_tensor(state["generator"]))
+            self.generator_.set_state(torch.tensor(state["generator"]))
         self.steps_done_ = state["steps_done"]
         self.earlier_progress_ = state["progress"]
         return self
@@ -218,7 +234,8 @@ class MultiPlayerNet(NeuralNet):
             if all(name in record for record in records):
                 self.history.record(name, _mean([record[name] for record in records], sizes))
         if training:
-            for name, value in self.criterion_.epoch_stats(self.module_).items():
+            stats = self.criterion_.epoch_stats(self.module_)
+            for name, value in check_epoch_stats(self.criterion_, stats).items():
                 self.history.record(name, value)
             self._refuse_divergence()
         else:
@@ -235,7 +252,7 @@ class MultiPlayerNet(NeuralNet):
             self.steps_done_ += 1
             if self.batch_events:
                 self.history.record_batch("train_loss", record["train_loss"].item())
-            loss = record["train_loss"]
+            loss = record["train_loss"].clone()
             self._notify_of_batch("on_batch_end", batch=tensors, training=True, loss=loss)
             yield len(tensors["x"]), record
 
@@ -244,7 +261,7 @@ class MultiPlayerNet(NeuralNet):
         for tensors in batches:
             self._notify_of_batch("on_batch_begin", batch=tensors, training=False)
             record = self.validation_step(tensors, generator=generator)
-            loss = record["valid_loss"]
+            loss = record["valid_loss"].clone()
             self._notify_of_batch("on_batch_end", batch=tensors, training=False, loss=loss)
             yield len(tensors["x"]), record
 
@@ -266,7 +283,8 @@ class MultiPlayerNet(NeuralNet):
         """Return the batch, with copies of its tensors if the objective is a class of the user."""
         if is_ours(self.criterion_):
             return batch
-        return replace(batch, **{f.name: copied(getattr(batch, f.name)) for f in fields(batch)})
+        names = (field.name for field in fields(batch) if field.name != "cache")
+        return replace(batch, **{name: copied(getattr(batch, name)) for name in names})
 
     def _update(self, parameters: list[nn.Parameter], loss: Tensor, batch: Tensors) -> None:
         """Make an optimizer step for these parameters only: all others have no gradient.
@@ -327,8 +345,7 @@ class MultiPlayerNet(NeuralNet):
 
     def _keep_weights(self) -> None:
         self._finite_weights = [
-            (part, {name: value.clone() for name, value in part.state_dict().items()})
-            for part in (self.module_, self.criterion_)
+            (part, copied(dict(part.state_dict()))) for part in (self.module_, self.criterion_)
         ]
 
 
@@ -355,7 +372,7 @@ def uncompiled(module: Any) -> Any:
 def _recorded(term: Tensor, weight: Tensor | None) -> Tensor:
     """Return the contributions of a term to its weighted mean over rows."""
     if weight is None:
-        return term.detach()
+        return term.detach() if term.requires_grad else term.detach().clone()
     return (weight if term.ndim else weight.mean()) * term.detach()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from torch import Tensor, nn
 
 _HYPERPARAMETERS = {"params", "lr", "initial_lr", "momentum", "betas"}
 """Entries of a group that the user or a schedule sets: never part of the state."""
+_WITHOUT_STATE = {"lr", "weight_decay", "maximize", "foreach", "fused", "capturable"}
+"""Options that can be changed between calls without effect on what the state consists of."""
 
 
 def group_numbers(optimizer: torch.optim.Optimizer) -> list[dict[str, Any]]:
@@ -38,7 +41,8 @@ def optimizer_state(
     Returns
     -------
     state : dict
-        "class" names the optimizer, "slots" has the state of each parameter that has any, and
+        "class" names the optimizer, "options" says which of its options are on, "slots" has the
+        state of each parameter that has any, "shared" the state that belongs to no parameter, and
         "groups" the entries of each parameter group that the optimizer has changed.
     """
     slots = {
@@ -47,17 +51,35 @@ def optimizer_state(
         if parameter in optimizer.state
     }
     groups = [
-        {name: v for name, v in now.items() if name not in then or repr(v) != repr(then[name])}
+        {name: v for name, v in now.items() if name not in then or not _equal(v, then[name])}
         for now, then in zip(group_numbers(optimizer), initial_groups, strict=True)
     ]
-    return {"class": type(optimizer).__name__, "slots": slots, "groups": groups}
+    shared = {key: _portable(v) for key, v in optimizer.state.items() if isinstance(key, str)}
+    return {
+        "class": type(optimizer).__name__,
+        "options": _options(optimizer),
+        "slots": slots,
+        "shared": shared,
+        "groups": groups,
+    }
+
+
+def _options(optimizer: torch.optim.Optimizer) -> dict[str, bool]:
+    """Return which of the options that decide what the state consists of are on."""
+    return {
+        name: bool(value)
+        for name, value in optimizer.defaults.items()
+        if name not in _WITHOUT_STATE and isinstance(value, bool | int | float)
+    }
 
 
 def restore_optimizer(
     optimizer: torch.optim.Optimizer, parameters: dict[str, nn.Parameter], state: dict[str, Any]
 ) -> None:
-    """Restore the state of an optimizer of the same class; one of another class starts anew."""
-    if state["class"] != type(optimizer).__name__:
+    """Restore the state of an optimizer; one of another class or with other options starts anew."""
+    options = _options(optimizer)
+    same_options = all(options.get(k, on) == on for k, on in state.get("options", {}).items())
+    if state["class"] != type(optimizer).__name__ or not same_options:
         return
     ordered = [p for group in optimizer.param_groups for p in group["params"]]
     position = {id(p): i for i, p in enumerate(ordered)}
@@ -67,7 +89,8 @@ def restore_optimizer(
         if name in parameters and id(parameters[name]) in position
     }
     groups = optimizer.state_dict()["param_groups"]
-    optimizer.load_state_dict({"state": slots, "param_groups": groups})
+    shared = {key: _restored(value) for key, value in state.get("shared", {}).items()}
+    optimizer.load_state_dict({"state": slots | shared, "param_groups": groups})
     for group, saved in zip(optimizer.param_groups, state["groups"], strict=False):
         group.update({name: _restored(value) for name, value in saved.items()})
 
@@ -80,9 +103,20 @@ def _portable(value: Any) -> Any:
         return value.numpy(force=True).copy()
     if isinstance(value, dict):
         return {name: _portable(v) for name, v in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(map(_portable, value))
-    return value
+    return _mapped(_portable, value)
+
+
+def _mapped(function: Callable[[Any], Any], value: Any) -> Any:
+    """Apply a function to the items of a list or a tuple, and return other values unchanged."""
+    if isinstance(value, tuple) and type(value) is not tuple:  # a named tuple
+        return type(value)(*map(function, value))
+    return type(value)(map(function, value)) if isinstance(value, list | tuple) else value
+
+
+def _equal(a: Any, b: Any) -> bool:
+    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+        return np.array_equal(a, b, equal_nan=True)
+    return repr(a) == repr(b)
 
 
 def _restored(value: Any) -> Any:
@@ -93,6 +127,4 @@ def _restored(value: Any) -> Any:
             dtype = getattr(torch, value["dtype"].removeprefix("torch."))
             return torch.tensor(value["values"]).to(dtype)
         return {name: _restored(v) for name, v in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(map(_restored, value))
-    return value
+    return _mapped(_restored, value)

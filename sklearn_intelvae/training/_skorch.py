@@ -34,9 +34,7 @@ def skorch_callbacks(spec: FitSpec, validates: bool) -> list[Any]:
     TypeError, ValueError
         If a callback is not one of skorch's, or cannot work here.
     """
-    callbacks = list(spec.skorch_callbacks)
-    for entry in callbacks:
-        _check_callback(entry[1] if isinstance(entry, tuple) else entry, spec, validates)
+    callbacks = [_checked_entry(entry, spec, validates) for entry in spec.skorch_callbacks]
     if spec.early_stopping and validates:
         stopping = WarmedUpEarlyStopping(
             patience=spec.n_iter_no_change,
@@ -67,11 +65,26 @@ _REFUSED: dict[type, str] = {
 """Callbacks of skorch that cannot work here, and what to use instead."""
 
 
-def _check_callback(callback: Any, spec: FitSpec, validates: bool) -> None:
-    name = type(callback).__name__
+def _checked_entry(entry: Any, spec: FitSpec, validates: bool) -> Any:
+    """Return a callback, or a pair of name and callback; classes are called."""
+    if not isinstance(entry, tuple):
+        return _checked_callback(entry, spec, validates)
+    if len(entry) != 2:
+        raise TypeError(
+            f"skorch_callbacks holds {entry!r}; its items are callbacks or pairs of a name and a "
+            "callback."
+        )
+    return entry[0], _checked_callback(entry[1], spec, validates)
+
+
+def _checked_callback(callback: Any, spec: FitSpec, validates: bool) -> Any:
+    kind = callback if isinstance(callback, type) else type(callback)
+    name = kind.__name__
     for cls, remedy in _REFUSED.items():
-        if isinstance(callback, cls):
+        if issubclass(kind, cls):
             raise ValueError(f"skorch_callbacks holds {name}, which is not supported: {remedy}.")
+    if isinstance(callback, type):
+        callback = callback()
     if not hasattr(callback, "on_epoch_end"):
         raise TypeError(
             f"skorch_callbacks holds {callback!r}, which is not a skorch callback. Derive it from "
@@ -87,6 +100,7 @@ def _check_callback(callback: Any, spec: FitSpec, validates: bool) -> None:
             f"skorch_callbacks holds {name}, which monitors the loss on validation rows, but there "
             "are none: pass X_val to fit, or set early_stopping=True."
         )
+    return callback
 
 
 class WarmedUpEarlyStopping(EarlyStopping):
@@ -255,11 +269,12 @@ def net_params(skorch_params: dict[str, Any]) -> dict[str, Any]:
     _check_optimizer(skorch_params.get("optimizer", torch.optim.Adam))
     if "optimizer" in skorch_params:
         return dict(skorch_params)
-    return {"optimizer": torch.optim.Adam, "optimizer__fused": True} | skorch_params
+    fused = not {"optimizer__foreach", "optimizer__differentiable"} & skorch_params.keys()
+    return {"optimizer": torch.optim.Adam, "optimizer__fused": fused} | skorch_params
 
 
 def _check_optimizer(optimizer: Any) -> None:
-    if optimizer is torch.optim.LBFGS:
+    if isinstance(optimizer, type) and issubclass(optimizer, torch.optim.LBFGS):
         raise ValueError(
             "skorch_params['optimizer'] cannot be LBFGS: the noise differs between its evaluations "
             "of the loss. Use a stochastic optimizer, such as torch.optim.Adam."

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import torch
 
+from sklearn_intelvae._checks import check_validation_loss
 from sklearn_intelvae._random import generator_from
 from sklearn_intelvae.exceptions import DivergenceError
 from sklearn_intelvae.objectives import Batch
@@ -103,9 +104,9 @@ def mean_objective(net: MultiPlayerNet, rows: Rows, seed: int) -> float:
     with torch.no_grad():
         for tensors in Batches(rows, net.batch_size):
             weight = tensors.pop("weight", None)
-            loss = net.criterion_.validation_loss(
-                net.module_, Batch(**tensors, generator=generator)
-            )
+            batch = Batch(**tensors, generator=generator)
+            loss = net.criterion_.validation_loss(net.module_, batch)
+            check_validation_loss(net.criterion_, loss, len(batch.x))
             weight = torch.ones_like(loss) if weight is None else weight
             total += (weight * loss).sum().item()
             mass += weight.sum().item()

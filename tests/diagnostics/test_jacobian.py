@@ -138,7 +138,7 @@ class TestDecoderJacobian:
         assert (decoder_jacobian(vae, Z)[..., 2:] == 0).all()
         assert (decoder_jacobian(vae, Z, step=1e-3)[..., 2:] == 0).all()
 
-    @pytest.mark.parametrize("jump", [torch.sign, torch.round, lambda y: (y > 0).float()])
+    @pytest.mark.parametrize("jump", [torch.sign, torch.round, torch.floor])
     def test_of_a_mapping_that_jumps_it_is_zero(self, jump):
         vae = InteLVAE(mapping=jump, output="posterior_mean", **SMALL).fit(table())
         J = decoder_jacobian(vae, vae.transform(table())[:40])

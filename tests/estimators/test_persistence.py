@@ -128,8 +128,11 @@ def test_an_object_of_the_users_class_has_to_be_passed_to_load(X, tmp_path):
     InteLVAE(mapping=Ring(), **SMALL).fit(X).save(path)
     with pytest.raises(ValueError, match=r"mapping set to an object of class Ring.*mapping=\.\.\."):
         InteLVAE.load(path)
-    with pytest.raises(ValueError, match="do not fit"):
+    with pytest.raises(ValueError, match="holds decoder='auto': do not pass decoder"):
         InteLVAE.load(path, mapping=Ring(), decoder=torch.nn.Linear(2, 9))
+    InteLVAE(decoder=torch.nn.Linear(2, 8), **SMALL).fit(X).save(path)
+    with pytest.raises(ValueError, match="do not fit"):
+        InteLVAE.load(path, decoder=torch.nn.Linear(2, 9))
 
 
 def test_the_file_is_safetensors_with_versions_and_no_code(X, tmp_path):

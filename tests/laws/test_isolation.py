@@ -10,14 +10,20 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from skorch.callbacks import Callback
 from torch import nn
 
 from sklearn_intelvae import PCL, InteLVAE, SoftIntroVAE
+from sklearn_intelvae.datasets import perturb_dataset
 from sklearn_intelvae.distributions import Density, Normal
 from sklearn_intelvae.likelihoods import Likelihood
 from sklearn_intelvae.mappings import Compose, Flow, Mapping, OnComponents, Sphere, StraightThrough
+from sklearn_intelvae.metrics import few_label_curve
 from sklearn_intelvae.networks import Network
-from sklearn_intelvae.objectives import VariationalObjective
+from sklearn_intelvae.objectives import ELBO, VariationalObjective, importance_weighted_bound
 from sklearn_intelvae.posteriors import Posterior
 from sklearn_intelvae.priors import Prior
 
@@ -295,3 +301,168 @@ def test_the_part_that_was_passed_is_not_trained(table):
     for before, after in zip(weights, module.parameters(), strict=True):
         assert torch.equal(before, after)
         assert after.grad is None
+
+
+# Distributions, objectives and callables of the user
+
+
+class InPlaceNormal(Normal):
+    """Works in place on the draws, the noise and the weights that it receives."""
+
+    copies = False
+
+    def log_prob(self, y):
+        y = y.clone() if self.copies else y
+        return super().log_prob(y.sub_(0.5).add_(0.5))
+
+    def reparameterize(self, noise):
+        noise = noise.clone() if self.copies else noise
+        return noise.mul_(self.log_scale.exp()).add_(self.mean)
+
+    def mixture_log_prob(self, y, weight=None):
+        if weight is not None:
+            weight = weight.clone() if self.copies else weight
+            weight.div_(weight.sum())
+        return super().mixture_log_prob(y, weight)
+
+
+class CopyingNormal(InPlaceNormal):
+    copies = True
+
+
+class PosteriorOf(Posterior):
+    def __init__(self, copies=True):
+        super().__init__()
+        self.copies = copies
+
+    def n_outputs(self, n_components):
+        return 2 * n_components
+
+    def forward(self, h):
+        return (CopyingNormal if self.copies else InPlaceNormal)(*h.chunk(2, dim=1))
+
+
+class ClosedForm(Density):
+    """Has a KL divergence of its own, which works in place on the draws."""
+
+    def __init__(self, copies):
+        self.copies = copies
+
+    def log_prob(self, y):
+        return -0.5 * y.square().sum(-1)
+
+    def sample(self, n_samples, generator):
+        return torch.randn(n_samples, 2, generator=generator)
+
+    def kl(self, q, y):
+        return q.log_prob(y) + 0.5 * changed(y, self.copies).square().sum(-1)
+
+
+class PriorOf(Prior):
+    def __init__(self, copies=True):
+        super().__init__()
+        self.copies = copies
+
+    def density(self, encode):
+        return ClosedForm(self.copies)
+
+
+class CostInPlace(VariationalObjective):
+    """Works in place on draws and terms, and records a buffer that it updates."""
+
+    def __init__(self, copies=True):
+        super().__init__()
+        self.copies = copies
+
+    def build(self, model):
+        super().build(model)
+        self.register_buffer("mean", torch.zeros(()))
+
+    def cost(self, model, batch, run, terms):
+        with torch.no_grad():
+            changed(run.y, self.copies)
+            now = 0.1 * terms["kl"].mean()
+            self.mean = 0.9 * self.mean + now if self.copies else self.mean.mul_(0.9).add_(now)
+        terms["mean"] = self.mean
+        kl = terms["kl"].clone() if self.copies else terms["kl"]
+        return kl.mul_(batch.progress)
+
+
+@pytest.mark.parametrize("objective", ["elbo", "beta-tc", "factor", "dip"])
+@pytest.mark.parametrize("mapping", ["identity", "clusters"])
+@pytest.mark.parametrize(
+    "part",
+    [
+        lambda c: dict(posterior=PosteriorOf(c)),
+        lambda c: dict(prior=PriorOf(c)),
+        lambda c: dict(objective=CostInPlace(c)),
+    ],
+    ids=["posterior", "prior", "objective"],
+)
+def test_distributions_in_place(part, mapping, objective, table):
+    if "objective" in part(True) and objective != "elbo":
+        pytest.skip("the case has an objective of its own")
+    settings = {"mapping": mapping, "objective": objective} | SMALL
+    assert_same(*(results(InteLVAE(2, **settings | part(c)), *table) for c in (True, False)))
+
+
+def test_the_bound_leaves_the_noise_alone(table):
+    X, _ = table
+    vae = InteLVAE(2, posterior=PosteriorOf(copies=False), **SMALL).fit(X)
+    noise = torch.randn(4, N, 2)
+    before = noise.clone()
+    importance_weighted_bound(vae.module_, torch.from_numpy(X), noise)
+    assert torch.equal(noise, before)
+
+
+class Sorting(ELBO):
+    def check_history(self, history):
+        history.sort(key=lambda row: row.pop("train_loss"))
+        return []
+
+
+def test_the_history_is_not_that_which_an_objective_checks(table):
+    X, _ = table
+    vae = InteLVAE(1, objective=Sorting(), hidden_layer_sizes=(), max_iter=400, random_state=0)
+    history = vae.fit(X).history_
+    assert [row["epoch"] for row in history] == list(range(1, 401))
+    assert [row["train_loss"] for row in history] == vae.loss_curve_
+
+
+def test_a_callback_cannot_change_the_recorded_loss(table):
+    class Scales(Callback):
+        def on_batch_end(self, net, loss=None, **kwargs):
+            loss.mul_(100)
+
+    X, _ = table
+    plain = InteLVAE(2, **SMALL).fit(X)
+    vae = InteLVAE(2, skorch_callbacks=[Scales()], **SMALL).fit(X)
+    assert vae.loss_curve_ == plain.loss_curve_
+
+
+@pytest.mark.parametrize("copy", [True, False])
+def test_a_probe_in_place_leaves_the_codes_alone(copy, rng):
+    Z = 3 + 5 * rng.standard_normal((300, 4))
+    y = (Z[:, 0] > 3).astype(int)
+    train, test = Z[:200].copy(), Z[200:].copy()
+    probe = make_pipeline(StandardScaler(copy=copy), LogisticRegression())
+    curve = few_label_curve(
+        train, y[:200], test, y[200:], n_labels=(20, 50), n_repeats=3, random_state=0, probe=probe
+    )
+    assert curve["mean"].min() > 0.85
+    np.testing.assert_array_equal(np.vstack([train, test]), Z)
+
+
+def test_a_renderer_in_place_leaves_the_factors_alone(rng):
+    W, A = rng.uniform(-1, 1, (100, 2)), rng.standard_normal((2, 6))
+
+    def render(w, out=None):
+        w = np.multiply(w, 2, out=out)
+        return 1 / (1 + np.exp(-w @ A))
+
+    mine = W.copy()
+    settings = dict(max_iter=20, random_state=0)
+    expected = perturb_dataset(render, W.copy(), **settings).X
+    found = perturb_dataset(lambda w: render(w, out=w), mine, **settings).X
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(mine, W)

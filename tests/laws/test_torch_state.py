@@ -14,8 +14,11 @@ from sklearn.base import clone
 from torch import nn
 
 from sklearn_intelvae import InteLVAE, SoftIntroVAE
+from sklearn_intelvae.datasets import perturb_dataset
 from sklearn_intelvae.mappings import Clusters, Compose, DimensionSelector
 from sklearn_intelvae.networks import ConvDecoder, ConvEncoder
+from sklearn_intelvae.objectives import VariationalObjective
+from sklearn_intelvae.posteriors import DiagonalGaussian
 from sklearn_intelvae.priors import VampInitMixture
 from tests.estimators.shelf import ESTIMATORS, marks_of
 
@@ -204,3 +207,98 @@ def test_spawned_processes_keep_their_threads(X):
     total, _ = receiver.recv()
     process.join()
     assert total == vae.transform(X).sum()
+
+
+FROM_PYTHON = {
+    "where": lambda y: y * torch.where(y > 0, 1.0, 0.3),
+    "booleans": lambda y: ((y > 0) * 2.0 - 1.0) * y,
+    "integers": lambda y: y * (1 + torch.arange(2) / 2),
+    "a window": lambda y: y * torch.hann_window(4)[1:3],
+    "frequencies": lambda y: y + torch.fft.fftfreq(2),
+}
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize("name", FROM_PYTHON)
+def test_a_mapping_that_computes_with_numbers_of_python(name, setting, X):
+    def numbers(model):
+        return model.transform(X), model.score_samples(X), model.sample(5)
+
+    vae = InteLVAE(2, mapping=FROM_PYTHON[name], **SMALL).fit(X)
+    expected = numbers(vae)
+    with SETTINGS[setting]():
+        again = numbers(clone(vae).fit(X))
+        found = numbers(vae)
+    for a, b, c in zip(expected, again, found, strict=True):
+        np.testing.assert_array_equal(a, b)
+        np.testing.assert_array_equal(a, c)
+        assert c.dtype == np.float32
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_a_perturbed_data_set(setting, rng):
+    W, A = rng.uniform(-1, 1, (60, 2)), rng.standard_normal((2, 6))
+
+    def render(w):
+        return 1 / (1 + np.exp(-w @ A))
+
+    expected = perturb_dataset(render, W, max_iter=5, random_state=0)
+    with SETTINGS[setting]():
+        found = perturb_dataset(render, W, max_iter=5, random_state=0)
+        rows = found.render(W)
+    np.testing.assert_array_equal(found.X, expected.X)
+    np.testing.assert_array_equal(rows, expected.render(W))
+
+
+class DroppingCritic(VariationalObjective):
+    """An objective whose own network has dropout."""
+
+    def build(self, model):
+        super().build(model)
+        self.critic = nn.Sequential(nn.Dropout(), nn.Linear(model.n_components, 1))
+
+    def players(self, model):
+        return super().players(model) | {"critic": self.critic.parameters()}
+
+    def cost(self, model, batch, run, terms):
+        batch.cache["y"] = run.y.detach()
+        return batch.progress * (terms["kl"] + self.critic(run.y)[:, 0])
+
+    def loss(self, player, model, batch):
+        if player == "model":
+            return super().loss(player, model, batch)
+        return self.critic(batch.cache["y"])[:, 0].square(), {}
+
+
+class DroppingPosterior(DiagonalGaussian):
+    def __init__(self):
+        super().__init__()
+        self.dropout = nn.Dropout()
+
+    def forward(self, h):
+        return super().forward(self.dropout(h))
+
+
+@pytest.mark.parametrize(
+    "part", [dict(objective=DroppingCritic()), dict(posterior=DroppingPosterior())], ids=str
+)
+def test_dropout_anywhere_is_seeded_and_leaves_the_global_generator_alone(part, X):
+    vae = InteLVAE(2, prior="vamp", **part, **SMALL)
+    curves = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        before = torch.get_rng_state()
+        curves.append(clone(vae).fit(X).loss_curve_)
+        assert torch.equal(torch.get_rng_state(), before)
+    assert curves[0] == curves[1]
+
+
+def test_numpy_that_raises_on_underflow(X):
+    X[0, 0] = 1e-50
+    wide = X.astype(np.float64)
+    wide[0, 0] = 1e-50
+    with np.errstate(all="raise"):
+        vae = InteLVAE(2, **SMALL).fit(wide, X_val=wide).fit_density(wide)
+        Z = vae.transform(wide).astype(np.float64)
+        Z[0, 0] = 1e-50
+        assert np.isfinite(vae.inverse_transform(Z)).all()

@@ -3,6 +3,7 @@
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
 
@@ -191,3 +192,39 @@ def test_more_than_2_to_the_24_rows_can_have_weights():
     weight = rng.random(len(X), dtype=np.float32)
     vae = InteLVAE(1, hidden_layer_sizes=(2,), max_iter=1, batch_size=2**20, random_state=0)
     assert np.isfinite(vae.fit(X, sample_weight=weight).loss_curve_[0])
+
+
+@pytest.mark.parametrize("factor", [2.0**-1000, 1e-50, 1e-39, 1e39, 1e300])
+@pytest.mark.parametrize("weights", ["equal", "different"])
+def test_only_ratios_of_weights_matter(weights, factor, X):
+    weight = np.ones(N) if weights == "equal" else np.r_[np.ones(40), np.full(40, 3.0)]
+    vae = InteLVAE(2, hidden_layer_sizes=(8,), max_iter=3, random_state=0)
+    expected = clone(vae).fit(X, sample_weight=weight).transform(X)
+    found = clone(vae).fit(X, sample_weight=factor * weight).transform(X)
+    if factor == 2.0**-1000 or weights == "equal":
+        np.testing.assert_array_equal(found, expected)
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_callbacks_of_scikit_learn_do_not_see_rows_of_weight_zero(X):
+    callback = pytest.importorskip("sklearn.callback")
+    weight, seen = np.ones(N), []
+    weight[ABSENT] = 0
+    X[ABSENT] = np.nan
+
+    def score(model, X, y):
+        seen.append((len(X), len(y)))
+        return model.score(X)
+
+    vae = InteLVAE(2, hidden_layer_sizes=(8,), max_iter=2, random_state=0)
+    vae.set_callbacks(callback.ScoringMonitor(scoring={"score": score}))
+    vae.fit(X, list(range(N)), sample_weight=weight)
+    assert set(seen) == {(N - 15, N - 15)}
+
+
+@pytest.mark.parametrize("kind", [pd.Series, np.asarray, list])
+def test_weights_that_cannot_be_written_to(kind, X):
+    weight = np.linspace(1, 2, N, dtype=np.float32)
+    weight.flags.writeable = False
+    vae = InteLVAE(2, hidden_layer_sizes=(8,), max_iter=2, random_state=0)
+    assert np.isfinite(vae.fit(X, sample_weight=kind(weight)).transform(X)).all()
