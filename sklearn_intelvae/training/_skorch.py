@@ -267,9 +267,14 @@ def net_params(skorch_params: dict[str, Any]) -> dict[str, Any]:
                 "that stays in memory. Remove it."
             )
     _check_optimizer(skorch_params.get("optimizer", torch.optim.Adam))
+    if skorch_params.get("optimizer__differentiable"):
+        raise ValueError(
+            "skorch_params['optimizer__differentiable'] cannot be True, since weights are updated "
+            "in place. Remove it."
+        )
     if "optimizer" in skorch_params:
         return dict(skorch_params)
-    fused = not {"optimizer__foreach", "optimizer__differentiable"} & skorch_params.keys()
+    fused = not skorch_params.get("optimizer__foreach")
     return {"optimizer": torch.optim.Adam, "optimizer__fused": fused} | skorch_params
 
 

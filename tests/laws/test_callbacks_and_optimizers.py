@@ -5,6 +5,8 @@ import os
 import signal
 import threading
 import time
+from collections import deque
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -37,7 +39,7 @@ from skorch.utils import freeze_parameter
 from torch.optim.lr_scheduler import CyclicLR, OneCycleLR, StepLR
 
 from sklearn_intelvae import PCL, InteLVAE, SoftIntroVAE
-from sklearn_intelvae.objectives import FactorVAE
+from sklearn_intelvae.objectives import ELBO, FactorVAE
 
 SMALL = dict(hidden_layer_sizes=(8,), max_iter=3, learning_rate="constant", random_state=0)
 ESTIMATORS = {
@@ -285,6 +287,210 @@ def test_parameter_groups_of_the_user_are_restored(X):
     again = clone(vae).partial_fit(X)
     again = again.set_params(random_state=3).partial_fit(X)
     np.testing.assert_array_equal(once.transform(X), again.transform(X))
+
+
+@pytest.mark.parametrize("name", ["one player", "a game"])
+@pytest.mark.parametrize(
+    ("optimizer", "options"),
+    [
+        (torch.optim.RMSprop, {"momentum": 0.9}),
+        (torch.optim.RMSprop, {"centered": True}),
+        (torch.optim.SGD, {"momentum": 0.9}),
+        (torch.optim.Adam, {"amsgrad": True}),
+        (torch.optim.AdamW, {"amsgrad": True}),
+    ],
+    ids=str,
+)
+def test_an_option_that_needs_another_state_can_be_changed(optimizer, options, name, X):
+    options = {f"optimizer__{key}": value for key, value in options.items()}
+    model = clone(ESTIMATORS[name]).set_params(warm_start=True)
+    for settings in ({}, options, {}):
+        model.set_params(skorch_params={"optimizer": optimizer} | settings).fit(X)
+    assert np.isfinite(model.transform(X)).all()
+
+
+@pytest.mark.parametrize("option", ["foreach", "fused", "amsgrad", "maximize"])
+@pytest.mark.parametrize("value", [True, False])
+def test_options_of_the_default_optimizer(option, value, X):
+    vae = InteLVAE(2, skorch_params={f"optimizer__{option}": value}, **SMALL)
+    assert np.isfinite(vae.fit(X).transform(X)).all()
+
+
+def test_a_differentiable_optimizer_is_refused(X):
+    with pytest.raises(ValueError, match="'optimizer__differentiable'.* cannot be True"):
+        InteLVAE(2, skorch_params={"optimizer__differentiable": True}, **SMALL).fit(X)
+
+
+def test_a_weight_decay_set_later_keeps_the_state(X):
+    vae = InteLVAE(2, **SMALL).fit(X)
+    without = copy.deepcopy(vae)
+    without._training_state["optimizer"]["slots"] = {}
+    for model in (vae, without):
+        model.set_params(skorch_params={"optimizer__weight_decay": 1e-9}).partial_fit(X)
+    assert not np.array_equal(vae.transform(X), without.transform(X))
+
+
+class Counting(torch.optim.Optimizer):
+    """Its steps shrink, by a count that it keeps in different places."""
+
+    where = "group"
+
+    def __init__(self, params, lr=1e-3):
+        super().__init__(params, dict(lr=lr))
+        if self.where == "large array":
+            self.param_groups[0]["count"] = torch.zeros(2000)
+
+    def count(self):
+        if self.where == "large array":
+            self.param_groups[0]["count"][1000] += 1
+            return float(self.param_groups[0]["count"][1000])
+        place = self.state["shared"] if self.where == "state" else self.param_groups[0]
+        place["count"] = place.get("count", 0) + 1
+        return place["count"]
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        size = 10 * self.param_groups[0]["lr"] / self.count()
+        for p in self.param_groups[0]["params"]:
+            if p.grad is not None:
+                p.sub_(size * p.grad)
+
+
+@pytest.mark.parametrize("where", ["group", "state", "large array"])
+def test_state_that_belongs_to_no_parameter_survives(where, X, tmp_path):
+    optimizer = type("Counting", (Counting,), {"where": where})
+    params = {"optimizer": optimizer}
+    vae = InteLVAE(2, skorch_params=params, kl_warmup=0.0, **SMALL)
+    whole = clone(vae).set_params(max_iter=4).fit(X)
+    parts = clone(vae).set_params(max_iter=1, warm_start=True)
+    for _ in range(3):
+        parts.fit(X)
+    parts.save(tmp_path / "model")
+    parts = InteLVAE.load(tmp_path / "model", skorch_params=params).fit(X)
+    np.testing.assert_array_equal(parts.transform(X), whole.transform(X))
+
+
+class WithObjects(torch.optim.SGD):
+    """Its state holds what neither JSON nor an array can hold."""
+
+    def step(self, closure=None):
+        super().step(closure)
+        for p in self.param_groups[0]["params"]:
+            self.state[p]["recent"] = deque([1.0], maxlen=3)
+
+
+def test_a_state_that_a_file_does_not_hold_is_omitted_with_a_warning(X, tmp_path):
+    params = {"optimizer": WithObjects}
+    vae = InteLVAE(2, skorch_params=params, **SMALL).fit(X).partial_fit(X)
+    with pytest.warns(UserWarning, match=r"_training_state holds .* deque.*new opt"):
+        vae.save(tmp_path / "model")
+    again = InteLVAE.load(tmp_path / "model", skorch_params=params)
+    np.testing.assert_array_equal(again.transform(X), vae.transform(X))
+    assert again.partial_fit(X).n_iter_ == 5
+    assert copy.deepcopy(vae).partial_fit(X).n_iter_ == 5
+
+
+class LBFGSOfTheUser(torch.optim.LBFGS):
+    pass
+
+
+def test_a_subclass_of_lbfgs_is_refused(X):
+    with pytest.raises(ValueError, match="cannot be LBFGS"):
+        InteLVAE(2, skorch_params={"optimizer": LBFGSOfTheUser}, **SMALL).fit(X)
+
+
+# Callbacks that are passed as classes, and players
+
+
+@pytest.mark.parametrize("name", sorted(REFUSED))
+def test_classes_of_callbacks_are_refused_too(name, X, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for entry in (getattr(skorch.callbacks, name), ("mine", getattr(skorch.callbacks, name))):
+        with pytest.raises(ValueError, match=f"holds {name}, which is not supported"):
+            InteLVAE(2, skorch_callbacks=[entry], **SMALL).fit(X)
+    assert not list(tmp_path.iterdir())
+
+
+class Counts(Callback):
+    seen: ClassVar[list[int]] = []
+
+    def on_epoch_end(self, net, **kwargs):
+        self.seen.append(len(net.history))
+
+
+@pytest.mark.parametrize("entry", [Counts, ("counts", Counts), Counts(), ("counts", Counts())])
+def test_callbacks_are_taken_as_classes_and_with_names(entry, X):
+    Counts.seen.clear()
+    InteLVAE(2, skorch_callbacks=[entry], **SMALL).fit(X)
+    assert Counts.seen == [1, 2, 3]
+
+
+def test_an_item_that_is_no_pair_is_refused(X):
+    with pytest.raises(TypeError, match="pairs of a name and a callback"):
+        InteLVAE(2, skorch_callbacks=[("a", Counts(), 1)], **SMALL).fit(X)
+
+
+@pytest.mark.parametrize("cls", [LRScheduler, EarlyStopping], ids=lambda c: c.__name__)
+def test_classes_are_checked_as_instances_are(cls, X):
+    with pytest.raises(ValueError, match=f"holds {cls.__name__}, (but|which monitors)"):
+        InteLVAE(2, skorch_callbacks=[cls], **SMALL | {"learning_rate": "cosine"}).fit(X)
+
+
+PLAYERS = {
+    "a generator": lambda model: {"model": model.parameters()},
+    "a filter": lambda model: {"model": filter(lambda p: p.requires_grad, model.parameters())},
+    "two generators": lambda model: {
+        "encoder": model.encoder.parameters(),
+        "others": (p for n, p in model.named_parameters() if not n.startswith("encoder")),
+    },
+}
+
+
+@pytest.mark.parametrize("name", PLAYERS)
+def test_players_may_be_iterators(name, X):
+    own = type("Own", (ELBO,), {"players": lambda self, model: PLAYERS[name](model)})
+    codes = [
+        InteLVAE(2, objective=own(), **SMALL | {"max_iter": n}).fit(X).transform(X) for n in (1, 9)
+    ]
+    assert not np.array_equal(*codes)
+
+
+@pytest.mark.parametrize(
+    "returned",
+    [
+        lambda model: None,
+        lambda model: list(model.parameters()),
+        lambda model: {},
+        lambda model: {"model": model},
+        lambda model: {"model": None},
+        lambda model: {"model": ["encoder"]},
+    ],
+)
+def test_what_players_returns_is_checked(returned, X):
+    own = type("Own", (ELBO,), {"players": lambda self, model: returned(model)})
+    with pytest.raises(TypeError, match=r"Own\.players must return a (dict|list)"):
+        InteLVAE(2, objective=own(), **SMALL).fit(X)
+
+
+class Budget(Callback):
+    def on_batch_end(self, net, **kwargs):
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    "further",
+    [
+        dict(),
+        dict(early_stopping=True),
+        dict(skorch_callbacks=[EarlyStopping("train_loss", load_best=True)]),
+    ],
+    ids=["plain", "early stopping", "a callback"],
+)
+def test_a_training_that_stops_within_the_first_epoch_has_a_model(further, X):
+    callbacks = [Budget(), *further.get("skorch_callbacks", [])]
+    vae = InteLVAE(2, **SMALL | further | {"skorch_callbacks": callbacks}).fit(X)
+    assert vae.n_iter_ == 0
+    assert np.isfinite(vae.transform(X)).all()
 
 
 # Ctrl-C

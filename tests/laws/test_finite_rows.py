@@ -6,10 +6,12 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from sklearn_intelvae import PCL, ClusteredInteLVAE, DivergenceError, InteLVAE
+from sklearn_intelvae.objectives import SoftIntro
 from tests.estimators.shelf import ESTIMATORS, marks_of
 
 SMALL = dict(hidden_layer_sizes=(8,), max_iter=2, random_state=0)
@@ -124,3 +126,19 @@ def test_a_fit_without_loss_does_not_warn(X):
         warnings.simplefilter("always")
         InteLVAE(2, learning_rate_init=1e-9, **SMALL).fit(X)
     assert not caught
+
+
+@pytest.mark.parametrize("size", [1e15, 1e20, 1e30, 3e38])
+@pytest.mark.parametrize("prior", ["mixture", "vamp"])
+def test_rows_beyond_float32_have_probabilities_and_scores(prior, size, rng):
+    vae = InteLVAE(2, prior=prior, **SMALL).fit(rng.standard_normal((50, 5)))
+    far = np.full((3, 5), size)
+    np.testing.assert_allclose(vae.predict_proba(far).sum(axis=1), 1, rtol=1e-5)
+    assert not np.isnan(vae.score_samples(far)).any()
+
+
+@pytest.mark.parametrize("size", [1e20, 3e28])
+def test_a_constant_column_has_no_spread(size, rng):
+    X = rng.standard_normal((100, 3))
+    X[:, 0] = size
+    assert SoftIntro().check_data(torch.from_numpy(X.astype(np.float32))) == []

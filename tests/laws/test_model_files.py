@@ -1,7 +1,9 @@
 """The content of a model file, messages about other versions, and how the file is written."""
 
+import copy
 import json
 import os
+import pickle
 import stat
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -9,12 +11,16 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import sklearn
+import torch
 from safetensors import safe_open
 from safetensors.numpy import save
 from sklearn.base import clone
+from sklearn.preprocessing import StandardScaler
+from torch import nn
 
 from sklearn_intelvae import InteLVAE, __version__
 from sklearn_intelvae.estimators._files import _checksum
+from sklearn_intelvae.mappings import Clusters, Linear, Mapping, Sphere
 from tests.estimators.shelf import ESTIMATORS, marks_of
 
 SMALL = dict(hidden_layer_sizes=(8,), max_iter=2, random_state=0)
@@ -221,3 +227,200 @@ def test_a_failed_save_leaves_the_old_file_and_nothing_else(vae, path, monkeypat
 
 def test_the_representatives_are_known():
     assert any(marks_of(name) == () for name in ESTIMATORS)
+
+
+# Parts that were replaced after the fit
+
+
+class Tanh(nn.Module):
+    def forward(self, y):
+        return y.tanh()
+
+
+@pytest.mark.parametrize("fitted", ["sphere", "hierarchy"])
+def test_the_model_of_the_fit_is_kept_if_the_mapping_was_replaced(fitted, X, path):
+    vae = InteLVAE(2, mapping=fitted, **SMALL).fit(X)
+    expected = vae.transform(X)
+    vae.set_params(mapping=Tanh()).save(path)
+    again = InteLVAE.load(path, mapping=Tanh())
+    np.testing.assert_array_equal(again.transform(X), expected)
+    assert isinstance(again.mapping, Tanh)
+    with pytest.raises(ValueError, match="cannot continue with another mapping"):
+        again.partial_fit(X)
+
+
+@pytest.mark.parametrize("parameter", ["mapping", "encoder"])
+def test_a_part_that_was_replaced_by_one_of_ours_is_asked_for(parameter, X, path):
+    module = Tanh() if parameter == "mapping" else nn.Linear(5, 4)
+    vae = InteLVAE(2, **{parameter: module}, **SMALL).fit(X)
+    expected = vae.transform(X)
+    vae.set_params(**{parameter: getattr(InteLVAE(), parameter)}).save(path)
+    with pytest.raises(ValueError, match=rf"fitted with {parameter} set to .*{parameter}=\.\.\."):
+        InteLVAE.load(path)
+    again = InteLVAE.load(path, **{parameter: module})
+    np.testing.assert_array_equal(again.transform(X), expected)
+    assert getattr(again, parameter) == getattr(InteLVAE(), parameter)
+
+
+@pytest.mark.parametrize("given", [Tanh(), "identity", Clusters(2)])
+def test_an_object_in_the_place_of_one_that_the_file_holds_is_refused(given, X, path):
+    InteLVAE(2, mapping="sphere", **SMALL).fit(X).save(path)
+    with pytest.raises(ValueError, match="holds mapping='sphere': do not pass mapping to load"):
+        InteLVAE.load(path, mapping=given)
+    assert InteLVAE.load(path, mapping=Sphere(), verbose=0).mapping == "sphere"
+
+
+# Values
+
+
+def test_arrays_of_another_byte_order(X, path):
+    mapping = Linear(np.array([[1.0, 0.5], [0.0, 2.0]]).astype(">f8"))
+    vae = InteLVAE(2, mapping=mapping, hidden_layer_sizes=np.array([8], ">i4"), max_iter=2).fit(X)
+    vae.save(path)
+    again = InteLVAE.load(path)
+    np.testing.assert_array_equal(again.transform(X), vae.transform(X))
+    np.testing.assert_array_equal(again.mapping.matrix, mapping.matrix)
+
+
+@pytest.mark.parametrize("cls", [np.longdouble, np.float16, np.int8, np.uint64, np.bool_, np.str_])
+def test_numbers_of_numpy(cls, X, path):
+    name, value = {np.bool_: ("early_stopping", 0), np.str_: ("learning_rate", "constant")}.get(
+        cls, ("beta", 2)
+    )
+    vae = InteLVAE(2, **{name: cls(value)}, **SMALL).fit(X)
+    vae.save(path)
+    assert getattr(InteLVAE.load(path), name) == value
+
+
+def test_a_random_state_of_another_generator_is_asked_for(X, path):
+    state = np.random.RandomState(np.random.PCG64(3))
+    vae = InteLVAE(2, hidden_layer_sizes=(8,), max_iter=2, random_state=state).fit(X)
+    vae.save(path)
+    with pytest.raises(ValueError, match=r"random_state set to .*RandomState.*random_state=\.\.\."):
+        InteLVAE.load(path)
+    again = InteLVAE.load(path, random_state=0)
+    np.testing.assert_array_equal(again.transform(X), vae.transform(X))
+
+
+ATTRIBUTES = {
+    "an object": (StandardScaler(), None),
+    "a list of objects": ([1, StandardScaler()], None),
+    "dates": (np.array(["2020-01-01"], "datetime64[D]"), None),
+    "complex numbers": (np.ones(2, complex), None),
+    "quadruple precision": (np.ones(2, np.longdouble), None),
+    "strings": (np.array(["a", "bc"]), np.array(["a", "bc"])),
+    "numbers": ({"a": (1, 2.5, None)}, {"a": (1, 2.5, None)}),
+}
+
+
+@pytest.mark.parametrize("name", ATTRIBUTES)
+def test_attributes_of_the_user(name, vae, X, path):
+    """They are kept, or omitted with a warning."""
+    value, expected = ATTRIBUTES[name]
+    vae.extra_ = value
+    if expected is None:
+        with pytest.warns(UserWarning, match="extra_ holds an .* which is omitted: set it again"):
+            vae.save(path)
+        assert not hasattr(InteLVAE.load(path), "extra_")
+    else:
+        vae.save(path)
+        np.testing.assert_equal(InteLVAE.load(path).extra_, expected)
+
+
+def test_entries_of_the_history_that_a_file_does_not_hold(vae, X, path):
+    vae.history_[0]["extra"] = StandardScaler()
+    with pytest.warns(UserWarning, match="history_ holds an object of class StandardScaler"):
+        vae.save(path)
+    again = InteLVAE.load(path)
+    assert "extra" not in again.history_[0]
+    assert again.history_[1] == vae.history_[1]
+
+
+class Expanded(nn.Module):
+    """Has a buffer whose numbers share memory, and a state that is no tensor."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("scale", torch.tensor([2.0]).expand(2))
+
+    def forward(self, y):
+        return y * self.scale
+
+    def get_extra_state(self):
+        return {"numbers": [1, 2]}
+
+    def set_extra_state(self, state):
+        assert state == {"numbers": [1, 2]}
+
+
+def test_buffers_that_share_memory_and_extra_states(X, path):
+    vae = InteLVAE(2, mapping=Expanded(), **SMALL).fit(X)
+    vae.save(path)
+    copies = InteLVAE.load(path, mapping=Expanded()), pickle.loads(pickle.dumps(vae))
+    for again in (*copies, copy.deepcopy(vae)):
+        np.testing.assert_array_equal(again.transform(X), vae.transform(X))
+        assert again.partial_fit(X).n_iter_ == 3
+
+
+class Gate(Mapping):
+    """Keeps an activation, as many torch modules do."""
+
+    def build(self, n_components):
+        super().build(n_components)
+        self.layer = nn.Linear(n_components, n_components)
+
+    def forward(self, y):
+        self.gates = self.layer(y).sigmoid()
+        return y * self.gates
+
+
+def test_a_part_that_keeps_an_activation_can_be_copied_and_trained_further(X, path):
+    vae = InteLVAE(2, mapping=Gate(), warm_start=True, **SMALL).fit(X)
+    vae.partial_fit(X).fit(X).save(path)
+    again = InteLVAE.load(path, mapping=Gate())
+    np.testing.assert_array_equal(again.transform(X), copy.deepcopy(vae).transform(X))
+
+
+# Paths
+
+
+def test_a_pipe_is_written_to(vae, path):
+    os.mkfifo(path)
+    found = []
+    reader = threading.Thread(target=lambda: found.append(path.read_bytes()))
+    reader.start()
+    vae.save(path)
+    reader.join()
+    assert stat.S_ISFIFO(path.stat().st_mode)
+    assert b"sklearn_intelvae" in found[0]
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda p: p, IsADirectoryError, "folder"),
+        (lambda p: p / "none" / "model", FileNotFoundError, "there is no folder .*none"),
+        (lambda p: "", IsADirectoryError, "folder"),
+        (lambda p: "/", IsADirectoryError, "/"),
+    ],
+)
+def test_paths_that_cannot_be_written(make, error, message, vae, tmp_path, monkeypatch):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    with pytest.raises(error, match=message):
+        vae.save(make(folder))
+    assert not list(folder.iterdir())
+
+
+def test_a_loop_of_links_is_refused(vae, tmp_path):
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    with pytest.raises(OSError, match=r"symbolic links|no folder"):
+        vae.save(tmp_path / "a")
+
+
+def test_a_name_of_the_largest_length(vae, X, tmp_path):
+    path = tmp_path / ("m" * 255)
+    vae.save(path)
+    np.testing.assert_array_equal(InteLVAE.load(path).transform(X), vae.transform(X))

@@ -3,17 +3,27 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 from torch import nn
 
-from sklearn_intelvae import PCL, InteLVAE
-from sklearn_intelvae.distributions import Density, Normal
+from sklearn_intelvae import PCL, ClusteredInteLVAE, InteLVAE, SoftIntroVAE, SparseInteLVAE
+from sklearn_intelvae.distributions import Density, MixtureDensity, Normal
 from sklearn_intelvae.likelihoods import Likelihood
-from sklearn_intelvae.mappings import Compose, Mapping, OnComponents, StraightThrough
-from sklearn_intelvae.networks import Network
+from sklearn_intelvae.mappings import (
+    Clusters,
+    Compose,
+    Flow,
+    Glue,
+    Hierarchy,
+    Mapping,
+    OnComponents,
+    StraightThrough,
+)
+from sklearn_intelvae.networks import ConvEncoder, Network
 from sklearn_intelvae.objectives import BetaTC, Objective, VariationalObjective
 from sklearn_intelvae.posteriors import FullGaussian, Posterior
 from sklearn_intelvae.priors import Normal as NormalPrior
-from sklearn_intelvae.priors import Prior
+from sklearn_intelvae.priors import Prior, VampInitMixture
 
 SMALL = dict(hidden_layer_sizes=(8,), max_iter=2, random_state=0)
 
@@ -311,3 +321,330 @@ def test_tensors_that_numpy_does_not_have_are_refused(name, kind, X):
     arguments = {"X": X} | {name: REFUSED[kind](arguments[name])}
     with pytest.raises(TypeError, match=f"{name} is a tensor of a kind.*{name}.to_dense"):
         InteLVAE(2, **SMALL).fit(**arguments)
+
+
+# Gradients, training mode, and values for the rows of X
+
+
+def by_numpy(y):
+    return torch.from_numpy(np.tanh(y.detach().numpy()))
+
+
+def without_grad(y):
+    with torch.no_grad():
+        return y.tanh()
+
+
+def in_inference_mode(y):
+    with torch.inference_mode():
+        return y.tanh()
+
+
+NO_GRADIENT = {
+    "NumPy": by_numpy,
+    "no_grad": without_grad,
+    "inference_mode": in_inference_mode,
+    "detach": lambda y: y.tanh().detach(),
+    "a step": lambda y: (y > 0).float(),
+}
+
+
+@pytest.mark.parametrize("name", NO_GRADIENT)
+@pytest.mark.parametrize("place", PLACES)
+def test_mappings_without_a_gradient(place, name, X):
+    make, part = PLACES[place]
+    if place in ("second of two", "on components") and name not in ("NumPy", "detach"):
+        pytest.skip("one of two is enough")
+    if place == "on components":
+        pytest.skip("the other components have a gradient")
+    with pytest.raises(ValueError, match=f"{part}.* without a gradient.*torch's functions"):
+        InteLVAE(2, **make(NO_GRADIENT[name]), **SMALL).fit(X)
+
+
+def test_a_function_of_numpy_is_named(X):
+    with pytest.raises(ValueError, match=r"mapping Function failed.*compute with torch"):
+        InteLVAE(2, mapping=np.tanh, **SMALL).fit(X)
+
+
+def network(run):
+    """Return a trainable network whose ``forward`` is a function of its layer and its input."""
+    own = module(lambda x: x)
+    own.layer = nn.LazyLinear(4)
+    type(own).forward = lambda self, x: run(self, x)
+    return own
+
+
+@pytest.mark.parametrize("name", ["no_grad", "inference_mode", "detach"])
+@pytest.mark.parametrize("role", ["encoder", "decoder"])
+def test_trainable_networks_without_a_gradient(role, name, X):
+    own = network(lambda self, x: NO_GRADIENT[name](self.layer(x)))
+    with pytest.raises(ValueError, match=f"{role} Own returned a tensor without a gradient"):
+        InteLVAE(2, **{role: own}, **SMALL).fit(X)
+
+
+def test_a_frozen_encoder_needs_no_gradient(X):
+    own = network(lambda self, x: without_grad(self.layer(x)))
+    own.layer = nn.Linear(5, 4).requires_grad_(False)
+    assert np.isfinite(InteLVAE(2, encoder=own, **SMALL).fit(X).transform(X)).all()
+
+
+IN_TRAINING = {
+    "a tuple": (lambda h: (h, h), "tuple"),
+    "other columns": (lambda h: h[:, :1], "1 columns, and 4 in evaluation mode"),
+    "float64": (lambda h: h.double(), "torch.float64"),
+    "sparse": (lambda h: h.to_sparse(), "sparse"),
+}
+
+
+@pytest.mark.parametrize("name", IN_TRAINING)
+@pytest.mark.parametrize("role", ["encoder", "decoder"])
+def test_what_a_network_returns_in_training_mode_is_checked(role, name, X):
+    function, problem = IN_TRAINING[name]
+
+    def run(self, x):
+        h = self.layer(x)
+        return function(h) if self.training else h
+
+    with pytest.raises(ValueError, match=f"{role} Own, in training mode, .*{problem}"):
+        InteLVAE(2, **{role: network(run)}, **SMALL).fit(X)
+
+
+@pytest.mark.parametrize("role", ["encoder", "decoder"])
+def test_networks_that_are_not_finite_are_named(role, X):
+    own = network(lambda self, x: self.layer(x).square().neg().sqrt())
+    with pytest.raises(ValueError, match=f"{role} (Own|Sequential) returned values that are not"):
+        InteLVAE(2, **{role: own}, **SMALL).fit(X)
+
+
+def test_a_network_for_positive_numbers_is_taken(X):
+    own = network(lambda self, x: self.layer(x.log1p()))
+    assert np.isfinite(InteLVAE(2, encoder=own, **SMALL).fit(abs(X)).transform(abs(X))).all()
+
+
+# Further returns
+
+
+class Narrow(Posterior):
+    """Its scale is one number for each row."""
+
+    def n_outputs(self, n_components):
+        return n_components + 1
+
+    def forward(self, h):
+        return Normal(h[:, :-1], h[:, -1:].clamp(-6, 2))
+
+
+class AnotherMean(FullGaussian):
+    def mean(self, h):
+        return super().mean(h) + 1
+
+
+class HalfNumber(FullGaussian):
+    def n_outputs(self, n_components):
+        return n_components + n_components * (n_components + 1) / 2
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        (Narrow(), r"posterior Narrow: its variance must have shape \(3, 2\)"),
+        (AnotherMean(), r"posterior AnotherMean: mean\(h\) is not the mean"),
+        (HalfNumber(), "HalfNumber.n_outputs must be a positive integer, got 5.0"),
+    ],
+    ids=["variance", "mean", "number"],
+)
+def test_posteriors_that_disagree_with_themselves(part, message, X):
+    with pytest.raises((ValueError, TypeError), match=message):
+        InteLVAE(2, posterior=part, **SMALL).fit(X)
+
+
+@pytest.mark.parametrize("number", [2.0, "2", None, 0, True])
+def test_numbers_of_outputs_of_a_likelihood(number, X):
+    own = module(lambda h: Normal(h, torch.zeros(())), Likelihood, outputs_per_feature=number)
+    with pytest.raises(TypeError, match="Own.outputs_per_feature must be a positive integer"):
+        InteLVAE(2, likelihood=own, **SMALL).fit(X)
+
+
+class Draws(Normal):
+    """A distribution whose ``sample`` is replaced."""
+
+    draw = None
+
+    def sample(self, generator):
+        return type(self).draw(super().sample(generator))
+
+
+@pytest.mark.parametrize(
+    ("draw", "message"),
+    [
+        (lambda x: x[:1], r"sample must have shape \(3, 5\).*\(1, 5\)"),
+        (lambda x: x[:, :1], r"sample must have shape \(3, 5\)"),
+        (lambda x: x.double(), "sample returned torch.float64"),
+        (lambda x: x.numpy(), "sample must have shape .* ndarray"),
+        (lambda x: None, "sample must have shape .* NoneType"),
+    ],
+)
+def test_draws_of_a_likelihood(draw, message, X):
+    drawing = type("Drawing", (Draws,), {"draw": staticmethod(draw)})
+    own = module(lambda h: drawing(h, torch.zeros(())), Likelihood)
+    with pytest.raises(ValueError, match=f"likelihood Own: {message}"):
+        InteLVAE(2, likelihood=own, **SMALL).fit(X)
+
+
+class Modes(MixtureDensity):
+    """A mixture of three, of which some is replaced."""
+
+    n_modes = 3
+
+    def log_prob(self, y):
+        return -0.5 * y.square().sum(1)
+
+    def sample(self, n_samples, generator):
+        return torch.randn(n_samples, 2, generator=generator)
+
+    def responsibilities(self, y):
+        return torch.full((len(y), 3), 1 / 3)
+
+    def mode(self, k):
+        return self
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"sample": lambda s, n, g: torch.randn(3, 2)}, r"sample must have shape \(4, 2\)"),
+        ({"sample": lambda s, n, g: torch.full((n, 2), torch.inf)}, "sample .* not finite"),
+        ({"responsibilities": lambda s, y: y[:, 0]}, r"responsibilities\(y\) must .*\(3, 3\)"),
+        ({"responsibilities": lambda s, y: y}, r"responsibilities\(y\) must have shape \(3, 3\)"),
+        ({"mode": lambda s, k: None}, r"mode\(k\) must return .* NoneType"),
+        ({"n_modes": 0}, "n_modes must be a positive integer"),
+        ({"n_modes": None}, "n_modes must be a positive integer"),
+    ],
+)
+def test_mixtures(changes, message, X):
+    density = type("Own", (Modes,), changes)
+    own = type("Own", (Prior,), {"has_modes": True, "density": lambda self, encode: density()})
+    with pytest.raises((ValueError, TypeError), match=message):
+        InteLVAE(2, prior=own(), **SMALL).fit(X)
+
+
+@pytest.mark.parametrize("name", ["epoch", "train_loss", "valid_loss", "dur", "batches"])
+@pytest.mark.parametrize("hook", ["loss_terms", "cost", "epoch_stats"])
+def test_reserved_names_of_terms(hook, name, X):
+    if hook == "loss_terms":
+        own = module(lambda y: y, Mapping, loss_terms=lambda s, x, m, y, z: {name: y.sum(1)})
+        settings = {"mapping": own}
+    elif hook == "cost":
+
+        def cost(self, model, batch, run, terms):
+            terms[name] = terms["kl"]
+            return terms["kl"]
+
+        settings = {"objective": type("Own", (VariationalObjective,), {"cost": cost})()}
+    else:
+        stats = {"epoch_stats": lambda self, model: {name: 1.0}}
+        settings = {"objective": type("Own", (BetaTC,), stats)()}
+    with pytest.raises(ValueError, match=f"(?s)Own.*'{name}'.*(rename|a name other)"):
+        InteLVAE(2, **settings, **SMALL).fit(X)
+
+
+@pytest.mark.parametrize("name", ["kl", "reconstruction"])
+def test_a_mapping_cannot_replace_a_term_of_the_objective(name, X):
+    own = module(lambda y: y, Mapping, loss_terms=lambda s, x, m, y, z: {name: y.sum(1)})
+    with pytest.raises(ValueError, match=f"'{name}' is the name of another term"):
+        InteLVAE(2, mapping=own, **SMALL).fit(X)
+
+
+@pytest.mark.parametrize("term", [lambda kl: kl > 0, lambda kl: kl.long()])
+def test_terms_are_floating(term, X):
+    def cost(self, model, batch, run, terms):
+        terms["mine"] = term(terms["kl"])
+        return terms["kl"]
+
+    own = type("Own", (VariationalObjective,), {"cost": cost})()
+    with pytest.raises(ValueError, match=r"the term 'mine' is torch.*\.float\(\)"):
+        InteLVAE(2, objective=own, **SMALL).fit(X)
+
+
+@pytest.mark.parametrize("returned", [None, [1.0], {"a": "b"}, {"a": np.ones(2)}])
+def test_what_epoch_stats_returns_is_checked(returned, X):
+    own = type("Own", (BetaTC,), {"epoch_stats": lambda self, model: returned})()
+    with pytest.raises((TypeError, ValueError), match=r"Own\.epoch_stats"):
+        InteLVAE(2, objective=own, **SMALL).fit(X)
+
+
+def test_numbers_of_epoch_stats_may_be_tensors(X):
+    stats = {"epoch_stats": lambda self, model: {"a": torch.tensor(1.5), "b": np.float32(2)}}
+    vae = InteLVAE(2, objective=type("Own", (BetaTC,), stats)(), **SMALL).fit(X)
+    assert (vae.history_[-1]["a"], vae.history_[-1]["b"]) == (1.5, 2.0)
+
+
+@pytest.mark.parametrize("loss", [None, torch.zeros(())])
+def test_the_loss_by_which_starts_are_compared_is_checked(loss, X):
+    own = type("Own", (BetaTC,), {"validation_loss": lambda self, model, batch: loss})()
+    with pytest.raises(ValueError, match=r"Own\.validation_loss must have shape"):
+        InteLVAE(2, objective=own, n_init=2, **SMALL).fit(X)
+
+
+@pytest.mark.parametrize("value", [None, "one", np.ones(2)])
+def test_schedules_of_beta(value, X):
+    with pytest.raises(TypeError, match=r"beta\(0.0\) must return a number"):
+        InteLVAE(2, beta=lambda fraction: value, **SMALL).fit(X)
+
+
+@pytest.mark.parametrize("number", [np.float64, np.asarray, torch.tensor])
+def test_schedules_of_beta_may_return_any_number(number, X):
+    settings = SMALL | {"max_iter": 3}
+    plain = InteLVAE(2, beta=lambda fraction: fraction, **settings).fit(X)
+    vae = InteLVAE(2, beta=lambda fraction: number(fraction), **settings).fit(X)
+    assert vae.loss_curve_ == plain.loss_curve_
+
+
+# Numbers of NumPy
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int16, np.uint64])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda n: InteLVAE(n(2)),
+        lambda n: InteLVAE(n(100)),
+        lambda n: SparseInteLVAE(n(3)),
+        lambda n: SoftIntroVAE(n(2), prior=VampInitMixture(n(3))),
+        lambda n: PCL(n(2)),
+        lambda n: ClusteredInteLVAE(n(3)),
+        lambda n: InteLVAE(mapping=Glue(n(2))),
+        lambda n: InteLVAE(n(4), mapping=Clusters((n(3), n(2)))),
+        lambda n: InteLVAE(n(4), mapping=Hierarchy(n(2)), batch_size=n(10), n_init=n(2)),
+        lambda n: InteLVAE(n(2), mapping=Flow(n(2)), n_iter_no_change=n(2), early_stopping=True),
+        lambda n: InteLVAE(encoder=ConvEncoder(np.array([1, 2, 2]).astype(n), (n(4),), n(8))),
+    ],
+)
+def test_small_integers_of_numpy_are_taken(make, dtype, X, tmp_path):
+    if isinstance(getattr(make(int), "encoder", None), ConvEncoder):
+        X = X[:, [0, 1, 2, 3]]
+    models = [make(kind).set_params(max_iter=kind(2), random_state=0) for kind in (int, dtype)]
+    expected, found = (model.fit(X).transform(X) for model in models)
+    np.testing.assert_array_equal(found, expected)
+    if hasattr(models[1], "sample"):
+        assert models[1].score_samples(X, n_particles=dtype(40)).shape == (len(X),)
+        assert models[1].sample(dtype(7)).shape == (7, X.shape[1])
+    models[1].save(tmp_path / "model")
+    np.testing.assert_array_equal(type(models[0]).load(tmp_path / "model").transform(X), expected)
+
+
+class Fixed(InteLVAE):
+    """A subclass whose constructor takes fewer parameters."""
+
+    def __init__(self, n_components=2, max_iter=2):
+        super().__init__(n_components, mapping="sphere", max_iter=max_iter, random_state=0)
+
+
+def test_a_subclass_with_fewer_parameters(X, tmp_path):
+    expected = InteLVAE(2, mapping="sphere", max_iter=2, random_state=0).fit(X).transform(X)
+    vae = clone(Fixed()).fit(X)
+    np.testing.assert_array_equal(vae.transform(X), expected)
+    vae.save(tmp_path / "model")
+    again = Fixed.load(tmp_path / "model")
+    np.testing.assert_array_equal(again.transform(X), expected)
+    assert again.partial_fit(X).n_iter_ == 3
