@@ -363,8 +363,8 @@ class BaseModel(
         path : str or path-like
             The file.
         **objects
-            Parameters that were objects of your own classes when the estimator was saved, as they
-            were passed to the constructor, for instance ``mapping=Ring()``.
+            Parameters that were objects of your own classes when the estimator was fitted or saved,
+            as they were passed to the constructor, for instance ``mapping=Ring()``.
 
         Returns
         -------
@@ -376,8 +376,8 @@ class BaseModel(
         FileNotFoundError
             If there is no such file.
         ValueError
-            If the file is damaged, was written by a newer version, holds another class, or needs
-            an object that was not passed.
+            If the file is damaged, was written by a newer version, holds another class, needs an
+            object that was not passed, or holds another value for a parameter that was passed.
         TypeError
             If an object is passed for a parameter that the class does not have.
 
