@@ -72,7 +72,7 @@ class VariationalObjective(Objective):
         run = model(batch.x, batch.generator)
         terms = {
             "reconstruction": -call(run.p.log_prob, batch.x),
-            "kl": kl_of_rows(model, run),
+            "kl": call(model.prior_distribution().kl, run.q, run.y),
         }
         shown, recorded = (run, terms) if is_ours(self) else (_copied(run), copied(terms))
         loss = terms["reconstruction"] + self.cost(model, batch, shown, recorded)
@@ -142,8 +142,3 @@ class ELBO(VariationalObjective):
 
 def _copied(run: Forward) -> Forward:
     return run._replace(y=run.y.clone(), z=run.z.clone())
-
-
-def kl_of_rows(model: VAE, run: Forward) -> Tensor:
-    """Return KL(q(y | x) || p(y)) of each row: exact if the density knows it, else estimated."""
-    return call(model.prior_distribution().kl, run.q, run.y)
