@@ -26,8 +26,6 @@ from sklearn_intelvae.distributions import (
 _N_ROWS = 3
 _RECORDED = {"epoch", "dur", "batches", "train_loss", "valid_loss", "valid_loss_best"}
 """Entries of the history that the training itself records."""
-_TERMS = {"reconstruction", "kl", "total_correlation"}
-"""Terms that objectives record."""
 
 
 def output_width(module: nn.Module, n_inputs: int, role: str = "") -> int:
@@ -51,49 +49,64 @@ def check_output(module: nn.Module, n_inputs: int, role: str) -> None:
 def _checked_output(module: nn.Module, inputs: Tensor, role: str) -> Tensor:
     name, training = _name(module, role), module.training
     trained = None if is_ours(module) else copy.deepcopy(module).train()
+    inputs = _leaf(inputs)
     try:
         outputs = _output(module.eval(), inputs, name)
     finally:
         module.train(training)
     if trained is not None:  # a copy, since training mode may change running statistics
         with torch.random.fork_rng(devices=[]):
-            _output(trained, inputs, f"{name}, in training mode,", outputs.shape[1])
-    if not outputs.requires_grad and (role != "encoder" or _is_trainable(module)):
+            width = _output(trained, inputs, f"{name}, in training mode,").shape[1]
+        if width != outputs.shape[1]:
+            raise ValueError(
+                f"{name}, in training mode, returned {width} columns, and {outputs.shape[1]} in "
+                "evaluation mode; it must return as many."
+            )
+    if not _has_gradient(module, inputs, outputs, role):
         raise ValueError(
-            f"{name} returned a tensor without a gradient, so that nothing could be learned "
-            "through it. Use torch's functions instead of NumPy's, without detach, no_grad or "
+            f"{name} returned a tensor without a gradient, so that nothing can be learned through "
+            "it. Use torch's functions instead of NumPy's, without detach, no_grad or "
             "inference_mode; sklearn_intelvae.mappings.StraightThrough gives a step function a "
             "gradient."
         )
     return outputs.detach()
 
 
-def _output(module: nn.Module, inputs: Tensor, name: str, width: int | None = None) -> Tensor:
-    """Return the output for a matrix of inputs with a gradient; check its dtype and shape."""
+def _leaf(inputs: Tensor) -> Tensor:
+    """Return a copy of the inputs that requires a gradient, whatever the caller's mode is."""
+    with torch.inference_mode(False):
+        return inputs.clone().requires_grad_()
+
+
+def _output(module: nn.Module, inputs: Tensor, name: str) -> Tensor:
+    """Return the output for a matrix of inputs, with its graph; check its dtype and shape."""
     shape = tuple(inputs.shape)
     try:
         with torch.inference_mode(False), torch.enable_grad():
-            outputs = call(module, inputs.clone().requires_grad_())
+            outputs = call(module, inputs)
     except Exception as error:
         raise ValueError(
             f"{name} failed on a batch of shape {shape}: {error}. It must accept a float32 tensor "
             f"of shape (n_samples, {shape[1]}) for any n_samples, and compute with torch."
         ) from error
     _check_matrix(outputs, name, f"for a batch of shape {shape}", _N_ROWS)
-    if outputs.shape[1] != (width or outputs.shape[1]):
-        raise ValueError(
-            f"{name} returned {outputs.shape[1]} columns, and {width} in evaluation mode; it must "
-            "return as many."
-        )
     return outputs
 
 
-def _is_trainable(module: nn.Module) -> bool:
-    return any(parameter.requires_grad for parameter in module.parameters())
+def _has_gradient(module: nn.Module, inputs: Tensor, outputs: Tensor, role: str) -> bool:
+    """Return whether a gradient reaches the inputs, or of an encoder the weights."""
+    if role == "encoder":
+        is_frozen = not any(parameter.requires_grad for parameter in module.parameters())
+        return is_frozen or outputs.requires_grad
+    if not outputs.requires_grad:
+        return False
+    with torch.enable_grad():
+        (slope,) = torch.autograd.grad(outputs.sum(), inputs, allow_unused=True)
+    return slope is not None
 
 
 def checked_size(part: object, name: str, value: Any) -> int:
-    """Return a number of columns that a part asks for as an int."""
+    """Return a positive integer that a part has as an attribute, or returns, as an int."""
     if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
         raise TypeError(f"{type(part).__name__}.{name} must be a positive integer, got {value!r}.")
     return int(value)
@@ -126,9 +139,10 @@ def sized_network(module: nn.Module, n_inputs: int, n_outputs: int, role: str) -
 def check_posterior(posterior: nn.Module, n_outputs: int, n_components: int) -> None:
     """Check the distribution that a posterior in evaluation mode returns for encoder outputs."""
     name = _name(posterior, "posterior")
-    h = torch.linspace(-1, 1, _N_ROWS * n_outputs, dtype=torch.float32).reshape(_N_ROWS, n_outputs)
-    with torch.no_grad():
+    h = _numbers(n_outputs)
+    with torch.inference_mode(False), torch.enable_grad():
         q = call(posterior, h)
+    with torch.no_grad():
         mean = call(posterior.mean, h)  # type: ignore[arg-type]
     if not isinstance(q, PosteriorDistribution):
         raise TypeError(
@@ -136,11 +150,31 @@ def check_posterior(posterior: nn.Module, n_outputs: int, n_components: int) -> 
             f"sklearn_intelvae.distributions, got {type(q).__name__}."
         )
     shape = _N_ROWS, n_components
-    returned = {"the mean of q(y | x)": q.mean, "its variance": q.variance, "mean(h)": mean}
+    returned = {"the mean of q(y | x)": q.mean, "its variance": q.variance}
     for what, value in returned.items():
         _check_shape(value, f"{name}: {what}", [shape], f"for {_N_ROWS} rows")
         _check_float(value, f"{name}: {what}")
-    _check_mean(mean, q.mean, name)
+    _check_mean(mean, q.mean.detach(), name)
+    if not is_ours(posterior):
+        _check_posterior_distribution(q, h, name)
+
+
+def _check_posterior_distribution(q: PosteriorDistribution, h: Tensor, name: str) -> None:
+    """Check the methods of a distribution that a posterior of the user returned."""
+    rows, shape = f"for {_N_ROWS} rows", tuple(q.mean.shape)
+    with torch.inference_mode(False), torch.enable_grad():
+        y = call(q.reparameterize, torch.zeros(shape))
+        log_prob = call(q.log_prob, torch.zeros(shape))
+        marginals = q.marginals()
+    for value, what, wanted in (
+        (y, "reparameterize(noise)", shape),
+        (log_prob, "log_prob(y)", (_N_ROWS,)),
+        (getattr(marginals, "mean", marginals), "the mean of marginals()", shape),
+    ):
+        _check_shape(value, f"{name}: {what}", [wanted], rows)
+        _check_float(value, f"{name}: {what}")
+        _check_numbers(value, f"{name}: {what}")
+    _check_dependence(y, h, f"{name}: reparameterize(noise)")
 
 
 def check_density(prior: nn.Module, density: Any, n_components: int) -> None:
@@ -171,13 +205,16 @@ def check_density(prior: nn.Module, density: Any, n_components: int) -> None:
         log_prob = call(density.log_prob, y)
         _check_shape(log_prob, f"{name}: log_prob(y)", [(_N_ROWS,)], rows)
         _check_float(log_prob, f"{name}: log_prob(y)")
+        _check_numbers(log_prob, f"{name}: log_prob(y)")
         kl = call(density.kl, q, y)
         _check_shape(kl, f"{name}: kl(q, y)", [(_N_ROWS,)], rows)
         _check_float(kl, f"{name}: kl(q, y)")
-        per_component = density.kl_per_component(q)
+        _check_numbers(kl, f"{name}: kl(q, y)")
+        per_component = call(density.kl_per_component, q)
         if per_component is not None:
             shape = _N_ROWS, n_components
             _check_shape(per_component, f"{name}: kl_per_component(q)", [shape], rows)
+            _check_float(per_component, f"{name}: kl_per_component(q)")
 
 
 def _check_modes(density: Any, y: Tensor, name: str) -> None:
@@ -196,9 +233,10 @@ def _check_modes(density: Any, y: Tensor, name: str) -> None:
 def check_likelihood(likelihood: nn.Module, n_outputs: int, n_features: int) -> None:
     """Check the distribution that a likelihood returns for the decoder's output."""
     name = _name(likelihood, "likelihood")
-    h = torch.linspace(-1, 1, _N_ROWS * n_outputs, dtype=torch.float32).reshape(_N_ROWS, n_outputs)
-    with torch.no_grad():
+    h = _numbers(n_outputs)
+    with torch.inference_mode(False), torch.enable_grad():
         p = call(likelihood, h)
+    with torch.no_grad():
         for attribute in ("mean", "log_prob", "sample"):
             if not hasattr(p, attribute) or isinstance(p, torch.distributions.Distribution):
                 raise TypeError(
@@ -206,14 +244,15 @@ def check_likelihood(likelihood: nn.Module, n_outputs: int, n_features: int) -> 
                     f"got {type(p).__name__}. torch's distributions draw from the global "
                     "generator and cannot be used; see sklearn_intelvae.distributions."
                 )
-        if tuple(p.mean.shape) != (_N_ROWS, n_features):
+        if not isinstance(p.mean, Tensor) or tuple(p.mean.shape) != (_N_ROWS, n_features):
+            shape = tuple(getattr(p.mean, "shape", ()))
             raise ValueError(
-                f"{name} has a mean of shape {tuple(p.mean.shape)} for {_N_ROWS} rows of "
+                f"{name} has a mean of shape {shape} for {_N_ROWS} rows of "
                 f"{n_features} features; set its outputs_per_feature to the numbers that it needs "
                 "for each feature."
             )
         _check_float(p.mean, f"{name}: mean")
-        _check_mean(call(likelihood.mean, h), p.mean, name)  # type: ignore[arg-type]
+        _check_mean(call(likelihood.mean, h), p.mean.detach(), name)  # type: ignore[arg-type]
         drawn = p.sample(generator_from(0))
         _check_shape(drawn, f"{name}: sample", [(_N_ROWS, n_features)], f"for {_N_ROWS} rows")
         _check_float(drawn, f"{name}: sample")
@@ -225,6 +264,11 @@ def check_likelihood(likelihood: nn.Module, n_outputs: int, n_features: int) -> 
             f"for {_N_ROWS} rows",
         )
         _check_float(log_prob, f"{name}: log_prob(x)")
+        _check_numbers(log_prob, f"{name}: log_prob(x)")
+    if not is_ours(likelihood):
+        with torch.inference_mode(False), torch.enable_grad():
+            log_prob = call(p.log_prob, p.mean.detach())
+        _check_dependence(log_prob, h, f"{name}: log_prob(x)")
 
 
 def check_mapping(mapping: Any, x: Tensor, y: Tensor) -> None:
@@ -246,17 +290,51 @@ def check_mapping(mapping: Any, x: Tensor, y: Tensor) -> None:
         for module in mapping.modules():  # in training mode, but for layers such as dropout
             module.training = isinstance(module, Part)
         terms = call(mapping.loss_terms, x, y, y, z)
-        _check_terms(terms, f"{name}: loss_terms", n, _RECORDED | _TERMS)
+        _check_terms(terms, f"{name}: loss_terms", n)
+        for key, value in terms.items():
+            _check_float(value, f"{name}: loss_terms: {key!r}")
+            _check_numbers(value, f"{name}: loss_terms: {key!r}")
         if mapping.has_regions:
             _check_regions(call(mapping.regions, y), name, n)
     mapping.train(training)
+    _check_running_statistics(mapping, y)
+
+
+def _check_running_statistics(mapping: Part, y: Tensor) -> None:
+    """Check on a copy that ``observe`` neither fails nor resizes weights."""
+    if is_ours(mapping):
+        return
+    twin, before = copy.deepcopy(mapping), shapes_of_state(mapping)
+    with torch.no_grad():
+        call(twin.observe, y, None)  # type: ignore[arg-type]
+    check_state(twin, before, "observe")
+
+
+def check_state(part: Part, before: dict[str, Any], hook: str) -> None:
+    """Check that a hook has created no weights, nor changed the shape of any."""
+    if is_ours(part):
+        return
+    now = shapes_of_state(part)
+    changed = sorted(k for k in now.keys() | before.keys() if now.get(k) != before.get(k))
+    if changed:
+        raise ValueError(
+            f"{type(part).__name__}.{hook} creates or resizes {', '.join(changed)}, which copies "
+            "and files of the model could not hold: create it in build, in its final shape."
+        )
+
+
+def shapes_of_state(part: nn.Module) -> dict[str, Any]:
+    """Return the shapes of the weights and buffers of a part, by name."""
+    state = part.state_dict()
+    return {name: value.shape for name, value in state.items() if isinstance(value, Tensor)}
 
 
 def check_networks(model: Any, x: Tensor, y: Tensor) -> None:
     """Check that networks of the user return finite values for rows x and latents y."""
     with torch.no_grad():
         z = model.map(y)
-        for network, role, rows in ((model.encoder, "encoder", x), (model.decoder, "decoder", z)):
+        cases: Any = ((model.encoder, "encoder", x), (model.decoder, "decoder", z))
+        for network, role, rows in cases:
             training = network.training
             finite = is_ours(network) or call(network.eval(), rows).isfinite().all()
             network.train(training)
@@ -276,6 +354,8 @@ def check_players(objective: nn.Module, returned: Any) -> dict[str, list[nn.Para
             f"player by name, got {returned!r:.80}."
         )
     players = {}
+    if reserved := {"train", "valid"} & returned.keys():
+        raise ValueError(f"a player cannot be called {reserved.pop()!r}; rename it.")
     for name, parameters in returned.items():
         players[name] = list(parameters) if isinstance(parameters, Iterable) else [parameters]
         if not all(isinstance(parameter, nn.Parameter) for parameter in players[name]):
@@ -299,23 +379,25 @@ def check_loss(objective: nn.Module, returned: Any, n: int) -> tuple[Tensor, dic
         raise ValueError(
             f"{name} returned {found} for {n} rows; it must return the loss of each row."
         )
-    if not isinstance(terms, dict):
-        raise TypeError(
-            f"{name} must return a dict of terms to record, got {type(terms).__name__}."
-        )
-    for key, value in terms.items():
-        if key in _RECORDED:
-            raise ValueError(f"{name}: the term {key!r} has a reserved name; rename it.")
-        if not isinstance(value, Tensor) or tuple(value.shape) not in ((n,), ()):
-            _check_shape(value, f"{name}: the term {key!r}", [(n,), ()], f"for {n} rows")
-        if not value.dtype.is_floating_point:
-            raise ValueError(f"{name}: the term {key!r} is {value.dtype}; append .float().")
+    if not loss.is_floating_point():
+        raise ValueError(f"{name} returned {loss.dtype}; append .float().")
+    _check_terms(terms, name, n)
     return loss, terms
+
+
+def checked_cost(objective: nn.Module, cost: Any, n: int) -> Tensor:
+    """Return what an objective's ``cost`` returned for n rows, checked."""
+    if not isinstance(cost, Tensor) or cost.ndim > 1 or cost.shape not in ((n,), ()):
+        _check_shape(cost, f"{type(objective).__name__}.cost", [(n,), ()], f"for {n} rows")
+    return cost
 
 
 def check_validation_loss(objective: nn.Module, loss: Any, n: int) -> Tensor:
     """Return the result of an objective's ``validation_loss`` for n rows, checked."""
-    _check_shape(loss, f"{type(objective).__name__}.validation_loss", [(n,)], f"for {n} rows")
+    name = f"{type(objective).__name__}.validation_loss"
+    _check_shape(loss, name, [(n,)], f"for {n} rows")
+    if not loss.is_floating_point():
+        raise ValueError(f"{name} returned {loss.dtype}; append .float().")
     return loss
 
 
@@ -327,7 +409,7 @@ def check_epoch_stats(objective: object, returned: Any) -> dict[str, float]:
     numbers = {}
     for key, value in returned.items():
         value = value.item() if isinstance(value, Tensor) and value.numel() == 1 else value
-        if key in _RECORDED or not isinstance(value, Real):
+        if key in _RECORDED or not isinstance(key, str) or not isinstance(value, Real):
             raise ValueError(
                 f"{name}: {key!r} is {value!r:.80}; it must be a number, under a name other than "
                 f"{', '.join(sorted(_RECORDED))}."
@@ -372,7 +454,32 @@ def hooks_of(base: type) -> set[str]:
     return {name for name in named if not name.startswith("_")} - {"forward"}
 
 
+def _numbers(n_columns: int) -> Tensor:
+    """Return rows of numbers from -1 to 1 that require a gradient."""
+    values = torch.linspace(-1, 1, _N_ROWS * n_columns, dtype=torch.float32)
+    return _leaf(values.reshape(_N_ROWS, n_columns))
+
+
+def _check_numbers(value: Tensor, name: str) -> None:
+    if value.isnan().any():
+        raise ValueError(f"{name} returned NaN for numbers between -1 and 1.")
+
+
+def _check_dependence(value: Tensor, h: Tensor, name: str) -> None:
+    slope = None
+    if value.requires_grad:
+        with torch.inference_mode(False), torch.enable_grad():
+            (slope,) = torch.autograd.grad(value.sum(), h, allow_unused=True)
+    if slope is None:
+        raise ValueError(
+            f"{name} does not depend on the network's output h, so that the network would not be "
+            "trained: do not detach it."
+        )
+
+
 def _check_mean(mean: Any, expected: Tensor, name: str) -> None:
+    _check_shape(mean, f"{name}: mean(h)", [tuple(expected.shape)], f"for {len(expected)} rows")
+    _check_float(mean, f"{name}: mean(h)")
     if not torch.allclose(mean, expected, equal_nan=True):
         raise ValueError(
             f"{name}: mean(h) is not the mean of what forward(h) returns. A class that inherits "
@@ -380,14 +487,19 @@ def _check_mean(mean: Any, expected: Tensor, name: str) -> None:
         )
 
 
-def _check_terms(terms: Any, name: str, n: int, reserved: set[str]) -> None:
+def _check_terms(terms: Any, name: str, n: int) -> None:
+    """Check names, shapes and kinds of terms; called at every step, and therefore cheap."""
     if not isinstance(terms, dict):
-        raise TypeError(f"{name} must return a dict of tensors, got {type(terms).__name__}.")
+        raise TypeError(
+            f"{name} must return a dict of tensors by name, got {type(terms).__name__}."
+        )
     for key, value in terms.items():
-        if key in reserved:
-            raise ValueError(f"{name}: {key!r} is the name of another term; rename it.")
-        _check_shape(value, f"{name}: {key!r}", [(n,), ()], f"for {n} rows")
-        _check_float(value, f"{name}: {key!r}")
+        if key in _RECORDED or not isinstance(key, str):
+            raise ValueError(f"{name}: {key!r} is reserved or no string; rename the term.")
+        if not isinstance(value, Tensor) or tuple(value.shape) not in ((n,), ()):
+            _check_shape(value, f"{name}: {key!r}", [(n,), ()], f"for {n} rows")
+        if not value.dtype.is_floating_point:
+            raise ValueError(f"{name}: {key!r} is {value.dtype}; append .float().")
 
 
 def _check_regions(regions: Any, name: str, n: int) -> None:
@@ -410,9 +522,10 @@ def _check_matrix(value: Any, name: str, when: str, n: int) -> None:
 
 
 def _check_float(value: Tensor, name: str) -> None:
-    if value.layout != torch.strided or value.device.type == "meta":
-        kind = value.layout if value.layout != torch.strided else "meta"
-        raise ValueError(f"{name} returned a tensor of the kind {kind}; it must be dense.")
+    if value.layout != torch.strided:
+        raise ValueError(f"{name} returned a tensor of layout {value.layout}: append .to_dense().")
+    if value.device.type == "meta":
+        raise ValueError(f"{name} returned a tensor on the meta device, which has no values.")
     if value.dtype != torch.float32:
         remedy = (
             "append .float()"

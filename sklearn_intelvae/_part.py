@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import is_dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -37,6 +38,9 @@ class Part(BaseEstimator, nn.Module):
 
     def initialize(self, X: Tensor, generator: torch.Generator) -> None:
         """Set starting values from the training rows; called once, before training.
+
+        Keep what it computes in parameters and buffers that ``build`` has created in their final
+        shape: copies and files of a model hold these, and no other attributes.
 
         Parameters
         ----------
@@ -458,22 +462,37 @@ class Posterior(Part):
         return self(h).mean
 
 
-def as_float32(model: nn.Module) -> nn.Module:
-    """Return a model in float32, each of whose buffers has memory of its own."""
+def convert_to_float32(model: nn.Module) -> None:
+    """Convert weights and buffers, and copy expanded buffers, which weights cannot be loaded to."""
     for module in model.float().modules():
         for name, buffer in module.named_buffers(recurse=False):
             if buffer.layout is torch.strided:
-                module._buffers[name] = buffer.contiguous()  # of expanded tensors a copy
-    return model
+                module._buffers[name] = buffer.contiguous()
 
 
-def without_graphs(model: Any) -> Any:
-    """Return a model whose modules hold no activation with a graph, which could not be copied."""
+def detach_activations(model: nn.Module) -> None:
+    """Detach tensors that modules keep as attributes: one with a graph cannot be copied."""
     for module in model.modules():
         for name, value in vars(module).items():
-            if isinstance(value, Tensor) and value.grad_fn is not None:
-                vars(module)[name] = value.detach()
-    return model
+            if name not in ("_parameters", "_modules"):
+                vars(module)[name] = _detached(value)
+
+
+def _detached(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value if value.grad_fn is None else value.detach()
+    if isinstance(value, tuple) and type(value) is not tuple:
+        return type(value)(*map(_detached, value))
+    if is_dataclass(value) and not isinstance(value, type):
+        vars(value).update({name: _detached(item) for name, item in vars(value).items()})
+        return value
+    if type(value) in (list, tuple):
+        items = [_detached(item) for item in value]
+        same = all(a is b for a, b in zip(items, value, strict=True))
+        return value if same else type(value)(items)
+    if type(value) is dict:
+        return {name: _detached(item) for name, item in value.items()}
+    return value
 
 
 def nested_parts(*modules: nn.Module) -> list[Part]:
@@ -503,12 +522,23 @@ def call(function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def copied(value: Any) -> Any:
-    """Return a copy of a tensor, an array or a dict of them, and any other value unchanged."""
+    """Return a copy of what holds tensors or arrays, and any other value unchanged.
+
+    These are dicts, named tuples such as a forward pass, and distributions.
+    """
     if isinstance(value, Tensor):
         return value.clone()
+    if isinstance(value, np.ndarray):
+        return value.copy()
     if isinstance(value, dict):
         return {name: copied(item) for name, item in value.items()}
-    return value.copy() if isinstance(value, np.ndarray) else value
+    if isinstance(value, tuple) and type(value) is not tuple:
+        return type(value)(*map(copied, value))
+    if isinstance(value, PosteriorDistribution) or is_dataclass(value):
+        twin = copy.copy(value)
+        vars(twin).update({name: copied(item) for name, item in vars(value).items()})
+        return twin
+    return value
 
 
 def is_ours(value: object) -> bool:

@@ -42,7 +42,27 @@ _RANDOM_FUNCTIONS = _INITIALIZERS | {
 }
 
 
-_LIKE = {torch.rand_like: torch.rand, torch.randn_like: torch.randn}
+_LIKE: dict[Any, Any] = {
+    torch.rand_like: torch.rand,
+    torch.randn_like: torch.randn,
+    torch.randint_like: torch.randint,
+}
+_OF_GLOBAL_GENERATOR = {
+    torch.alpha_dropout,
+    torch.binomial,
+    torch.dropout,
+    torch.feature_alpha_dropout,
+    torch.feature_dropout,
+    torch.rrelu,
+    torch._sample_dirichlet,
+    torch._standard_gamma,
+    torch.nn.functional.alpha_dropout,
+    torch.nn.functional.dropout,
+    torch.nn.functional.feature_alpha_dropout,
+    torch.nn.functional.gumbel_softmax,
+    torch.nn.functional.rrelu,
+}
+"""Functions that can only draw from torch's global generator."""
 
 
 class OwnRandomness(TorchFunctionMode):
@@ -50,7 +70,8 @@ class OwnRandomness(TorchFunctionMode):
 
     ``nn.Linear`` and similar layers initialize themselves from torch's global generator. This
     context passes them another one, so that building a network neither changes the global
-    generator nor depends on it, in this thread or in any other.
+    generator nor depends on it, in this thread or in any other. Few functions take no generator;
+    for the time of their call the global one is seeded, and then restored.
     """
 
     def __init__(self, generator: torch.Generator) -> None:
@@ -60,11 +81,30 @@ class OwnRandomness(TorchFunctionMode):
     def __torch_function__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
         kwargs = dict(kwargs or {})
         if func in _LIKE:
-            like = {"dtype": args[0].dtype, "device": args[0].device} | kwargs
-            return _LIKE[func](args[0].shape, generator=self.generator, **like)
+            return self._drawn_like(func, args, kwargs)
+        if func in _OF_GLOBAL_GENERATOR:
+            return self._drawn_globally(func, args, kwargs)
         if func in _RANDOM_FUNCTIONS and kwargs.get("generator") is None:
             kwargs["generator"] = self.generator
         return func(*args, **kwargs)
+
+    def _drawn_like(self, func: Any, args: Any, kwargs: dict[str, Any]) -> torch.Tensor:
+        """Draw numbers in the shape of the first argument."""
+        like, *bounds = (*args, kwargs.pop("input")) if "input" in kwargs else args
+        bounds = [kwargs.pop(name) for name in ("low", "high") if name in kwargs] or bounds
+        kwargs.pop("memory_format", None)
+        settings = {"dtype": like.dtype, "device": like.device} | kwargs
+        return _LIKE[func](*bounds, like.shape, generator=self.generator, **settings)
+
+    def _drawn_globally(self, func: Any, args: Any, kwargs: dict[str, Any]) -> torch.Tensor:
+        """Draw with the global generator seeded from the given one."""
+        before = torch.get_rng_state()
+        seed = torch.randint(2**31, (), generator=self.generator, device=self.generator.device)
+        torch.default_generator.manual_seed(int(seed))
+        try:
+            return func(*args, **kwargs)
+        finally:
+            torch.set_rng_state(before)
 
 
 class Stream(IntEnum):
@@ -212,16 +252,8 @@ class FactoryDefaults(TorchFunctionMode):
         elif func in _INFERRING:
             return _inferred(func, args, kwargs)
         elif _has_no_dtype(args, kwargs):
-            return _with_numbers_of_python(func, args, kwargs)
+            return _with_numbers_in_float32(func, args, kwargs)
         return func(*args, **kwargs)
-
-
-_ARITHMETIC = {
-    *("where", "add", "sub", "mul", "div", "true_divide", "pow", "rsub"),
-    *("__add__", "__sub__", "__mul__", "__truediv__", "__pow__"),
-    *("__radd__", "__rsub__", "__rmul__", "__rtruediv__", "__rdiv__", "__rpow__"),
-}
-_CONVERSIONS = {"double", "half", "bfloat16", "to", "type", "type_as"}
 
 
 def _has_no_dtype(args: Any, kwargs: dict[str, Any]) -> bool:
@@ -232,15 +264,24 @@ def _has_no_dtype(args: Any, kwargs: dict[str, Any]) -> bool:
     return bool(dtypes) and not any(d.is_floating_point or d.is_complex for d in dtypes)
 
 
-def _with_numbers_of_python(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
-    """Call a function with Python's numbers in float32, as in ``torch.where(y > 0, 1.0, 0.5)``."""
-    if func.__name__ in _ARITHMETIC:
-        numbers = (float, int) if "div" in func.__name__ else (float,)
-        settings: Any = {"dtype": torch.float32, "device": "cpu"}
-        args = [torch.tensor(a, **settings) if type(a) in numbers else a for a in args]
+_OF_FIXED_DTYPE = {"double", "half", "bfloat16", "type", "float_power"}
+
+
+def _with_numbers_in_float32(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+    """Compute what has the default dtype as torch does if float32 is the default.
+
+    Such as ``torch.where(y > 0, 1.0, 0.5)``, ``(y > 0) * 0.3`` and ``torch.arange(3) / 2``.
+    """
     result = func(*args, **kwargs)
-    is_floating = isinstance(result, torch.Tensor) and result.dtype.is_floating_point
-    return result.float() if is_floating and func.__name__ not in _CONVERSIONS else result
+    is_default = isinstance(result, torch.Tensor) and result.dtype == torch.get_default_dtype()
+    if not is_default or func.__name__ in _OF_FIXED_DTYPE:
+        return result
+    if func.__name__ == "where":  # its condition stays boolean
+        float32: Any = {"dtype": torch.float32, "device": "cpu"}
+        args = [torch.tensor(a, **float32) if type(a) is float else a for a in args]
+    else:
+        args = [a.float() if isinstance(a, torch.Tensor) else a for a in args]
+    return func(*args, **kwargs).float()
 
 
 def _given(kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -209,7 +209,7 @@ def perturb_dataset(
     >>> perturbed.X.shape, round(perturbed.max_abs_change, 2) <= 0.1
     ((500, 256), True)
     """
-    W = check_array(W, dtype=np.float64, input_name="W")
+    W = check_array(W, dtype=np.float64, input_name="W", copy=True)
     center, half_range = _check_factor_ranges(W)
     rotation = _rotation_of_pairs(pairs, W.shape[1])
     lookup = _make_lookup(render, W, half_range)
@@ -292,7 +292,7 @@ def _make_lookup(render, W, half_range):
     """Return a function that maps factors to the factors of the rendered rows, and these rows."""
     if callable(render):
         return lambda w: (w, np.array(render(w.copy()), dtype=np.float32))
-    X = check_array(render, dtype=np.float32, input_name="render")
+    X = check_array(render, dtype=np.float32, input_name="render", copy=True)
     if len(X) != len(W):
         raise ValueError(f"render has {len(X)} rows and W has {len(W)}; pass factors of each row.")
     tree = cKDTree(W / half_range)

@@ -87,7 +87,8 @@ def jacobian_of_model(model: VAE, Z: np.ndarray, output: str) -> np.ndarray:
     The gradient of u^T f(z) with respect to z is linear in u, and its derivative with respect to u
     along one code is a column of the Jacobian: of all rows at once, since rows are independent.
     """
-    codes = torch.from_numpy(Z.astype(np.float32)).to(device_of(model))
+    with np.errstate(under="ignore"):
+        codes = torch.from_numpy(Z.astype(np.float32)).to(device_of(model))
     parts = []
     with own_torch_state():
         for z in codes.split(_ROWS_AT_A_TIME):
@@ -113,6 +114,6 @@ def _by_differences(decode: Callable[[Any], Any], Z: np.ndarray, step: float | N
     columns = []
     for i, h in enumerate(steps):
         shift = h * (np.arange(Z.shape[1]) == i)
-        ahead, behind = (np.asarray(decode(z), dtype=np.float64) for z in (Z + shift, Z - shift))
+        ahead, behind = (np.array(decode(z), dtype=np.float64) for z in (Z + shift, Z - shift))
         columns.append((ahead - behind) / (2 * h))
     return np.stack(columns, axis=-1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
@@ -51,7 +53,7 @@ def plot_traversals(estimator, X, image_shape, n_steps=9, *, start=None, ax=None
     """
     check_is_fitted(estimator)
     if start is not None:
-        start = np.asarray(estimator.transform(np.atleast_2d(start)))[0]
-    codes = latent_traversals(estimator.transform(X), n_steps, start=start)
+        start = np.asarray(estimator.transform(np.array(np.atleast_2d(start))))[0]
+    codes = latent_traversals(estimator.transform(copy.copy(X)), n_steps, start=start)
     decoded = estimator.inverse_transform(codes.reshape(-1, codes.shape[-1]))
     return plot_images(decoded, image_shape, n_columns=n_steps, ax=ax)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable
 from typing import Any
@@ -85,7 +86,8 @@ class BaseModel(
 
     def _all_params(self) -> dict[str, Any]:
         """Return the parameters, also those that the constructor of a subclass does not take."""
-        return {name: getattr(self, name) for name in sorted(self._parameter_constraints)}
+        names = {*self._parameter_constraints, *self._get_param_names()}
+        return {name: getattr(self, name) for name in sorted(names)}
 
     def _spec(self) -> FitSpec:
         """Read the parameters, once for each fit."""
@@ -237,6 +239,8 @@ class BaseModel(
         X = data.weighted_rows
         if y is not None and len(X) < len(data.train["x"]):
             y = _safe_indexing(y, data.train["weight"] > 0)
+        if "_skl_callbacks" in vars(self):  # which may change them in place
+            X, y = X.copy(), copy.deepcopy(y)
         return SklearnCallbacks(
             lambda n: context(max_subtasks=n),
             {"estimator": self, "X": X, "y": X if y is None else y},
@@ -364,7 +368,8 @@ class BaseModel(
             The file.
         **objects
             Parameters that were objects of your own classes when the estimator was fitted or saved,
-            as they were passed to the constructor, for instance ``mapping=Ring()``.
+            as they were passed to the constructor, for instance ``mapping=Ring()``. Parameters of
+            the training, such as ``skorch_callbacks`` or ``device``, can be replaced here too.
 
         Returns
         -------

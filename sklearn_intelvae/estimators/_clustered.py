@@ -120,8 +120,8 @@ default="gaussian"
     warm_start : bool, default=False
         Whether ``fit`` continues from the weights and the optimizer's state of the last fit.
     skorch_callbacks : list of skorch callbacks or None, default=None
-        Callbacks of the skorch net that trains the model. Pass scikit-learn's callbacks to
-        ``set_callbacks``.
+        Callbacks of the skorch net that trains the model, classes of them, or pairs of a name and
+        one of these. Pass scikit-learn's callbacks to ``set_callbacks``.
     skorch_params : dict or None, default=None
         Further parameters of ``skorch.NeuralNet``, such as ``{"optimizer": torch.optim.SGD}`` or
         ``{"optimizer__weight_decay": 1e-4, "compile": True}``.

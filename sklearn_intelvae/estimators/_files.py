@@ -16,7 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as serialize
 
-from sklearn_intelvae._part import Part
+from sklearn_intelvae._part import Part, is_ours, nested_parts
 from sklearn_intelvae._random import OwnRandomness, generator_from, own_torch_state
 from sklearn_intelvae._version import __version__
 from sklearn_intelvae.estimators._format1 import (
@@ -31,6 +31,7 @@ FORMAT = 2
 _NOT_SAVED = {"_sklearn_version", "_skl_callbacks", "_metadata_request"}
 _WITH_OBJECTS = {"module_", "objective_", "_parts_at_fit", "_description"}
 """Attributes in which ``load`` puts objects of the caller."""
+_NEEDED = _WITH_OBJECTS | {"history_", "_training_state", "n_features_in_"}
 
 
 @own_torch_state()
@@ -87,8 +88,10 @@ def load_estimator(cls: Any, path: Any, objects: dict[str, Any]) -> Any:
     params = _unpacked(content["params"], tensors, origin)
     _check_names(cls, params, objects, origin)
     state = _unpacked(content["attributes"], tensors, origin)
+    _check_attributes(state, origin)
     _refuse_needless_objects(params, state, objects, path)
     estimator = cls(**_with_objects(params, objects, path, cls.__name__))
+    _refuse_other_parts(state["_description"], objects, path)
     state["_parts_at_fit"] = _with_parts(state["_parts_at_fit"], objects, path, cls.__name__)
     state["_description"] = _completed_description(estimator, state["_description"], objects)
     if _not_saved(state["objective_"]["part"]):
@@ -118,7 +121,7 @@ def _unpacked(values: dict[str, Any], tensors: dict[str, np.ndarray], origin: st
     """Unpack values, and say which file they are from if a part no longer takes them."""
     try:
         return {name: unpack(value, tensors) for name, value in values.items()}
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise ValueError(
             f"{origin} describes a part that version {__version__} does not have: {error}. Load it "
             "with the version that wrote it."
@@ -133,6 +136,13 @@ def _check_names(cls: Any, params: dict[str, Any], objects: dict[str, Any], orig
         raise ValueError(
             f"{origin} has the parameters {unknown}, which {cls.__name__} of version {__version__} "
             "does not have. Load it with the version that wrote it."
+        )
+
+
+def _check_attributes(state: dict[str, Any], origin: str) -> None:
+    if lacking := sorted(_NEEDED - state.keys()):
+        raise ValueError(
+            f"{origin} lacks {', '.join(lacking)}. Load it with the version that wrote it."
         )
 
 
@@ -181,9 +191,11 @@ def _replace(path: Path, data: bytes) -> None:
     try:
         path = path.resolve()
     except RuntimeError as error:
-        raise OSError(f"{path} is a loop of symbolic links") from error
+        raise OSError(f"{path} is in a loop of symbolic links") from error
+    if path.is_symlink():  # as of Python 3.13
+        raise OSError(f"{path} is in a loop of symbolic links")
     if not path.parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {path.parent}")
+        raise FileNotFoundError(f"there is no folder {path.parent}: create it first")
     if path.exists() and not path.is_file():
         path.write_bytes(data)
         return
@@ -204,11 +216,13 @@ _INSTEAD = {
         "to keep its state"
     ),
 }
-_NO_OPTIMIZER = {"dict": {"class": "", "slots": {"dict": {}}, "groups": []}}
 
 
 def _without_missing(attributes: dict[str, Any]) -> dict[str, Any]:
-    """Omit what a file cannot hold, with a warning; of dicts and lists of dicts only such items."""
+    """Omit, with a warning, the attributes that a file cannot hold.
+
+    Of ``history_`` only entries are omitted, of ``_training_state`` the optimizer's state.
+    """
     kept = {}
     for name, value in attributes.items():
         missing = None if name in _WITH_OBJECTS else first_missing(value)
@@ -221,7 +235,7 @@ def _without_missing(attributes: dict[str, Any]) -> dict[str, Any]:
                 stacklevel=4,
             )
             if name == "_training_state":
-                value = {"dict": value["dict"] | {"optimizer": _NO_OPTIMIZER}}
+                value = {"dict": value["dict"] | {"optimizer": None}}
             elif name == "history_":
                 value = [{"dict": _held(row["dict"])} for row in value]
             else:
@@ -254,6 +268,11 @@ def _rebuilt(state: dict[str, Any]) -> tuple[torch.nn.Module, Any]:
     with OwnRandomness(generator):
         objective.build(model)
         objective.float()
+    training = state["_training_state"]
+    progress = training.get("last_progress", training["progress"])
+    for part in nested_parts(model, objective):
+        if not is_ours(part):  # those of the package keep it among their weights
+            part.set_progress(progress)
     _fill(model, state["module_"])
     _fill(objective, state["objective_"]["weights"])
     return model.eval(), objective
@@ -359,6 +378,18 @@ def _refuse_needless_objects(
             raise ValueError(
                 f"{path} holds {name}={params.get(name)!r}: do not pass {name} to load. To replace "
                 "it for another fit, use set_params."
+            )
+
+
+def _refuse_other_parts(fitted: dict[str, Any], objects: dict[str, Any], path: Any) -> None:
+    """Refuse parts of another class, or with other hyper-parameters, than the fitted ones."""
+    for name in sorted(objects.keys() & fitted.keys()):
+        then, now = fitted[name], described(objects[name])
+        if isinstance(then, dict) and not _not_saved(then) and not is_same(then, now):
+            shown = {k: v for k, v in then.items() if k != "part"}
+            raise ValueError(
+                f"{path} holds a model that was fitted with {name}={then.get('part')} of {shown}, "
+                f"got {objects[name]!r}: pass an object of the same class and hyper-parameters."
             )
 
 

@@ -78,7 +78,7 @@ def _components(model: VAE, X: np.ndarray, weight: np.ndarray | None) -> dict[st
     with torch.inference_mode():
         q = model.encode(torch.from_numpy(X).to(device))
         variance = weighted_mean((q.mean - weighted_mean(q.mean, w)).square(), w)
-        per_row = model.prior_distribution().kl_per_component(q.marginals())
+        per_row = call(model.prior_distribution().kl_per_component, q.marginals())
         if per_row is not None:
             kl = weighted_mean(per_row, w)
         else:

@@ -106,7 +106,7 @@ def _pack_object(value: Any, name: str, tensors: dict[str, np.ndarray]) -> Any:
             return {"random_state": pack(state, name, tensors)}
     if isinstance(value, Part) and type(value) in NAMES_OF_PARTS:
         params = {k: pack(v, f"{name}.{k}", tensors) for k, v in value.get_params(False).items()}
-        if not any("missing" in v for v in params.values() if isinstance(v, dict)):
+        if not first_missing([*params.values()]):
             return {"part": NAMES_OF_PARTS[type(value)], "params": params}
     if isinstance(value, type) and getattr(torch.optim, value.__name__, None) is value:
         return {"optimizer": value.__name__}
@@ -128,7 +128,11 @@ def first_missing(packed: Any) -> str | None:
         return next(filter(None, map(first_missing, packed)), None)
     if not isinstance(packed, dict):
         return None
-    return packed["missing"] if packed.keys() == {"missing"} else first_missing([*packed.values()])
+    if "missing" in packed:
+        return packed["missing"]
+    named = [packed[kind] for kind in ("dict", "params") if kind in packed]
+    nested = [packed[kind] for kind in ("tuple", "parts", "gaussian_mixture") if kind in packed]
+    return first_missing([*(v for items in named for v in items.values()), *nested])
 
 
 def unpack(value: Any, tensors: dict[str, np.ndarray]) -> Any:

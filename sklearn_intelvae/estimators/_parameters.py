@@ -333,7 +333,7 @@ def refuse_another_model(now: dict[str, Any], then: dict[str, Any]) -> None:
 
 
 def is_same(a: Any, b: Any) -> bool:
-    """Return whether two values are equal; parts are if their hyper-parameters are."""
+    """Return whether two values are equal; parts are if class and hyper-parameters are."""
     a, b = described(a), described(b)
     if isinstance(a, AbstractMapping) and isinstance(b, AbstractMapping):
         return a.keys() == b.keys() and all(is_same(a[name], b[name]) for name in a)

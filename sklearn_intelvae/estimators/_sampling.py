@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from numbers import Integral
 from typing import Any
 
@@ -37,16 +38,20 @@ def fitted_density(means: np.ndarray, density: Any, seed: int) -> Any:
     seed : int
         Replaces random states that are None.
     """
-    if density is None:
-        density = _seeded(_default_density(means), seed)
-        _check_number_of_rows(density, len(means))
-        with np.errstate(under="ignore"), config_context(array_api_dispatch=False):
-            return density.fit(means)
-    density = _unfitted_copy(density)
+    is_default = density is None
+    density = _default_density(means) if is_default else _unfitted_copy(density)
     _check_number_of_rows(density, len(means))
     density = _seeded(density, seed)
-    density.fit(means)
+    with _usual_settings() if is_default else nullcontext():
+        density.fit(means)
     return density
+
+
+@contextmanager
+def _usual_settings() -> Iterator[None]:
+    """Run without settings of the caller that GaussianMixture does not support."""
+    with np.errstate(under="ignore"), config_context(array_api_dispatch=False):
+        yield
 
 
 def mode_of_prior(model: VAE, mode: Any) -> Density:

@@ -253,7 +253,8 @@ class BaseVAE(BaseModel):
         Returns
         -------
         responsibilities : ndarray of shape (n_samples, n_modes), float32
-            Rows sum to one.
+            Rows sum to one; all modes are equally probable for a row so far away that float32 holds
+            none of their densities.
 
         Raises
         ------
@@ -275,8 +276,10 @@ class BaseVAE(BaseModel):
 
     def _responsibilities(self, x):
         p_y = self.module_.prior_distribution()
-        shares = call(p_y.responsibilities, self.module_.posterior_mean(x))
-        return torch.where(shares.isnan(), 1 / shares.shape[1], shares)  # of rows beyond float32
+        mean = self.module_.posterior_mean(x)
+        shares = call(p_y.responsibilities, mean)
+        overflows = ~mean.square().sum(-1, keepdim=True).isfinite()
+        return torch.where(overflows & shares.isnan(), 1 / shares.shape[1], shares)
 
     def score_samples(self, X, *, n_particles=32):
         """Return a lower bound on log p(x) of each row, in nats.
@@ -297,7 +300,7 @@ class BaseVAE(BaseModel):
         Returns
         -------
         log_likelihood : ndarray of shape (n_samples,), float32
-            In nats, for X in its own units.
+            In nats, for X in its own units; minus infinity where float32 cannot hold it.
 
         Raises
         ------
@@ -326,7 +329,8 @@ class BaseVAE(BaseModel):
         def bound(x):
             noise = noise_of_rows(x.numpy(force=True), n_particles, model.n_components)
             nats = importance_weighted_bound(model, x, torch.from_numpy(noise).to(x.device))
-            return torch.where(nats.isnan(), -torch.inf, nats)  # of rows beyond float32
+            overflows = ~(x.square().sum(-1) + model.posterior_mean(x).square().sum(-1)).isfinite()
+            return torch.where(overflows & nats.isnan(), -torch.inf, nats)
 
         return self._apply(bound, X, n_particles * model.n_components)
 

@@ -75,7 +75,10 @@ def validated_codes(Z: Any, n_columns: int, name: str) -> np.ndarray:
 
 
 def validated_weight(sample_weight: Any, X: np.ndarray) -> np.ndarray | None:
-    """Return non-negative weights, not all zero, divided by a power of two, in float32."""
+    """Return non-negative weights, not all zero, in float32.
+
+    They are divided by a power of two, which changes no ratio, so that the largest fits.
+    """
     if sample_weight is None:
         return None
     weight = _check_sample_weight(
@@ -158,6 +161,6 @@ def _column(X: Any, j: int) -> np.ndarray | None:
 
 def check_count(name: str, value: Any) -> int:
     """Return ``value`` as an int, or raise ValueError if it is not a positive integer."""
-    if not isinstance(value, Integral) or value < 1:
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
         raise ValueError(f"{name} must be an integer of at least 1, got {value!r}.")
     return int(value)

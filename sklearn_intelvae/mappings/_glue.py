@@ -107,7 +107,7 @@ class Glue(Mapping):
 
     def _distance_to_pinch(self, along: Tensor) -> Tensor:
         """Return the distance to the nearest pinch point along the first axis."""
-        h = int(self.n_holes)
+        h = int(self.n_holes)  # a small integer of NumPy would overflow
         # cos(pi j / h) as a sine, whose rounding is symmetric: the middle one is exactly zero.
         pinches = [math.sin(0.5 * math.pi * step / h) for step in range(h - 2, -h, -2)]
         distances = [(along - pinch).abs() for pinch in pinches]

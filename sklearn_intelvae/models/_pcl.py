@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sklearn_intelvae._checks import sized_network
-from sklearn_intelvae._part import as_float32, call, nested_parts, untrained_copy
+from sklearn_intelvae._part import call, convert_to_float32, nested_parts, untrained_copy
 from sklearn_intelvae._random import OwnRandomness, draws_by_weight
 
 _MOMENTUM = 0.05
@@ -189,7 +189,7 @@ class PCLParts(NamedTuple):
             encoder = untrained_copy(self.encoder)
             encoder = sized_network(encoder, n_features, n_components, "encoder")
             model = PCLModel(encoder, n_features, n_components)
-        as_float32(model)
+        convert_to_float32(model)
         return model
 
     def check_support(self, *tables: np.ndarray | None) -> None:

@@ -14,11 +14,13 @@ from sklearn_intelvae._checks import (
     check_mapping,
     check_networks,
     check_posterior,
+    check_state,
     checked_size,
     output_width,
+    shapes_of_state,
     sized_network,
 )
-from sklearn_intelvae._part import as_float32, call, nested_parts, untrained_copy
+from sklearn_intelvae._part import call, convert_to_float32, nested_parts, untrained_copy
 from sklearn_intelvae._random import OwnRandomness
 from sklearn_intelvae.distributions import Density, Distribution, PosteriorDistribution
 from sklearn_intelvae.likelihoods import Likelihood
@@ -226,7 +228,9 @@ class VAE(nn.Module):
         return self.prior.density(self.encode)
 
     def initialize(self, X: Tensor, generator: torch.Generator) -> None:
-        """Set starting values of all parts from the training rows, and check the mapping.
+        """Set starting values of all parts from the training rows, and check some of them.
+
+        The mapping and networks of the user are applied to the first rows.
 
         Parameters
         ----------
@@ -237,7 +241,10 @@ class VAE(nn.Module):
         """
         with OwnRandomness(generator):
             for part in self._nested_parts:
+                before = shapes_of_state(part)
                 call(part.initialize, X, generator)
+                check_state(part, before, "initialize")
+        convert_to_float32(self)
         x = X[:3]
         y = torch.linspace(-1, 1, len(x) * self.n_components, dtype=torch.float32)
         check_mapping(self.mapping, x, y.reshape(len(x), -1))
@@ -325,7 +332,7 @@ class VAEParts(NamedTuple):
             decoder = sized_network(parts.decoder, n_latent, n_outputs, "decoder")
         parts = parts._replace(encoder=encoder, decoder=decoder)
         model = VAE(parts, n_features, n_components, n_latent)
-        as_float32(model.eval())
+        convert_to_float32(model.eval())
         check_posterior(parts.posterior, n_codes, n_components)
         check_likelihood(parts.likelihood, n_outputs, n_features)
         with torch.no_grad():
@@ -341,8 +348,12 @@ class VAEParts(NamedTuple):
             Rows to train or to validate on.
         """
         for X in tables:
-            if X is not None:
-                call(self.likelihood.check_support, X)
+            if X is not None and call(self.likelihood.check_support, X) is not None:
+                name = type(self.likelihood).__name__
+                raise TypeError(
+                    f"{name}.check_support must return nothing, and raise ValueError if a value "
+                    "lies outside the support."
+                )
 
     @property
     def n_trials(self) -> int:

@@ -43,14 +43,14 @@ class _ImageNetwork(Network):
     def _sizes(self, n_features: int, multiple_allowed: bool) -> list[tuple[int, ...]]:
         """Return the sides of the image before and after each halving."""
         self._validate()
-        n_pixels = math.prod(map(int, self.image_shape))
+        n_pixels = math.prod(_ints(self.image_shape))
         if n_features % n_pixels or (not multiple_allowed and n_features != n_pixels):
             raise ValueError(
                 f"image_shape={tuple(self.image_shape)} has {n_pixels} values, but the rows of "
                 f"X have {n_features}. Set image_shape=(channels, height, width) to the shape of "
                 "one row, or image_shape=None for a table."
             )
-        sides = tuple(map(int, self.image_shape[1:]))
+        sides = _ints(self.image_shape[1:])
         sizes = [tuple(s >> i for s in sides) for i in range(len(self.channels) + 1)]
         if min(sizes[-1]) < 1:
             raise ValueError(
@@ -95,7 +95,7 @@ class ConvEncoder(_ImageNetwork):
         """Create the layers; ``n_inputs`` is channels * height * width."""
         sizes = self._sizes(n_inputs, multiple_allowed=False)
         activation = ACTIVATIONS[self.activation]
-        shape, channels = tuple(map(int, self.image_shape)), tuple(map(int, self.channels))
+        shape, channels = _ints(self.image_shape), _ints(self.channels)
         layers: list[nn.Module] = [nn.Unflatten(1, shape)]
         for widths in pairwise((shape[0], *channels)):
             layers += [nn.Conv2d(*widths, _KERNEL, _STRIDE, _PADDING), activation()]
@@ -141,7 +141,7 @@ class ConvDecoder(_ImageNetwork):
         """Create the layers; ``n_outputs`` is a multiple of channels * height * width."""
         sizes = self._sizes(n_outputs, multiple_allowed=True)[::-1]
         n_channels = n_outputs // math.prod(sizes[-1])
-        channels = tuple(map(int, self.channels))
+        channels = _ints(self.channels)
         first = (channels[-1], *sizes[0])
         activation = ACTIVATIONS[self.activation]
         layers: list[nn.Module] = [nn.Linear(n_inputs, self.n_hidden), activation()]
@@ -164,3 +164,8 @@ def _doubling(
     """Return the transposed convolution that undoes a halving, odd sides included."""
     odd = (size_out[0] - 2 * size_in[0], size_out[1] - 2 * size_in[1])
     return nn.ConvTranspose2d(n_in, n_out, _KERNEL, _STRIDE, _PADDING, output_padding=odd)
+
+
+def _ints(values: Sequence[int]) -> tuple[int, ...]:
+    """Return small integers of NumPy, whose products overflow, as Python's."""
+    return tuple(map(int, values))

@@ -10,6 +10,7 @@ from sklearn_intelvae.objectives._base import (
     Batch,
     Objective,
     Terms,
+    joined,
     observe_and_terms_of_mapping,
 )
 
@@ -48,4 +49,4 @@ class Autoencoder(Objective):
         run = Forward(q, y, z, model.decode(z))
         terms = {"reconstruction": -call(run.p.log_prob, batch.x)}
         extra = observe_and_terms_of_mapping(model, batch, run)
-        return sum(extra.values(), terms["reconstruction"]), terms | extra
+        return sum(extra.values(), terms["reconstruction"]), joined(terms, extra)

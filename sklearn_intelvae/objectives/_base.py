@@ -210,6 +210,16 @@ def observe_and_terms_of_mapping(model: VAE, batch: Batch, run: Forward) -> Term
     return terms_of_mapping(model, batch, run)
 
 
+def joined(terms: Terms, extra: Terms) -> Terms:
+    """Return the terms of the objective and of the mapping; no name may be in both."""
+    if both := sorted(terms.keys() & extra.keys()):
+        raise ValueError(
+            f"loss_terms of the mapping returned {both}, which the objective records too: rename "
+            "them."
+        )
+    return terms | extra
+
+
 def terms_of_mapping(model: VAE, batch: Batch, run: Forward) -> Terms:
     """Return the terms that the mapping adds to the loss of the rows, by name."""
     return call(model.mapping.loss_terms, batch.x, run.q.mean, run.y, run.z)

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
+from sklearn_intelvae._checks import checked_cost
 from sklearn_intelvae._part import call, copied, is_ours
 from sklearn_intelvae.exceptions import not_given
 from sklearn_intelvae.models import VAE, Forward
@@ -16,6 +17,7 @@ from sklearn_intelvae.objectives._base import (
     Batch,
     Objective,
     Terms,
+    joined,
     observe_and_terms_of_mapping,
 )
 
@@ -74,10 +76,11 @@ class VariationalObjective(Objective):
             "reconstruction": -call(run.p.log_prob, batch.x),
             "kl": call(model.prior_distribution().kl, run.q, run.y),
         }
-        shown, recorded = (run, terms) if is_ours(self) else (_copied(run), copied(terms))
-        loss = terms["reconstruction"] + self.cost(model, batch, shown, recorded)
+        shown, recorded = (run, terms) if is_ours(self) else (copied(run), copied(terms))
+        cost = self.cost(model, batch, shown, recorded)
+        loss = terms["reconstruction"] + checked_cost(self, cost, len(batch.x))
         extra = observe_and_terms_of_mapping(model, batch, run)
-        return sum(extra.values(), loss), recorded | terms | extra
+        return sum(extra.values(), loss), joined(recorded | terms, extra)
 
 
 class ELBO(VariationalObjective):
@@ -133,12 +136,9 @@ class ELBO(VariationalObjective):
         progress = batch.progress
         if not callable(self.beta):
             return self.beta * progress * terms["kl"]
-        weight = self.beta(progress)
+        returned = self.beta(progress)
         try:
-            return float(weight) * terms["kl"]
+            weight = float(returned)
         except (TypeError, ValueError) as error:
-            raise TypeError(f"beta({progress}) must return a number, got {weight!r}.") from error
-
-
-def _copied(run: Forward) -> Forward:
-    return run._replace(y=run.y.clone(), z=run.z.clone())
+            raise TypeError(f"beta({progress}) must return a number, got {returned!r}.") from error
+        return weight * terms["kl"]

@@ -59,7 +59,7 @@ def normalized_entropy(shares: Tensor) -> Tensor:
 
 def total_variance(X: Tensor) -> Tensor:
     """Return the sum of the variances of the columns of X, shape ()."""
-    return (X - X.mean(0)).square().sum() / len(X)
+    return (X - X.mean(0, dtype=torch.float64).to(X.dtype)).square().sum() / len(X)
 
 
 def expected_kl(n_components: int, beta_kl: float, beta_rec: float) -> float:

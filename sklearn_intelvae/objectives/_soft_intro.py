@@ -22,6 +22,7 @@ from sklearn_intelvae.objectives._base import (
     Batch,
     Objective,
     Terms,
+    joined,
     observe_and_terms_of_mapping,
     terms_of_mapping,
 )
@@ -247,7 +248,7 @@ class SoftIntro(Objective):
                 f"beta_kl = {self.beta_kl:.3g}: once generated rows resemble real ones, the "
                 "encoder gains by moving all codes ever farther from the prior. Lower beta_neg."
             )
-        spread = math.sqrt(float(total_variance(X.double())) / X.shape[1])
+        spread = math.sqrt(float(total_variance(X)) / X.shape[1])
         if spread and not _SPREADS[0] <= spread <= _SPREADS[1]:
             warnings.append(
                 f"the features of X have a standard deviation of {spread:.3g} on average. The game "
@@ -303,7 +304,7 @@ class SoftIntro(Objective):
             cost = fake["exp_elbo_fake"] + fake["exp_elbo_rec"]
             loss = torch.add(loss, cost, alpha=weight / (2 * self.alpha))
             terms |= {"kl_real": kl} | fake
-        return loss, terms | extra
+        return loss, joined(terms, extra)
 
     def _fake_terms(
         self,

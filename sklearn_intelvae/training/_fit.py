@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sklearn_intelvae._part import call, untrained_copy, without_graphs
+from sklearn_intelvae._part import call, detach_activations, untrained_copy
 from sklearn_intelvae._random import (
     OwnRandomness,
     Stream,
@@ -158,10 +158,13 @@ class _Fit:
         rows = [{k: v for k, v in row.items() if k != "batches"} for row in net.history]
         for row in rows:
             row["epoch"] += len(earlier)
+        model = uncompiled(net.module_)
+        for module in (model, uncompiled(net.criterion_)):
+            detach_activations(module)
         return FitResult(
             parts=self.spec.parts if self.previous is None else self.previous.parts,
-            model=without_graphs(uncompiled(net.module_).eval()),
-            objective=without_graphs(net.criterion_),
+            model=model.eval(),
+            objective=uncompiled(net.criterion_),
             history=[*earlier, *rows],
             state=net.state(),
             index=self.train.index.numpy(force=True),

@@ -34,6 +34,8 @@ from sklearn_intelvae.training._rows import Batches, Rows, Tensors
 from sklearn_intelvae.training._skorch import recorded_interrupts
 
 Record = dict[str, Tensor]
+_STOCHASTIC = _DropoutNd, nn.RReLU, nn.MultiheadAttention, nn.RNNBase
+"""Layers of torch that draw from its global generator."""
 
 
 class StopTraining(Exception):
@@ -93,6 +95,7 @@ class MultiPlayerNet(NeuralNet):
         self.optimizer_ = self.optimizer(*args, **kwargs)
         self.initial_groups_ = group_numbers(self.optimizer_)
         self.steps_done_ = 0
+        self.last_progress_ = 0.0
         self.earlier_progress_ = 0.0
         self.generator_ = generator_from(self.seed, self.device)
         return self
@@ -134,22 +137,24 @@ class MultiPlayerNet(NeuralNet):
     def _notify_of_end(self, train: Rows) -> None:
         """Notify of the end; without a finished epoch there are no best weights to restore."""
         callbacks = self.callbacks_
-        if not len(self.history):
+        if not self.history:
             self.callbacks_ = [pair for pair in callbacks if not isinstance(pair[1], EarlyStopping)]
-        self.notify("on_train_end", X=train, y=None)
-        self.callbacks_ = callbacks
+        try:
+            self.notify("on_train_end", X=train, y=None)
+        finally:
+            self.callbacks_ = callbacks
 
     @contextmanager
     def _restored_flags(self) -> Iterator[None]:
         """Start without gradients, and undo at the end what callbacks froze."""
         parameters = [p for _, p in self.get_all_learnable_params()]
-        flags = [p.requires_grad for p in parameters]
+        self._flags = [(p, p.requires_grad) for p in parameters]
         for parameter in parameters:
             parameter.grad = None
         try:
             yield
         finally:
-            for parameter, flag in zip(parameters, flags, strict=True):
+            for parameter, flag in self._flags:
                 parameter.requires_grad_(flag)
                 parameter.grad = None
 
@@ -157,11 +162,15 @@ class MultiPlayerNet(NeuralNet):
     def _seeded_dropout(self) -> Iterator[None]:
         """Seed torch's global generator, the only one that dropout can use, and restore it."""
         modules = *self.module_.modules(), *self.criterion_.modules()
-        if not any(isinstance(m, _DropoutNd) for m in modules):
+        if not any(isinstance(m, _STOCHASTIC) for m in modules):
             yield
             return
         with torch.random.fork_rng(devices=[] if self._device_type() == "cpu" else None):
-            torch.manual_seed(seed_of(self.seed, Stream.DROPOUT, self.steps_done_))
+            seed = seed_of(self.seed, Stream.DROPOUT, self.steps_done_)
+            if self._device_type() == "cpu":
+                torch.default_generator.manual_seed(seed)  # of this device only
+            else:
+                torch.manual_seed(seed)
             yield
 
     def _device_type(self) -> str:
@@ -177,6 +186,7 @@ class MultiPlayerNet(NeuralNet):
             "device": self._device_type(),
             "steps_done": self.steps_done_,
             "progress": self.progress,
+            "last_progress": self.last_progress_,
         }
 
     def restore(self, state: dict[str, Any]) -> MultiPlayerNet:
@@ -186,10 +196,11 @@ class MultiPlayerNet(NeuralNet):
             self.generator_.set_state(torch.tensor(state["generator"]))
         self.steps_done_ = state["steps_done"]
         self.earlier_progress_ = state["progress"]
+        self.last_progress_ = state.get("last_progress", state["progress"])
         return self
 
     def _named_parameters(self) -> dict[str, nn.Parameter]:
-        return named_parameters(self.module_, self.criterion_)
+        return named_parameters(self.module_, uncompiled(self.criterion_))
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
         """Call the callbacks; one that raises KeyboardInterrupt ends the training.
@@ -205,6 +216,8 @@ class MultiPlayerNet(NeuralNet):
 
     def _notify_of_batch(self, method_name: str, **cb_kwargs: Any) -> None:
         if self.batch_events:
+            if "loss" in cb_kwargs:  # a callback may change it in place
+                cb_kwargs["loss"] = cb_kwargs["loss"].clone()
             self.notify(method_name, **cb_kwargs)
 
     def get_split_datasets(self, X: Any, y: Any = None, **fit_params: Any) -> Any:
@@ -245,14 +258,15 @@ class MultiPlayerNet(NeuralNet):
     def _training_steps(self, batches: Batches) -> Iterator[tuple[int, Record]]:
         self._set_learning_rate()
         for tensors in batches:
-            self.module_.set_progress(self.progress)
-            self.criterion_.set_progress(self.progress)
+            self.last_progress_ = self.progress
+            self.module_.set_progress(self.last_progress_)
+            self.criterion_.set_progress(self.last_progress_)
             self._notify_of_batch("on_batch_begin", batch=tensors, training=True)
             record = self.train_step(tensors)
             self.steps_done_ += 1
             if self.batch_events:
                 self.history.record_batch("train_loss", record["train_loss"].item())
-            loss = record["train_loss"].clone()
+            loss = record["train_loss"]
             self._notify_of_batch("on_batch_end", batch=tensors, training=True, loss=loss)
             yield len(tensors["x"]), record
 
@@ -261,7 +275,7 @@ class MultiPlayerNet(NeuralNet):
         for tensors in batches:
             self._notify_of_batch("on_batch_begin", batch=tensors, training=False)
             record = self.validation_step(tensors, generator=generator)
-            loss = record["valid_loss"].clone()
+            loss = record["valid_loss"]
             self._notify_of_batch("on_batch_end", batch=tensors, training=False, loss=loss)
             yield len(tensors["x"]), record
 
@@ -276,8 +290,16 @@ class MultiPlayerNet(NeuralNet):
             total = _weighted_mean(loss, weight)
             self._update(parameters, total, batch)
             record[f"{player}_loss" if record else "train_loss"] = total.detach()
-            record |= {name: _recorded(term, weight) for name, term in terms.items()}
+            record |= {name: self._recorded(term, weight) for name, term in terms.items()}
         return record
+
+    def _recorded(self, term: Tensor, weight: Tensor | None) -> Tensor:
+        """Return the contributions of a term to its weighted mean over rows."""
+        if weight is not None:
+            return (weight if term.ndim else weight.mean()) * term.detach()
+        # What is no result of our own may be updated in place before the end of the epoch.
+        owned = is_ours(self.criterion_) and term.requires_grad
+        return term.detach() if owned else term.detach().clone()
 
     def _for_objective(self, batch: Batch) -> Batch:
         """Return the batch, with copies of its tensors if the objective is a class of the user."""
@@ -332,6 +354,8 @@ class MultiPlayerNet(NeuralNet):
             return
         for part, weights in self._finite_weights:
             part.load_state_dict(weights)
+        for parameter, flag in self._flags:  # a callback may have frozen all of them
+            parameter.requires_grad_(flag)
         kept = self.steps_done_, self.earlier_progress_, self.generator_
         self.initialize_optimizer()
         self.steps_done_, self.earlier_progress_, self.generator_ = kept
@@ -367,13 +391,6 @@ def named_parameters(model: nn.Module, objective: nn.Module) -> dict[str, nn.Par
 def uncompiled(module: Any) -> Any:
     """Return the module inside the wrapper of torch.compile, or the module itself."""
     return getattr(module, "_orig_mod", module)
-
-
-def _recorded(term: Tensor, weight: Tensor | None) -> Tensor:
-    """Return the contributions of a term to its weighted mean over rows."""
-    if weight is None:
-        return term.detach() if term.requires_grad else term.detach().clone()
-    return (weight if term.ndim else weight.mean()) * term.detach()
 
 
 def _weighted_mean(loss: Tensor, weight: Tensor | None) -> Tensor:

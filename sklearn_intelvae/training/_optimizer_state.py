@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,10 @@ from torch import Tensor, nn
 
 _HYPERPARAMETERS = {"params", "lr", "initial_lr", "momentum", "betas"}
 """Entries of a group that the user or a schedule sets: never part of the state."""
-_WITHOUT_STATE = {"lr", "weight_decay", "maximize", "foreach", "fused", "capturable"}
-"""Options that can be changed between calls without effect on what the state consists of."""
+_USUAL = {"state", "param_groups"}
+"""The entries of an optimizer's ``state_dict`` that torch itself defines."""
+_NEED_STATE = {"momentum", "amsgrad", "centered"}
+"""Options that decide what the state of an optimizer consists of."""
 
 
 def group_numbers(optimizer: torch.optim.Optimizer) -> list[dict[str, Any]]:
@@ -42,55 +45,64 @@ def optimizer_state(
     -------
     state : dict
         "class" names the optimizer, "options" says which of its options are on, "slots" has the
-        state of each parameter that has any, "shared" the state that belongs to no parameter, and
-        "groups" the entries of each parameter group that the optimizer has changed.
+        state of each parameter that has any, "shared" the state that belongs to no parameter,
+        "further" other entries of its ``state_dict``, and "groups" the entries of each parameter
+        group that the optimizer has changed.
     """
-    slots = {
-        name: {slot: _portable(value) for slot, value in optimizer.state[parameter].items()}
-        for name, parameter in parameters.items()
-        if parameter in optimizer.state
-    }
-    groups = [
-        {name: v for name, v in now.items() if name not in then or not _equal(v, then[name])}
-        for now, then in zip(group_numbers(optimizer), initial_groups, strict=True)
-    ]
-    shared = {key: _portable(v) for key, v in optimizer.state.items() if isinstance(key, str)}
+    whole = optimizer.state_dict()
+    names = _names_by_position(optimizer, parameters)
+    pairs: Any = zip_longest(
+        group_numbers(optimizer), initial_groups, fillvalue={}
+    )  # some were added
     return {
         "class": type(optimizer).__name__,
         "options": _options(optimizer),
-        "slots": slots,
-        "shared": shared,
-        "groups": groups,
+        "slots": {names[k]: _portable(v) for k, v in whole["state"].items() if k in names},
+        "shared": {k: _portable(v) for k, v in whole["state"].items() if isinstance(k, str)},
+        "further": {k: _portable(v) for k, v in whole.items() if k not in _USUAL},
+        "groups": [_changed(now, then) for now, then in pairs],
     }
+
+
+def _changed(now: dict[str, Any], then: dict[str, Any]) -> dict[str, Any]:
+    return {name: v for name, v in now.items() if name not in then or not _equal(v, then[name])}
+
+
+def _names_by_position(
+    optimizer: torch.optim.Optimizer, parameters: dict[str, nn.Parameter]
+) -> dict[int, str]:
+    """Return the names of the parameters by the numbers that the optimizer's state_dict has."""
+    ordered = [p for group in optimizer.param_groups for p in group["params"]]
+    name_of = {id(parameter): name for name, parameter in parameters.items()}
+    return {i: name_of[id(p)] for i, p in enumerate(ordered) if id(p) in name_of}
 
 
 def _options(optimizer: torch.optim.Optimizer) -> dict[str, bool]:
     """Return which of the options that decide what the state consists of are on."""
-    return {
-        name: bool(value)
-        for name, value in optimizer.defaults.items()
-        if name not in _WITHOUT_STATE and isinstance(value, bool | int | float)
-    }
+    return {n: bool(value) for n, value in optimizer.defaults.items() if n in _NEED_STATE}
 
 
 def restore_optimizer(
-    optimizer: torch.optim.Optimizer, parameters: dict[str, nn.Parameter], state: dict[str, Any]
+    optimizer: torch.optim.Optimizer,
+    parameters: dict[str, nn.Parameter],
+    state: dict[str, Any] | None,
 ) -> None:
-    """Restore the state of an optimizer; one of another class or with other options starts anew."""
+    """Restore the state of an optimizer; one of another class or with other options starts anew.
+
+    None means that there is no state.
+    """
+    if state is None:
+        return
     options = _options(optimizer)
     same_options = all(options.get(k, on) == on for k, on in state.get("options", {}).items())
     if state["class"] != type(optimizer).__name__ or not same_options:
         return
-    ordered = [p for group in optimizer.param_groups for p in group["params"]]
-    position = {id(p): i for i, p in enumerate(ordered)}
-    slots = {
-        position[id(parameters[name])]: {slot: _restored(value) for slot, value in values.items()}
-        for name, values in state["slots"].items()
-        if name in parameters and id(parameters[name]) in position
-    }
-    groups = optimizer.state_dict()["param_groups"]
+    position = {name: i for i, name in _names_by_position(optimizer, parameters).items()}
+    slots = {position[n]: _restored(v) for n, v in state["slots"].items() if n in position}
     shared = {key: _restored(value) for key, value in state.get("shared", {}).items()}
-    optimizer.load_state_dict({"state": slots | shared, "param_groups": groups})
+    further = {key: _restored(value) for key, value in state.get("further", {}).items()}
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict(further | {"state": slots | shared, "param_groups": groups})
     for group, saved in zip(optimizer.param_groups, state["groups"], strict=False):
         group.update({name: _restored(value) for name, value in saved.items()})
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sklearn_intelvae._part import copied
 from sklearn_intelvae._random import Stream, generator_from, seed_of
 from sklearn_intelvae.training._spec import FitData, FitSpec
 
@@ -105,9 +106,12 @@ def split_rows(data: FitData, spec: FitSpec, one_epoch: bool) -> tuple[Rows, Row
             f"X_prev has no effect on {type(spec.objective).__name__}, which uses single rows: "
             "omit it, or use an objective of pairs, such as SlowVAE."
         )
-    rows = _to_device(data.train, uses_pairs, spec.device)
-    if data.valid is not None:
-        return _weighted(rows), _to_device(data.valid, uses_pairs, spec.device)
+    tables = data.train, data.valid
+    if spec.skorch_callbacks:  # which receive the rows, and may change them in place
+        tables = copied(data.train), copied(data.valid)
+    rows = _to_device(tables[0], uses_pairs, spec.device)
+    if tables[1] is not None:
+        return _weighted(rows), _to_device(tables[1], uses_pairs, spec.device)
     if not spec.early_stopping or one_epoch:
         return _weighted(rows), None
     # Of a series the last rows are set aside: single rows would resemble their neighbors.

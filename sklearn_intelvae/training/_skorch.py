@@ -84,7 +84,12 @@ def _checked_callback(callback: Any, spec: FitSpec, validates: bool) -> Any:
         if issubclass(kind, cls):
             raise ValueError(f"skorch_callbacks holds {name}, which is not supported: {remedy}.")
     if isinstance(callback, type):
-        callback = callback()
+        try:
+            callback = callback()
+        except TypeError as error:
+            raise TypeError(
+                f"skorch_callbacks holds the class {name}, which needs arguments: pass an instance."
+            ) from error
     if not hasattr(callback, "on_epoch_end"):
         raise TypeError(
             f"skorch_callbacks holds {callback!r}, which is not a skorch callback. Derive it from "
@@ -98,7 +103,7 @@ def _checked_callback(callback: Any, spec: FitSpec, validates: bool) -> Any:
     if getattr(callback, "monitor", None) == "valid_loss" and not validates:
         raise ValueError(
             f"skorch_callbacks holds {name}, which monitors the loss on validation rows, but there "
-            "are none: pass X_val to fit, or set early_stopping=True."
+            "are none: pass X_val to fit, or set early_stopping=True; partial_fit has none."
         )
     return callback
 
@@ -254,6 +259,8 @@ def net_params(skorch_params: dict[str, Any]) -> dict[str, Any]:
     """
     determined = skorch_parameters_of_fields() | _FURTHER
     for name in skorch_params:
+        if not isinstance(name, str):
+            raise TypeError(f"skorch_params must have names as keys, got {name!r}.")
         prefix = name.split("__")[0]
         if prefix in determined and not name.startswith("callbacks__"):
             by = determined[prefix]
@@ -307,6 +314,7 @@ def recorded_interrupts() -> Iterator[list[int]]:
     def record(number: int, frame: Any) -> None:
         recorded.append(number)
         handler(number, frame)
+        recorded.pop()  # the handler did not interrupt
 
     signal.signal(signal.SIGINT, record)
     try:

@@ -12,6 +12,7 @@ import torch
 import benchmarks
 from benchmarks import run_all
 from benchmarks._report import MissingRowsError
+from benchmarks.mutations import MUTATIONS, mutated
 
 ROOT = Path(benchmarks.__file__).parents[1]
 MODULES = sorted(
@@ -61,6 +62,11 @@ def test_no_script_changes_the_path():
 def test_all_scripts_run_together():
     together = {f"benchmarks.{script.split()[0]}" for script in run_all.SCRIPTS}
     assert together == set(SCRIPTS) - TOOLS - PACKAGES
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda m: m.what)
+def test_a_mutation_can_be_applied(mutation):
+    compile(mutated(mutation), mutation.file, "exec")
 
 
 def test_the_readme_names_every_script():

@@ -235,7 +235,10 @@ class Widened(Identity):
         ({"prior": Of(SummedDensity)}, r"kl_per_component\(q\) must .*\(3, 2\).* got shape \(3,\)"),
         ({"mapping": Penalized()}, r"Penalized: loss_terms: 'penalty' must .*\(\).*\(3, 1\)"),
         ({"mapping": Guided()}, r"Guided: loss_terms: 'guidance' must .* got shape \(3, 2\)"),
-        ({"mapping": Bare()}, r"Bare: loss_terms must return a dict of tensors, got Tensor"),
+        (
+            {"mapping": Bare()},
+            r"Bare: loss_terms must return a dict of tensors by name, got Tensor",
+        ),
         ({"mapping": Divided()}, r"Divided: regions\(y\) must .*\(3,\).* got shape \(3, 2\)"),
         ({"mapping": Fractional()}, r"Fractional: regions\(y\) must return integers.*long"),
         ({"mapping": Widened()}, r"Widened: to_decoder\(z\) must .*\(3, 2\).*\(3, 4\)"),

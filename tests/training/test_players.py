@@ -150,9 +150,9 @@ class Wrong(Objective):
         ("doubles", ValueError, "players of Wrong must own every trainable parameter"),
         ("averages", ValueError, "Wrong.loss returned shape .* must return the loss of each row"),
         ("forgets the terms", TypeError, "Wrong.loss must return the loss of each row and a dict"),
-        ("lists terms", TypeError, "Wrong.loss must return a dict of terms to record, got list"),
-        ("records rows", ValueError, r"Wrong.loss: the term 'rows' must have shape .*32, 6\)"),
-        ("records numbers", ValueError, "Wrong.loss: the term 'loss' .* got float"),
+        ("lists terms", TypeError, "Wrong.loss must return a dict of tensors by name, got list"),
+        ("records rows", ValueError, r"Wrong.loss: 'rows' must have shape .*32, 6\)"),
+        ("records numbers", ValueError, "Wrong.loss: 'loss' .* got float"),
         ("detaches", ValueError, "Wrong.loss does not depend on the parameters"),
     ],
 )
