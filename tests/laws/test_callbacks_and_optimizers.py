@@ -36,9 +36,10 @@ from skorch.callbacks import (
     Unfreezer,
 )
 from skorch.utils import freeze_parameter
+from torch import nn
 from torch.optim.lr_scheduler import CyclicLR, OneCycleLR, StepLR
 
-from sklearn_intelvae import PCL, InteLVAE, SoftIntroVAE
+from sklearn_intelvae import PCL, DivergenceError, InteLVAE, SoftIntroVAE
 from sklearn_intelvae.objectives import ELBO, FactorVAE
 
 SMALL = dict(hidden_layer_sizes=(8,), max_iter=3, learning_rate="constant", random_state=0)
@@ -321,12 +322,25 @@ def test_a_differentiable_optimizer_is_refused(X):
         InteLVAE(2, skorch_params={"optimizer__differentiable": True}, **SMALL).fit(X)
 
 
-def test_a_weight_decay_set_later_keeps_the_state(X):
-    vae = InteLVAE(2, **SMALL).fit(X)
+@pytest.mark.parametrize(
+    ("optimizer", "option"),
+    [
+        (torch.optim.Adam, {"weight_decay": 1e-9}),
+        (torch.optim.SGD, {"nesterov": True}),
+        (torch.optim.SGD, {"dampening": 0.1}),
+    ],
+    ids=str,
+)
+def test_an_option_that_needs_no_other_state_keeps_it(optimizer, option, X):
+    params = {"optimizer": optimizer}
+    if optimizer is torch.optim.SGD:
+        params["optimizer__momentum"] = 0.9
+    vae = InteLVAE(2, skorch_params=params, **SMALL).fit(X)
     without = copy.deepcopy(vae)
     without._training_state["optimizer"]["slots"] = {}
     for model in (vae, without):
-        model.set_params(skorch_params={"optimizer__weight_decay": 1e-9}).partial_fit(X)
+        further = {f"optimizer__{name}": value for name, value in option.items()}
+        model.set_params(skorch_params=params | further).partial_fit(X)
     assert not np.array_equal(vae.transform(X), without.transform(X))
 
 
@@ -470,6 +484,90 @@ def test_what_players_returns_is_checked(returned, X):
     own = type("Own", (ELBO,), {"players": lambda self, model: returned(model)})
     with pytest.raises(TypeError, match=r"Own\.players must return a (dict|list)"):
         InteLVAE(2, objective=own(), **SMALL).fit(X)
+
+
+class Averaging(torch.optim.Optimizer):
+    """Wraps another optimizer, and has a ``state_dict`` of its own."""
+
+    def __init__(self, params, lr=1e-3):
+        self.base = torch.optim.Adam(params, lr=lr)
+        super().__init__(self.base.param_groups, dict(lr=lr))
+        self.slow = [p.detach().clone() for g in self.base.param_groups for p in g["params"]]
+
+    def state_dict(self):
+        return self.base.state_dict() | {"slow": self.slow}
+
+    def load_state_dict(self, state):
+        self.slow = state["slow"]
+        self.base.load_state_dict({k: v for k, v in state.items() if k != "slow"})
+        self.param_groups = self.base.param_groups
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        self.base.step()
+        ours = [p for g in self.base.param_groups for p in g["params"]]
+        for slow, p in zip(self.slow, ours, strict=True):
+            p.copy_(slow.lerp_(p, 0.5))
+
+
+def test_an_optimizer_with_a_state_dict_of_its_own(X, tmp_path):
+    params = {"optimizer": Averaging}
+    vae = InteLVAE(2, skorch_params=params, kl_warmup=0.0, **SMALL)
+    whole = clone(vae).set_params(max_iter=3).fit(X)
+    parts = clone(vae).set_params(max_iter=1, warm_start=True).fit(X).fit(X)
+    parts.save(tmp_path / "model")
+    parts = InteLVAE.load(tmp_path / "model", skorch_params=params).fit(X)
+    np.testing.assert_array_equal(parts.transform(X), whole.transform(X))
+
+
+class AddsGroup(Callback):
+    def on_train_begin(self, net, **kwargs):
+        net.optimizer_.add_param_group({"params": [nn.Parameter(torch.zeros(1))]})
+
+
+def test_a_group_that_a_callback_adds(X):
+    vae = InteLVAE(2, skorch_callbacks=[AddsGroup()], **SMALL).fit(X)
+    assert vae.partial_fit(X).n_iter_ == 4
+
+
+class Breaks(Callback):
+    def on_epoch_end(self, net, **kwargs):
+        with torch.no_grad():
+            next(net.module_.parameters()).fill_(float("nan"))
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS.values(), ids=ESTIMATORS)
+def test_a_divergence_of_frozen_weights_has_a_survivor(estimator, X):
+    model = clone(estimator).set_params(skorch_callbacks=[Freezer("*"), Breaks()])
+    with pytest.raises(DivergenceError) as caught:
+        model.fit(X)
+    assert np.isfinite(np.asarray(caught.value.estimator.transform(X))).all()
+
+
+class Stops(Callback):
+    def __init__(self, flag):
+        self.flag = flag
+
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) == 2:
+            press_ctrl_c()
+        if self.flag:
+            raise KeyboardInterrupt
+
+
+def test_a_handler_that_only_sets_a_flag_is_no_interrupt(X):
+    flag, handler = [], signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, lambda *args: flag.append(1))
+    try:
+        vae = InteLVAE(2, skorch_callbacks=[Stops(flag)], **SMALL | {"max_iter": 9}).fit(X)
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    assert vae.n_iter_ == 2
+
+
+def test_names_of_skorch_params_are_strings(X):
+    with pytest.raises(TypeError, match="skorch_params must have names as keys, got 3"):
+        InteLVAE(2, skorch_params={3: 4}, **SMALL).fit(X)
 
 
 class Budget(Callback):

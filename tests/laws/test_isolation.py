@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -18,6 +19,7 @@ from torch import nn
 
 from sklearn_intelvae import PCL, InteLVAE, SoftIntroVAE
 from sklearn_intelvae.datasets import perturb_dataset
+from sklearn_intelvae.diagnostics import decoder_jacobian, plot_traversals
 from sklearn_intelvae.distributions import Density, Normal
 from sklearn_intelvae.likelihoods import Likelihood
 from sklearn_intelvae.mappings import Compose, Flow, Mapping, OnComponents, Sphere, StraightThrough
@@ -466,3 +468,107 @@ def test_a_renderer_in_place_leaves_the_factors_alone(rng):
     found = perturb_dataset(lambda w: render(w, out=w), mine, **settings).X
     np.testing.assert_array_equal(found, expected)
     np.testing.assert_array_equal(mine, W)
+
+
+class CostOfAttributes(VariationalObjective):
+    """Works in place on the mean of q, of which the other terms depend."""
+
+    def __init__(self, copies=True):
+        super().__init__()
+        self.copies = copies
+
+    def cost(self, model, batch, run, terms):
+        mean = run.q.mean.detach()
+        changed(mean.clone() if self.copies else mean, copies=False)
+        p = run.p.mean.detach()
+        changed(p.clone() if self.copies else p, copies=False)
+        return batch.progress * terms["kl"]
+
+
+class DivergenceOfAttributes(ClosedForm):
+    def kl(self, q, y):
+        mean = q.mean.detach()
+        changed(mean.clone() if self.copies else mean, copies=False)
+        return 0.5 * y.square().sum(-1)
+
+    def kl_per_component(self, q):
+        scale = q.log_scale.clone() if self.copies else q.log_scale
+        scale.sub_(5)
+
+
+class PriorOfAttributes(PriorOf):
+    def density(self, encode):
+        return DivergenceOfAttributes(self.copies)
+
+
+@pytest.mark.parametrize("posterior", ["diagonal", "full", PosteriorOf()], ids=str)
+@pytest.mark.parametrize("mapping", ["identity", "clusters"])
+@pytest.mark.parametrize(
+    "part",
+    [lambda c: dict(prior=PriorOfAttributes(c)), lambda c: dict(objective=CostOfAttributes(c))],
+    ids=["prior", "objective"],
+)
+def test_attributes_of_distributions_in_place(part, mapping, posterior, table):
+    settings = {"mapping": mapping, "posterior": posterior} | SMALL
+    vaes = [InteLVAE(2, **settings | part(c)) for c in (True, False)]
+    assert_same(*(results(vae, *table) for vae in vaes))
+    np.testing.assert_array_equal(vaes[0].kl_per_component_, vaes[1].kl_per_component_)
+
+
+def test_callbacks_receive_rows_of_their_own(table):
+    class Changes(Callback):
+        def on_train_begin(self, net, X=None, **kwargs):
+            X.tensors["x"].zero_()
+
+        def on_epoch_end(self, net, dataset_valid=None, **kwargs):
+            dataset_valid.tensors["x"].zero_()
+
+    X, _ = table
+    mine, valid = X.copy(), X[:20].copy()
+    InteLVAE(2, skorch_callbacks=[Changes()], **SMALL).fit(mine, X_val=valid)
+    np.testing.assert_array_equal(mine, X)
+    np.testing.assert_array_equal(valid, X[:20])
+
+
+def test_a_scorer_in_place_changes_nothing(table):
+    callback = pytest.importorskip("sklearn.callback")
+
+    def score(model, X, y):
+        X *= 2
+        y *= 0
+        return 0.0
+
+    X, y = table
+    mine, target = X.copy(), y.copy()
+    vae = InteLVAE(2, **SMALL)
+    expected = clone(vae).fit(X).transform(X)
+    vae.set_callbacks(callback.ScoringMonitor(scoring={"score": score})).fit(mine, target)
+    np.testing.assert_array_equal(mine, X)
+    np.testing.assert_array_equal(target, y)
+    np.testing.assert_array_equal(vae.transform(X), expected)
+
+
+def test_a_function_that_returns_one_buffer_has_a_jacobian(rng):
+    Z, A, out = rng.standard_normal((10, 2)), rng.standard_normal((2, 5)), np.empty((10, 5))
+    expected = decoder_jacobian(lambda z: z @ A, Z)
+    found = decoder_jacobian(lambda z: np.matmul(z, A, out=out), Z)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_traversals_leave_rows_and_start_alone(rng):
+    X = rng.standard_normal((40, 6))
+    pipe = make_pipeline(StandardScaler(copy=False), PCA(2)).fit(X.copy())
+    mine, start = X.copy(), X[0].copy()
+    plot_traversals(pipe, mine, (2, 3), start=start)
+    np.testing.assert_array_equal(mine, X)
+    np.testing.assert_array_equal(start, X[0])
+
+
+def test_a_renderer_of_a_table_has_arrays_of_its_own(rng):
+    W = rng.uniform(-1, 1, (100, 2))
+    rows = (1 / (1 + np.exp(-W @ rng.standard_normal((2, 6))))).astype(np.float32)
+    before = W.copy()
+    render = perturb_dataset(rows, W, max_iter=3, delta=0.9, random_state=0).render
+    expected = render(before)
+    rows[:], W[:] = 0, 0
+    np.testing.assert_array_equal(render(before), expected)

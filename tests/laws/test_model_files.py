@@ -19,7 +19,9 @@ from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from sklearn_intelvae import InteLVAE, __version__
+from sklearn_intelvae.distributions import Normal
 from sklearn_intelvae.estimators._files import _checksum
+from sklearn_intelvae.likelihoods import Likelihood
 from sklearn_intelvae.mappings import Clusters, Linear, Mapping, Sphere
 from tests.estimators.shelf import ESTIMATORS, marks_of
 
@@ -363,7 +365,7 @@ def test_buffers_that_share_memory_and_extra_states(X, path):
 
 
 class Gate(Mapping):
-    """Keeps an activation, as many torch modules do."""
+    """Keeps activations in several ways, as many torch modules do."""
 
     def build(self, n_components):
         super().build(n_components)
@@ -371,6 +373,8 @@ class Gate(Mapping):
 
     def forward(self, y):
         self.gates = self.layer(y).sigmoid()
+        self.kept = [self.gates, {"both": (y, self.gates)}]
+        self.last = Normal(self.gates, self.gates)
         return y * self.gates
 
 
@@ -424,3 +428,131 @@ def test_a_name_of_the_largest_length(vae, X, tmp_path):
     path = tmp_path / ("m" * 255)
     vae.save(path)
     np.testing.assert_array_equal(InteLVAE.load(path).transform(X), vae.transform(X))
+
+
+# Models that are unusual
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ["InteLVAE objective factor", "SoftIntroVAE", "PCL"])
+def test_compiled_modules_and_objectives(name, X, path):
+    params = {"compile": True, "compile__backend": "eager"}
+    model = clone(ESTIMATORS[name]).set_params(skorch_params=params).fit(X).partial_fit(X)
+    model.save(path)
+    again = type(model).load(path)
+    np.testing.assert_array_equal(again.transform(X), model.transform(X))
+    assert not any("_orig_mod" in key for key in model.objective_.state_dict())
+    assert again.partial_fit(X).n_iter_ == 5
+
+
+class Progressing(Mapping):
+    """Depends on the warm-up, by an attribute that is no buffer."""
+
+    progress = 1.0
+
+    def set_progress(self, fraction):
+        self.progress = fraction
+
+    def forward(self, y):
+        return y * (1 + self.progress)
+
+
+def test_copies_know_how_much_of_the_warm_up_has_passed(X, path):
+    vae = InteLVAE(2, mapping=Progressing(), hidden_layer_sizes=(8,), max_iter=10, random_state=0)
+    vae.partial_fit(X).save(path)
+    copies = InteLVAE.load(path, mapping=Progressing()), pickle.loads(pickle.dumps(vae))
+    for again in (*copies, copy.deepcopy(vae)):
+        np.testing.assert_array_equal(again.transform(X), vae.transform(X))
+
+
+class Late(Mapping):
+    """Creates or resizes its state in a hook."""
+
+    def __init__(self, hook="initialize"):
+        super().__init__()
+        self.hook = hook
+
+    def build(self, n_components):
+        super().build(n_components)
+        self.register_buffer("rows", torch.zeros(0, n_components))
+
+    def initialize(self, X, generator):
+        if self.hook == "initialize":
+            self.center = nn.Parameter(X[0, :2].clone())
+
+    def observe(self, y, weight):
+        if self.hook == "observe":
+            self.rows = torch.cat([self.rows, y])
+
+    def forward(self, y):
+        return y
+
+
+@pytest.mark.parametrize(("hook", "names"), [("initialize", "center"), ("observe", "rows")])
+def test_state_that_a_copy_could_not_hold_is_refused(hook, names, X):
+    with pytest.raises(ValueError, match=rf"Late\.{hook} creates or resizes {names}.* in build"):
+        InteLVAE(2, mapping=Late(hook), **SMALL).fit(X)
+
+
+class Centered(Likelihood):
+    """Its buffer is float64 after ``initialize``."""
+
+    def build(self, n_features):
+        super().build(n_features)
+        self.register_buffer("center", torch.zeros(n_features))
+
+    def initialize(self, X, generator):
+        self.center = X.double().mean(0)
+
+    def forward(self, h):
+        return Normal(h + self.center, torch.zeros(()))
+
+
+def test_buffers_are_float32_after_initialize(X):
+    vae = InteLVAE(2, likelihood=Centered(), **SMALL).fit(X)
+    Z = vae.transform(X)
+    assert vae.inverse_transform(Z).dtype == np.float32
+    again = copy.deepcopy(vae)
+    np.testing.assert_array_equal(again.inverse_transform(Z), vae.inverse_transform(Z))
+
+
+class Scale(Mapping):
+    def __init__(self, size=1.0):
+        super().__init__()
+        self.size = size
+
+    def forward(self, y):
+        return self.size * y
+
+
+@pytest.mark.parametrize("given", [Scale(1.0), Gate(), "identity"])
+def test_another_object_than_the_fitted_one_is_refused(given, X, path):
+    vae = InteLVAE(2, mapping=Scale(3.0), **SMALL).fit(X)
+    vae.save(path)
+    with pytest.raises(ValueError, match=r"fitted with mapping=Scale of \{'size': 3.0\}"):
+        InteLVAE.load(path, mapping=given)
+    again = InteLVAE.load(path, mapping=Scale(3.0))
+    np.testing.assert_array_equal(again.transform(X), vae.transform(X))
+
+
+@pytest.mark.parametrize("value", [{"missing": 3}, {"a": {"missing": "x"}}, [{"missing": None}]])
+def test_values_that_resemble_a_marker(value, vae, path):
+    vae.extra_ = value
+    vae.save(path)
+    assert InteLVAE.load(path).extra_ == value
+
+
+@pytest.mark.parametrize("name", ["_description", "objective_", "module_", "history_"])
+def test_a_file_that_lacks_an_attribute_names_it(name, vae, path):
+    vae.save(path)
+    rewritten(path, lambda header, content: content["attributes"].pop(name))
+    with pytest.raises(ValueError, match=f"lacks {name}"):
+        InteLVAE.load(path)
+
+
+@pytest.mark.parametrize("value", [{"optimizer": "FutureOptimizer"}, {"unknown": [1]}])
+def test_a_value_of_another_version_is_named(value, vae, path):
+    vae.save(path)
+    rewritten(path, lambda header, content: content["params"].update(skorch_params=value))
+    with pytest.raises(ValueError, match="written by sklearn_intelvae"):
+        InteLVAE.load(path)

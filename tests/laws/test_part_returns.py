@@ -648,3 +648,148 @@ def test_a_subclass_with_fewer_parameters(X, tmp_path):
     again = Fixed.load(tmp_path / "model")
     np.testing.assert_array_equal(again.transform(X), expected)
     assert again.partial_fit(X).n_iter_ == 3
+
+
+# Gradients through likelihoods and posteriors, and NaN
+
+
+class Detaching(Normal):
+    def log_prob(self, y):
+        return Normal(self.mean.detach(), self.log_scale).log_prob(y)
+
+    def reparameterize(self, noise):
+        return self.mean.detach() + noise
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        lambda h: Normal(h.detach(), torch.zeros(())),
+        lambda h: Detaching(h, torch.zeros(())),
+        lambda h: Normal(torch.zeros_like(h), torch.zeros(())),
+    ],
+)
+def test_likelihoods_that_drop_the_gradient(forward, X):
+    with pytest.raises(ValueError, match=r"likelihood Own: log_prob\(x\) does not depend on"):
+        InteLVAE(2, likelihood=module(forward, Likelihood), **SMALL).fit(X)
+
+
+@pytest.mark.parametrize("cls", [Normal, Detaching])
+def test_posteriors_that_drop_the_gradient(cls, X):
+    def forward(h):
+        mean, log_scale = (h.detach() if cls is Normal else h).chunk(2, dim=1)
+        return cls(mean, log_scale)
+
+    own = module(forward, Posterior, n_outputs=lambda self, n: 2 * n)
+    with pytest.raises(ValueError, match=r"posterior Own: reparameterize\(noise\) does not depend"):
+        InteLVAE(2, posterior=own, **SMALL).fit(X)
+
+
+Q = {
+    "marginals": (lambda s: None, "the mean of marginals"),
+    "log_prob": (lambda s, y: (y - s.mean).square(), r"log_prob\(y\) must have shape \(3,\)"),
+    "reparameterize": (lambda s, noise: s.mean.double(), "reparameterize.* torch.float64"),
+}
+
+
+@pytest.mark.parametrize("name", Q)
+def test_methods_of_a_posterior_distribution(name, X):
+    method, message = Q[name]
+    cls = type("Own", (Normal,), {name: method})
+    own = module(lambda h: cls(*h.chunk(2, dim=1)), Posterior, n_outputs=lambda self, n: 2 * n)
+    with pytest.raises(ValueError, match=f"posterior Own: .*{message}"):
+        InteLVAE(2, posterior=own, **SMALL).fit(X)
+
+
+def nan(value):
+    return value * float("nan")
+
+
+NOT_A_NUMBER = {
+    "log_prob of a likelihood": lambda: dict(
+        likelihood=module(
+            lambda h: type("P", (Normal,), {"log_prob": lambda s, x: nan((x - s.mean).sum(1))})(
+                h, torch.zeros(())
+            ),
+            Likelihood,
+        )
+    ),
+    "log_prob of a density": lambda: dict(
+        prior=of(type("D", (Modes,), {"log_prob": lambda s, y: nan(y.sum(1))}))
+    ),
+    "kl of a density": lambda: dict(
+        prior=of(type("D", (Modes,), {"kl": lambda s, q, y: nan(y.sum(1))}))
+    ),
+    "loss_terms": lambda: dict(
+        mapping=module(
+            lambda y: y, Mapping, loss_terms=lambda s, x, m, y, z: {"penalty": nan(y.sum(1))}
+        )
+    ),
+}
+
+
+def of(cls):
+    """Return a prior of a density without arguments."""
+    return type("Own", (Prior,), {"density": lambda self, encode: cls()})()
+
+
+@pytest.mark.parametrize("name", NOT_A_NUMBER)
+def test_nan_is_named_before_training(name, X):
+    with pytest.raises(ValueError, match="Own: .* returned NaN"):
+        InteLVAE(2, **NOT_A_NUMBER[name](), **SMALL).fit(X)
+
+
+@pytest.mark.parametrize("returned", ["double", "round"])
+def test_kl_per_component_is_float32(returned, X):
+    def terms(self, q):
+        kl = q.kl_from_standard()
+        return kl.double() if returned == "double" else kl.round().long()
+
+    with pytest.raises(ValueError, match=r"kl_per_component\(q\) returned torch"):
+        InteLVAE(2, prior=of(type("D", (Modes,), {"kl_per_component": terms})), **SMALL).fit(X)
+
+
+@pytest.mark.parametrize("value", [False, True, np.zeros(3, bool)])
+def test_check_support_raises_and_returns_nothing(value, X):
+    own = module(
+        lambda h: Normal(h, torch.zeros(())), Likelihood, check_support=lambda self, X: value
+    )
+    with pytest.raises(TypeError, match=r"Own\.check_support must return nothing, and raise"):
+        InteLVAE(2, likelihood=own, **SMALL).fit(X)
+
+
+@pytest.mark.parametrize("cost", [lambda kl: None, lambda kl: kl[:2], lambda kl: kl[:, None]])
+def test_costs(cost, X):
+    own = type("Own", (VariationalObjective,), {"cost": lambda s, m, b, r, t: cost(t["kl"])})()
+    with pytest.raises(ValueError, match=r"Own\.cost must have shape \(20,\) or \(\)"):
+        InteLVAE(2, objective=own, batch_size=20, **SMALL).fit(X)
+
+
+@pytest.mark.parametrize("name", ["train", "valid"])
+def test_reserved_names_of_players(name, X):
+    own = type("Own", (BetaTC,), {"players": lambda s, m: {name: m.parameters()}})()
+    with pytest.raises(ValueError, match=f"a player cannot be called '{name}'"):
+        InteLVAE(2, objective=own, **SMALL).fit(X)
+
+
+def test_an_input_that_is_detached_before_a_layer_is_noticed(X):
+    own = module(lambda y: y)
+    own.layer = nn.Linear(2, 2)
+    type(own).forward = lambda self, y: self.layer(y.detach())
+    for role in ("mapping", "decoder"):
+        with pytest.raises(ValueError, match=f"{role} .* without a gradient"):
+            InteLVAE(2, **{role: own}, **SMALL).fit(X)
+
+
+class Further(InteLVAE):
+    """A subclass with a parameter of its own, which has no constraint."""
+
+    def __init__(self, size=1.0, n_components=2):
+        super().__init__(n_components, max_iter=2, random_state=0)
+        self.size = size
+
+
+def test_a_further_parameter_of_a_subclass_defines_the_model(X):
+    vae = Further().fit(X)
+    with pytest.raises(ValueError, match="cannot continue with another size"):
+        vae.set_params(size=2.0).partial_fit(X)

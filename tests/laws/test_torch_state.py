@@ -15,7 +15,7 @@ from torch import nn
 
 from sklearn_intelvae import InteLVAE, SoftIntroVAE
 from sklearn_intelvae.datasets import perturb_dataset
-from sklearn_intelvae.mappings import Clusters, Compose, DimensionSelector
+from sklearn_intelvae.mappings import Clusters, Compose, DimensionSelector, Mapping
 from sklearn_intelvae.networks import ConvDecoder, ConvEncoder
 from sklearn_intelvae.objectives import VariationalObjective
 from sklearn_intelvae.posteriors import DiagonalGaussian
@@ -215,6 +215,9 @@ FROM_PYTHON = {
     "integers": lambda y: y * (1 + torch.arange(2) / 2),
     "a window": lambda y: y * torch.hann_window(4)[1:3],
     "frequencies": lambda y: y + torch.fft.fftfreq(2),
+    "roots of integers": lambda y: y * torch.arange(1, 3).sqrt() ** -0.5,
+    "sines of integers": lambda y: y + torch.arange(2).sin(),
+    "remainders": lambda y: y * (torch.arange(2, 4) % 1.7),
 }
 
 
@@ -302,3 +305,60 @@ def test_numpy_that_raises_on_underflow(X):
         Z = vae.transform(wide).astype(np.float64)
         Z[0, 0] = 1e-50
         assert np.isfinite(vae.inverse_transform(Z)).all()
+
+
+DRAWS = {
+    "Dirichlet": lambda: torch.distributions.Dirichlet(torch.ones(2)).sample(),
+    "Gamma": lambda: torch.distributions.Gamma(torch.ones(2), 1.0).sample(),
+    "Beta": lambda: torch.distributions.Beta(torch.ones(2), 1.0).sample(),
+    "StudentT": lambda: torch.distributions.StudentT(torch.full((2,), 3.0)).sample(),
+    "Binomial": lambda: torch.distributions.Binomial(9, torch.full((2,), 0.5)).sample(),
+    "randint_like": lambda: torch.randint_like(torch.zeros(2), 1000),
+    "randint_like from": lambda: torch.randint_like(torch.zeros(2), low=5, high=1000),
+    "rand_like": lambda: torch.rand_like(input=torch.zeros(2)),
+    "randn_like": lambda: torch.randn_like(torch.zeros(2), memory_format=torch.preserve_format),
+    "gumbel_softmax": lambda: nn.functional.gumbel_softmax(torch.zeros(2)),
+    "dropout": lambda: nn.functional.dropout(torch.rand(2)),
+    "rrelu": lambda: nn.functional.rrelu(-torch.ones(2), training=True),
+    "binomial": lambda: torch.binomial(torch.full((2,), 9.0), torch.full((2,), 0.5)),
+}
+
+
+class Drawing(Mapping):
+    def __init__(self, name="Gamma"):
+        super().__init__()
+        self.name = name
+
+    def build(self, n_components):
+        super().build(n_components)
+        self.register_buffer("shift", DRAWS[self.name]())
+
+    def forward(self, y):
+        return y + self.shift
+
+
+@pytest.mark.parametrize("name", DRAWS)
+def test_whatever_build_draws_follows_from_random_state(name, X):
+    found = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        before = torch.get_rng_state()
+        vae = InteLVAE(2, mapping=Drawing(name), **SMALL).fit(X)
+        found.append(vae.module_.mapping.shift)
+        assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(*found)
+    other = InteLVAE(2, mapping=Drawing(name), **SMALL | {"random_state": 7}).fit(X)
+    if name != "dropout":
+        assert not torch.equal(other.module_.mapping.shift, found[0])
+
+
+@pytest.mark.parametrize("layer", [nn.RReLU(), nn.AlphaDropout(), nn.Dropout1d()], ids=str)
+def test_layers_that_draw_are_seeded(layer, X):
+    encoder = nn.Sequential(nn.Linear(6, 8), layer)
+    curves = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        before = torch.get_rng_state()
+        curves.append(InteLVAE(2, encoder=encoder, **SMALL).fit(X).loss_curve_)
+        assert torch.equal(torch.get_rng_state(), before)
+    assert curves[0] == curves[1]
