@@ -312,8 +312,6 @@ def _check_running_statistics(mapping: Part, y: Tensor) -> None:
 
 def check_state(part: Part, before: dict[str, Any], hook: str) -> None:
     """Check that a hook has created no weights, nor changed the shape of any."""
-    if is_ours(part):
-        return
     now = shapes_of_state(part)
     changed = sorted(k for k in now.keys() | before.keys() if now.get(k) != before.get(k))
     if changed:
@@ -324,7 +322,9 @@ def check_state(part: Part, before: dict[str, Any], hook: str) -> None:
 
 
 def shapes_of_state(part: nn.Module) -> dict[str, Any]:
-    """Return the shapes of the weights and buffers of a part, by name."""
+    """Return the shapes of the weights and buffers of a user's part, by name."""
+    if is_ours(part):
+        return {}
     state = part.state_dict()
     return {name: value.shape for name, value in state.items() if isinstance(value, Tensor)}
 
@@ -385,11 +385,9 @@ def check_loss(objective: nn.Module, returned: Any, n: int) -> tuple[Tensor, dic
     return loss, terms
 
 
-def checked_cost(objective: nn.Module, cost: Any, n: int) -> Tensor:
-    """Return what an objective's ``cost`` returned for n rows, checked."""
-    if not isinstance(cost, Tensor) or cost.ndim > 1 or cost.shape not in ((n,), ()):
-        _check_shape(cost, f"{type(objective).__name__}.cost", [(n,), ()], f"for {n} rows")
-    return cost
+def check_cost(objective: nn.Module, cost: Any, n: int) -> None:
+    """Check what an objective's ``cost`` returned for n rows."""
+    _check_shape(cost, f"{type(objective).__name__}.cost", [(n,), ()], f"for {n} rows")
 
 
 def check_validation_loss(objective: nn.Module, loss: Any, n: int) -> Tensor:

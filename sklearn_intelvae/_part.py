@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import is_dataclass
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -465,20 +466,22 @@ class Posterior(Part):
 def convert_to_float32(model: nn.Module) -> None:
     """Convert weights and buffers, and copy expanded buffers, which weights cannot be loaded to."""
     for module in model.float().modules():
-        for name, buffer in module.named_buffers(recurse=False):
-            if buffer.layout is torch.strided:
+        for name, buffer in module._buffers.items():
+            if buffer is not None and buffer.layout is torch.strided:
                 module._buffers[name] = buffer.contiguous()
 
 
 def detach_activations(model: nn.Module) -> None:
     """Detach tensors that modules keep as attributes: one with a graph cannot be copied."""
-    for module in model.modules():
+    for module in (m for m in model.modules() if not is_ours(m)):
         for name, value in vars(module).items():
             if name not in ("_parameters", "_modules"):
                 vars(module)[name] = _detached(value)
 
 
 def _detached(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
     if isinstance(value, Tensor):
         return value if value.grad_fn is None else value.detach()
     if isinstance(value, tuple) and type(value) is not tuple:
@@ -500,6 +503,11 @@ def nested_parts(*modules: nn.Module) -> list[Part]:
     return [part for module in modules for part in module.modules() if isinstance(part, Part)]
 
 
+def follows_progress(part: Part) -> bool:
+    """Return whether a part overrides ``set_progress``, which is called at every step."""
+    return type(part).set_progress is not Part.set_progress
+
+
 def untrained_copy(part: Any) -> Any:
     """Return a copy that can be trained without changing ``part``.
 
@@ -515,8 +523,9 @@ def call(function: Callable[..., Any], *arguments: Any) -> Any:
     A user's module may work in place, as ``nn.ReLU(inplace=True)`` does, so it receives copies of
     tensors and arrays. The parts of this package never work in place and receive these themselves.
     """
-    owner = type(getattr(function, "__self__", function))
-    if owner.__module__.partition(".")[0] != _PACKAGE:
+    # A module's missing attributes take long to look up.
+    owner = function if isinstance(function, nn.Module) else getattr(function, "__self__", function)
+    if not is_ours(owner):
         arguments = tuple(map(copied, arguments))
     return function(*arguments)
 
@@ -543,4 +552,9 @@ def copied(value: Any) -> Any:
 
 def is_ours(value: object) -> bool:
     """Return whether the class of ``value`` is defined in this package."""
-    return type(value).__module__.partition(".")[0] == _PACKAGE
+    return _is_of_package(type(value).__module__)
+
+
+@lru_cache
+def _is_of_package(module: str) -> bool:
+    return module.partition(".")[0] == _PACKAGE

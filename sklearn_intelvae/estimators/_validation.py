@@ -126,19 +126,18 @@ def float32_losses(X: Any, X32: np.ndarray, rows: Any, names: Any = None) -> str
     names : sequence of str or None
         Names of the columns.
     """
+    if isinstance(X, np.ndarray) and X.dtype in (np.float16, np.float32):
+        return ""
     X32 = X32[rows]
-    size = np.abs(X32).max(axis=0).astype(np.float64)
-    spread = X32.std(axis=0, dtype=np.float64)
-    suspicious = np.flatnonzero(_FLOAT32_STEP * size > _MAX_LOSS * spread)
     columns = []
-    for j in suspicious:
+    for j in _suspicious_columns(X32):
         exact = _column(X, j)
         if exact is None:
             continue
         exact = exact[rows]
-        spread_of_exact = exact.std()
+        size, spread = np.abs(X32[:, j]).max(), exact.std()
         error = np.abs(exact - X32[:, j]).max()
-        if spread_of_exact > _CONSTANT * size[j] and error > _MAX_LOSS * spread_of_exact:
+        if spread > _CONSTANT * size and error > _MAX_LOSS * spread:
             columns.append(int(j) if names is None else str(names[j]))
     if not columns:
         return ""
@@ -147,6 +146,14 @@ def float32_losses(X: Any, X32: np.ndarray, rows: Any, names: Any = None) -> str
         "to the values, for float32, in which the model computes: rows that differ become equal. "
         "Subtract an offset first, for instance with StandardScaler."
     )
+
+
+def _suspicious_columns(X32: np.ndarray) -> np.ndarray:
+    """Return the columns whose spread is small relative to their size, estimated in float32."""
+    X = torch.from_numpy(X32)
+    low, high = X.aminmax(dim=0)
+    size, spread = torch.maximum(high.abs(), low.abs()), X.std(0, correction=0)
+    return np.flatnonzero(~(2 * _FLOAT32_STEP * size <= _MAX_LOSS * spread).numpy())
 
 
 def _column(X: Any, j: int) -> np.ndarray | None:

@@ -10,7 +10,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sklearn_intelvae._checks import sized_network
-from sklearn_intelvae._part import call, convert_to_float32, nested_parts, untrained_copy
+from sklearn_intelvae._part import (
+    call,
+    convert_to_float32,
+    follows_progress,
+    nested_parts,
+    untrained_copy,
+)
 from sklearn_intelvae._random import OwnRandomness, draws_by_weight
 
 _MOMENTUM = 0.05
@@ -89,6 +95,7 @@ class PCLModel(nn.Module):
         self.norm = RunningNorm(n_components, affine=False)
         self.regression = PairRegression(n_components)
         self._nested_parts = nested_parts(self.encoder)
+        self._with_progress = [part for part in self._nested_parts if follows_progress(part)]
 
     def transform(self, x: Tensor) -> Tensor:
         """Return the representation h(x).
@@ -147,7 +154,7 @@ class PCLModel(nn.Module):
         fraction : float
             Grows from 0 to 1, then stays 1.
         """
-        for part in self._nested_parts:
+        for part in self._with_progress:
             part.set_progress(fraction)
 
 

@@ -20,7 +20,14 @@ from sklearn_intelvae._checks import (
     shapes_of_state,
     sized_network,
 )
-from sklearn_intelvae._part import call, convert_to_float32, nested_parts, untrained_copy
+from sklearn_intelvae._part import (
+    call,
+    convert_to_float32,
+    follows_progress,
+    is_ours,
+    nested_parts,
+    untrained_copy,
+)
 from sklearn_intelvae._random import OwnRandomness
 from sklearn_intelvae.distributions import Density, Distribution, PosteriorDistribution
 from sklearn_intelvae.likelihoods import Likelihood
@@ -91,6 +98,7 @@ class VAE(nn.Module):
         self._nested_parts = nested_parts(
             self.likelihood, self.mapping, self.prior, self.encoder, self.decoder, self.posterior
         )
+        self._with_progress = [part for part in self._nested_parts if follows_progress(part)]
 
     def forward(self, x: Tensor, generator: torch.Generator) -> Forward:
         """Encode rows, draw y, map it, and decode z.
@@ -244,7 +252,8 @@ class VAE(nn.Module):
                 before = shapes_of_state(part)
                 call(part.initialize, X, generator)
                 check_state(part, before, "initialize")
-        convert_to_float32(self)
+        if not all(map(is_ours, self._nested_parts)):
+            convert_to_float32(self)
         x = X[:3]
         y = torch.linspace(-1, 1, len(x) * self.n_components, dtype=torch.float32)
         check_mapping(self.mapping, x, y.reshape(len(x), -1))
@@ -258,7 +267,7 @@ class VAE(nn.Module):
         fraction : float
             Grows from 0 to 1, then stays 1.
         """
-        for part in self._nested_parts:
+        for part in self._with_progress:
             part.set_progress(fraction)
         self.prior.follow(self.encode)
 

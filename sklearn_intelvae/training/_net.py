@@ -21,7 +21,7 @@ from sklearn_intelvae._checks import (
     check_players,
     check_validation_loss,
 )
-from sklearn_intelvae._part import copied, is_ours
+from sklearn_intelvae._part import copied, is_ours, nested_parts
 from sklearn_intelvae._random import Stream, generator_from, seed_of
 from sklearn_intelvae.exceptions import DivergenceError
 from sklearn_intelvae.objectives import Batch
@@ -94,8 +94,10 @@ class MultiPlayerNet(NeuralNet):
         args, kwargs = self.get_params_for_optimizer("optimizer", named)
         self.optimizer_ = self.optimizer(*args, **kwargs)
         self.initial_groups_ = group_numbers(self.optimizer_)
+        self.has_own_parts_ = is_ours(self.criterion_) and all(
+            map(is_ours, nested_parts(self.module_, self.criterion_))
+        )
         self.steps_done_ = 0
-        self.last_progress_ = 0.0
         self.earlier_progress_ = 0.0
         self.generator_ = generator_from(self.seed, self.device)
         return self
@@ -186,7 +188,7 @@ class MultiPlayerNet(NeuralNet):
             "device": self._device_type(),
             "steps_done": self.steps_done_,
             "progress": self.progress,
-            "last_progress": self.last_progress_,
+            "last_progress": self._progress_after(max(0, self.steps_done_ - 1)),
         }
 
     def restore(self, state: dict[str, Any]) -> MultiPlayerNet:
@@ -196,7 +198,6 @@ class MultiPlayerNet(NeuralNet):
             self.generator_.set_state(torch.tensor(state["generator"]))
         self.steps_done_ = state["steps_done"]
         self.earlier_progress_ = state["progress"]
-        self.last_progress_ = state.get("last_progress", state["progress"])
         return self
 
     def _named_parameters(self) -> dict[str, nn.Parameter]:
@@ -231,7 +232,10 @@ class MultiPlayerNet(NeuralNet):
     @property
     def progress(self) -> float:
         """The fraction of the warm-up that has passed; never decreases, even if it is extended."""
-        share = self.steps_done_ / self.warmup_steps if self.warmup_steps else 1.0
+        return self._progress_after(self.steps_done_)
+
+    def _progress_after(self, n_steps: int) -> float:
+        share = n_steps / self.warmup_steps if self.warmup_steps else 1.0
         return min(1.0, max(share, self.earlier_progress_))
 
     def run_single_epoch(
@@ -258,9 +262,9 @@ class MultiPlayerNet(NeuralNet):
     def _training_steps(self, batches: Batches) -> Iterator[tuple[int, Record]]:
         self._set_learning_rate()
         for tensors in batches:
-            self.last_progress_ = self.progress
-            self.module_.set_progress(self.last_progress_)
-            self.criterion_.set_progress(self.last_progress_)
+            progress = self.progress
+            self.module_.set_progress(progress)
+            self.criterion_.set_progress(progress)
             self._notify_of_batch("on_batch_begin", batch=tensors, training=True)
             record = self.train_step(tensors)
             self.steps_done_ += 1
@@ -282,11 +286,11 @@ class MultiPlayerNet(NeuralNet):
     def train_step(self, batch: Tensors, **fit_params: Any) -> Record:
         """Update each player once; return the losses and terms."""
         data = Batch(**batch, generator=self.generator_, progress=self.progress)
-        n, weight = len(data.x), data.weight
+        n, weight, criterion = len(data.x), data.weight, self.criterion_
         record: Record = {}
         for player, parameters in self.players_.items():
-            returned = self.criterion_.loss(player, self.module_, self._for_objective(data))
-            loss, terms = check_loss(self.criterion_, returned, n)
+            returned = criterion.loss(player, self.module_, self._for_objective(data))
+            loss, terms = returned if self.has_own_parts_ else check_loss(criterion, returned, n)
             total = _weighted_mean(loss, weight)
             self._update(parameters, total, batch)
             record[f"{player}_loss" if record else "train_loss"] = total.detach()
@@ -322,12 +326,9 @@ class MultiPlayerNet(NeuralNet):
                 "is to train. Do not detach it."
             )
         loss.backward(inputs=parameters)
-        self._notify_of_batch(
-            "on_grad_computed",
-            named_parameters=TeeGenerator(self.get_all_learnable_params()),
-            batch=batch,
-            training=True,
-        )
+        if self.batch_events:
+            named = TeeGenerator(self.get_all_learnable_params())
+            self.notify("on_grad_computed", named_parameters=named, batch=batch, training=True)
         self.optimizer_.step()
         for parameter in parameters:
             parameter.grad = None

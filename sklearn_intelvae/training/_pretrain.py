@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from sklearn_intelvae._part import Part, call
+from sklearn_intelvae._part import Mapping, Part, call
 from sklearn_intelvae._random import generator_from
 from sklearn_intelvae.models import VAE
 from sklearn_intelvae.training._rows import Batches, Rows
@@ -22,7 +22,8 @@ def pretrain_encoder(
     if the mapping has no such term.
     """
     parameters = [p for p in model.encoder.parameters() if p.requires_grad]
-    if not parameters:
+    mappings = (m for m in model.mapping.modules() if isinstance(m, Mapping))
+    if not parameters or all(type(m).loss_terms is Mapping.loss_terms for m in mappings):
         return
     optimizer = torch.optim.Adam(parameters, lr=lr)
     model.eval()
