@@ -293,15 +293,14 @@ def check_mapping(mapping: Any, x: Tensor, y: Tensor) -> None:
         _check_terms(terms, f"{name}: loss_terms", n)
         for key, value in terms.items():
             _check_float(value, f"{name}: loss_terms: {key!r}")
-            _check_numbers(value, f"{name}: loss_terms: {key!r}")
         if mapping.has_regions:
             _check_regions(call(mapping.regions, y), name, n)
     mapping.train(training)
-    _check_running_statistics(mapping, y)
+    _check_observe(mapping, y)
 
 
-def _check_running_statistics(mapping: Part, y: Tensor) -> None:
-    """Check on a copy that ``observe`` neither fails nor resizes weights."""
+def _check_observe(mapping: Part, y: Tensor) -> None:
+    """Check on a copy that ``observe`` of a user's mapping neither fails nor resizes weights."""
     if is_ours(mapping):
         return
     twin, before = copy.deepcopy(mapping), shapes_of_state(mapping)
@@ -354,8 +353,11 @@ def check_players(objective: nn.Module, returned: Any) -> dict[str, list[nn.Para
             f"player by name, got {returned!r:.80}."
         )
     players = {}
-    if reserved := {"train", "valid"} & returned.keys():
-        raise ValueError(f"a player cannot be called {reserved.pop()!r}; rename it.")
+    if reserved := {"train", "valid"}.intersection([*returned][1:]):
+        raise ValueError(
+            f"{type(objective).__name__}.players calls a player {reserved.pop()!r}, whose loss "
+            "would be recorded under a reserved name: rename it."
+        )
     for name, parameters in returned.items():
         players[name] = list(parameters) if isinstance(parameters, Iterable) else [parameters]
         if not all(isinstance(parameter, nn.Parameter) for parameter in players[name]):
@@ -386,8 +388,9 @@ def check_loss(objective: nn.Module, returned: Any, n: int) -> tuple[Tensor, dic
 
 
 def check_cost(objective: nn.Module, cost: Any, n: int) -> None:
-    """Check what an objective's ``cost`` returned for n rows."""
-    _check_shape(cost, f"{type(objective).__name__}.cost", [(n,), ()], f"for {n} rows")
+    """Check what an objective's ``cost`` returned for n rows: a number or a tensor."""
+    if not isinstance(cost, Real):
+        _check_shape(cost, f"{type(objective).__name__}.cost", [(n,), ()], f"for {n} rows")
 
 
 def check_validation_loss(objective: nn.Module, loss: Any, n: int) -> Tensor:
@@ -460,7 +463,7 @@ def _numbers(n_columns: int) -> Tensor:
 
 def _check_numbers(value: Tensor, name: str) -> None:
     if value.isnan().any():
-        raise ValueError(f"{name} returned NaN for numbers between -1 and 1.")
+        raise ValueError(f"{name} returned NaN for valid arguments.")
 
 
 def _check_dependence(value: Tensor, h: Tensor, name: str) -> None:

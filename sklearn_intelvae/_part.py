@@ -479,23 +479,27 @@ def detach_activations(model: nn.Module) -> None:
                 vars(module)[name] = _detached(value)
 
 
-def _detached(value: Any) -> Any:
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
+def _detached(value: Any, above: tuple[int, ...] = ()) -> Any:
+    """Return a value without graphs; dicts and dataclasses are changed in place."""
     if isinstance(value, Tensor):
         return value if value.grad_fn is None else value.detach()
-    if isinstance(value, tuple) and type(value) is not tuple:
-        return type(value)(*map(_detached, value))
-    if is_dataclass(value) and not isinstance(value, type):
-        vars(value).update({name: _detached(item) for name, item in vars(value).items()})
+    if id(value) in above:  # it contains itself
         return value
-    if type(value) in (list, tuple):
-        items = [_detached(item) for item in value]
-        same = all(a is b for a, b in zip(items, value, strict=True))
-        return value if same else type(value)(items)
+    above = *above, id(value)
     if type(value) is dict:
-        return {name: _detached(item) for name, item in value.items()}
+        value.update({name: _detached(item, above) for name, item in value.items()})
+    elif _is_open_dataclass(value):
+        vars(value).update({name: _detached(item, above) for name, item in vars(value).items()})
+    elif type(value) is list or isinstance(value, tuple):
+        items = [_detached(item, above) for item in value]
+        if any(a is not b for a, b in zip(items, value, strict=True)):
+            return value._make(items) if hasattr(value, "_make") else type(value)(items)
     return value
+
+
+def _is_open_dataclass(value: Any) -> bool:
+    """Return whether a value is an instance of a dataclass whose fields are in a dict."""
+    return is_dataclass(value) and not isinstance(value, type) and hasattr(value, "__dict__")
 
 
 def nested_parts(*modules: nn.Module) -> list[Part]:
@@ -541,9 +545,9 @@ def copied(value: Any) -> Any:
         return value.copy()
     if isinstance(value, dict):
         return {name: copied(item) for name, item in value.items()}
-    if isinstance(value, tuple) and type(value) is not tuple:
-        return type(value)(*map(copied, value))
-    if isinstance(value, PosteriorDistribution) or is_dataclass(value):
+    if hasattr(value, "_make"):  # a named tuple
+        return value._make(map(copied, value))
+    if isinstance(value, PosteriorDistribution) or _is_open_dataclass(value):
         twin = copy.copy(value)
         vars(twin).update({name: copied(item) for name, item in vars(value).items()})
         return twin

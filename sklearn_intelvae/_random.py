@@ -56,8 +56,24 @@ _OF_GLOBAL_GENERATOR = {
     torch.rrelu,
     torch._sample_dirichlet,
     torch._standard_gamma,
+    torch.alpha_dropout_,
+    torch.dropout_,
+    torch.feature_alpha_dropout_,
+    torch.feature_dropout_,
+    torch.gru,
+    torch.lstm,
+    torch.rnn_relu,
+    torch.rnn_tanh,
+    torch.rrelu_,
     torch.nn.functional.alpha_dropout,
     torch.nn.functional.dropout,
+    torch.nn.functional.dropout1d,
+    torch.nn.functional.dropout2d,
+    torch.nn.functional.dropout3d,
+    torch.nn.functional.fractional_max_pool2d,
+    torch.nn.functional.fractional_max_pool3d,
+    torch.nn.functional.multi_head_attention_forward,
+    torch.nn.functional.scaled_dot_product_attention,
     torch.nn.functional.feature_alpha_dropout,
     torch.nn.functional.gumbel_softmax,
     torch.nn.functional.rrelu,
@@ -91,10 +107,12 @@ class OwnRandomness(TorchFunctionMode):
     def _drawn_like(self, func: Any, args: Any, kwargs: dict[str, Any]) -> torch.Tensor:
         """Draw numbers in the shape of the first argument."""
         like, *bounds = (*args, kwargs.pop("input")) if "input" in kwargs else args
-        bounds = [kwargs.pop(name) for name in ("low", "high") if name in kwargs] or bounds
+        bounds += [kwargs.pop(name) for name in ("low", "high") if name in kwargs]
         kwargs.pop("memory_format", None)
+        if kwargs.get("generator") is None:
+            kwargs["generator"] = self.generator
         settings = {"dtype": like.dtype, "device": like.device} | kwargs
-        return _LIKE[func](*bounds, like.shape, generator=self.generator, **settings)
+        return _LIKE[func](*bounds, like.shape, **settings)
 
     def _drawn_globally(self, func: Any, args: Any, kwargs: dict[str, Any]) -> torch.Tensor:
         """Draw with the global generator seeded from the given one."""

@@ -278,8 +278,10 @@ class BaseVAE(BaseModel):
         p_y = self.module_.prior_distribution()
         mean = self.module_.posterior_mean(x)
         shares = call(p_y.responsibilities, mean)
-        overflows = ~mean.square().sum(-1, keepdim=True).isfinite()
-        return torch.where(overflows & shares.isnan(), 1 / shares.shape[1], shares)
+        if not shares.isnan().any():
+            return shares
+        is_far = ~call(p_y.log_prob, mean).isfinite()[:, None]
+        return torch.where(is_far & shares.isnan(), 1 / shares.shape[1], shares)
 
     def score_samples(self, X, *, n_particles=32):
         """Return a lower bound on log p(x) of each row, in nats.
@@ -329,8 +331,10 @@ class BaseVAE(BaseModel):
         def bound(x):
             noise = noise_of_rows(x.numpy(force=True), n_particles, model.n_components)
             nats = importance_weighted_bound(model, x, torch.from_numpy(noise).to(x.device))
-            overflows = ~(x.square().sum(-1) + model.posterior_mean(x).square().sum(-1)).isfinite()
-            return torch.where(overflows & nats.isnan(), -torch.inf, nats)
+            if not nats.isnan().any():
+                return nats
+            size = x.square().sum(-1) + model.posterior_mean(x).square().sum(-1)
+            return torch.where(~size.isfinite() & nats.isnan(), -torch.inf, nats)
 
         return self._apply(bound, X, n_particles * model.n_components)
 

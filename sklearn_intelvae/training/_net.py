@@ -94,7 +94,7 @@ class MultiPlayerNet(NeuralNet):
         args, kwargs = self.get_params_for_optimizer("optimizer", named)
         self.optimizer_ = self.optimizer(*args, **kwargs)
         self.initial_groups_ = group_numbers(self.optimizer_)
-        self.has_own_parts_ = is_ours(self.criterion_) and all(
+        self.all_parts_are_ours_ = is_ours(self.criterion_) and all(
             map(is_ours, nested_parts(self.module_, self.criterion_))
         )
         self.steps_done_ = 0
@@ -290,7 +290,9 @@ class MultiPlayerNet(NeuralNet):
         record: Record = {}
         for player, parameters in self.players_.items():
             returned = criterion.loss(player, self.module_, self._for_objective(data))
-            loss, terms = returned if self.has_own_parts_ else check_loss(criterion, returned, n)
+            loss, terms = (
+                returned if self.all_parts_are_ours_ else check_loss(criterion, returned, n)
+            )
             total = _weighted_mean(loss, weight)
             self._update(parameters, total, batch)
             record[f"{player}_loss" if record else "train_loss"] = total.detach()
@@ -302,7 +304,7 @@ class MultiPlayerNet(NeuralNet):
         if weight is not None:
             return (weight if term.ndim else weight.mean()) * term.detach()
         # What is no result of our own may be updated in place before the end of the epoch.
-        owned = is_ours(self.criterion_) and term.requires_grad
+        owned = self.all_parts_are_ours_ and term.requires_grad
         return term.detach() if owned else term.detach().clone()
 
     def _for_objective(self, batch: Batch) -> Batch:

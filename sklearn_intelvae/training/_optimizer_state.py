@@ -50,6 +50,7 @@ def optimizer_state(
         group that the optimizer has changed.
     """
     whole = optimizer.state_dict()
+    state = whole.get("state", {})  # a wrapper may name its entries otherwise
     names = _names_by_position(optimizer, parameters)
     pairs: Any = zip_longest(
         group_numbers(optimizer), initial_groups, fillvalue={}
@@ -57,8 +58,8 @@ def optimizer_state(
     return {
         "class": type(optimizer).__name__,
         "options": _options(optimizer),
-        "slots": {names[k]: _portable(v) for k, v in whole["state"].items() if k in names},
-        "shared": {k: _portable(v) for k, v in whole["state"].items() if isinstance(k, str)},
+        "slots": {names[k]: _portable(v) for k, v in state.items() if k in names},
+        "shared": {k: _portable(v) for k, v in state.items() if isinstance(k, str)},
         "further": {k: _portable(v) for k, v in whole.items() if k not in _USUAL},
         "groups": [_changed(now, then) for now, then in pairs],
     }
@@ -101,8 +102,9 @@ def restore_optimizer(
     slots = {position[n]: _restored(v) for n, v in state["slots"].items() if n in position}
     shared = {key: _restored(value) for key, value in state.get("shared", {}).items()}
     further = {key: _restored(value) for key, value in state.get("further", {}).items()}
-    groups = optimizer.state_dict()["param_groups"]
-    optimizer.load_state_dict(further | {"state": slots | shared, "param_groups": groups})
+    whole = optimizer.state_dict()
+    usual = {"state": slots | shared, "param_groups": whole.get("param_groups")}
+    optimizer.load_state_dict(further | {k: v for k, v in usual.items() if k in whole})
     for group, saved in zip(optimizer.param_groups, state["groups"], strict=False):
         group.update({name: _restored(value) for name, value in saved.items()})
 

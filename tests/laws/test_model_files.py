@@ -7,6 +7,7 @@ import pickle
 import stat
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -364,6 +365,14 @@ def test_buffers_that_share_memory_and_extra_states(X, path):
         assert again.partial_fit(X).n_iter_ == 3
 
 
+@dataclass(slots=True)
+class Slotted:
+    values: object
+
+    def __post_init__(self):
+        self.values = self.values.detach()
+
+
 class Gate(Mapping):
     """Keeps activations in several ways, as many torch modules do."""
 
@@ -375,6 +384,10 @@ class Gate(Mapping):
         self.gates = self.layer(y).sigmoid()
         self.kept = [self.gates, {"both": (y, self.gates)}]
         self.last = Normal(self.gates, self.gates)
+        self.shape, self.largest = y.shape, self.gates.max(1)
+        self.slotted = Slotted(self.gates)
+        self.cycle = [self.gates]
+        self.cycle.append(self.cycle)
         return y * self.gates
 
 

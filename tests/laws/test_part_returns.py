@@ -720,11 +720,6 @@ NOT_A_NUMBER = {
     "kl of a density": lambda: dict(
         prior=of(type("D", (Modes,), {"kl": lambda s, q, y: nan(y.sum(1))}))
     ),
-    "loss_terms": lambda: dict(
-        mapping=module(
-            lambda y: y, Mapping, loss_terms=lambda s, x, m, y, z: {"penalty": nan(y.sum(1))}
-        )
-    ),
 }
 
 
@@ -767,9 +762,30 @@ def test_costs(cost, X):
 
 @pytest.mark.parametrize("name", ["train", "valid"])
 def test_reserved_names_of_players(name, X):
-    own = type("Own", (BetaTC,), {"players": lambda s, m: {name: m.parameters()}})()
-    with pytest.raises(ValueError, match=f"a player cannot be called '{name}'"):
+    def players(self, model):
+        return {"first": model.encoder.parameters(), name: model.decoder.parameters()}
+
+    own = type("Own", (BetaTC,), {"players": players})()
+    with pytest.raises(ValueError, match=rf"Own\.players calls a player '{name}'"):
         InteLVAE(2, objective=own, **SMALL).fit(X)
+
+
+def test_a_cost_may_be_a_number(X):
+    own = type("Own", (VariationalObjective,), {"cost": lambda s, m, b, r, t: 0.0})()
+    assert np.isfinite(InteLVAE(2, objective=own, **SMALL).fit(X).transform(X)).all()
+
+
+def test_terms_that_are_undefined_for_few_rows_are_taken(X):
+    """A correlation is NaN if a column is constant over the few rows of the check."""
+
+    def terms(self, x, mean, y, z):
+        x = x - x.mean(0)
+        return {"penalty": (x[:, 0] * y[:, 0]).mean() / x[:, 0].square().mean().sqrt()}
+
+    X = X.copy()
+    X[:5, 0] = 0
+    own = module(lambda y: y, Mapping, loss_terms=terms)
+    assert np.isfinite(InteLVAE(2, mapping=own, **SMALL).fit(X).transform(X)).all()
 
 
 def test_an_input_that_is_detached_before_a_layer_is_noticed(X):
