@@ -369,8 +369,8 @@ def check_players(objective: nn.Module, returned: Any) -> dict[str, list[nn.Para
     return players
 
 
-def check_loss(objective: nn.Module, returned: Any, n: int) -> tuple[Tensor, dict[str, Tensor]]:
-    """Return what an objective's ``loss`` returned at a training step for n rows, checked."""
+def check_loss(objective: nn.Module, returned: Any, n: int) -> None:
+    """Check what an objective's ``loss`` returned at a training step for n rows."""
     name = f"{type(objective).__name__}.loss"
     if not isinstance(returned, tuple) or len(returned) != 2:
         raise TypeError(f"{name} must return the loss of each row and a dict of terms.")
@@ -384,7 +384,6 @@ def check_loss(objective: nn.Module, returned: Any, n: int) -> tuple[Tensor, dic
     if not loss.is_floating_point():
         raise ValueError(f"{name} returned {loss.dtype}; append .float().")
     _check_terms(terms, name, n)
-    return loss, terms
 
 
 def check_cost(objective: nn.Module, cost: Any, n: int) -> None:

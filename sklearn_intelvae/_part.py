@@ -480,7 +480,7 @@ def detach_activations(model: nn.Module) -> None:
 
 
 def _detached(value: Any, above: tuple[int, ...] = ()) -> Any:
-    """Return a value without graphs; dicts and dataclasses are changed in place."""
+    """Return a value without graphs; lists, dicts and dataclasses are changed in place."""
     if isinstance(value, Tensor):
         return value if value.grad_fn is None else value.detach()
     if id(value) in above:  # it contains itself
@@ -490,7 +490,9 @@ def _detached(value: Any, above: tuple[int, ...] = ()) -> Any:
         value.update({name: _detached(item, above) for name, item in value.items()})
     elif _is_open_dataclass(value):
         vars(value).update({name: _detached(item, above) for name, item in vars(value).items()})
-    elif type(value) is list or isinstance(value, tuple):
+    elif type(value) is list:
+        value[:] = [_detached(item, above) for item in value]
+    elif isinstance(value, tuple):
         items = [_detached(item, above) for item in value]
         if any(a is not b for a, b in zip(items, value, strict=True)):
             return value._make(items) if hasattr(value, "_make") else type(value)(items)

@@ -290,9 +290,9 @@ class MultiPlayerNet(NeuralNet):
         record: Record = {}
         for player, parameters in self.players_.items():
             returned = criterion.loss(player, self.module_, self._for_objective(data))
-            loss, terms = (
-                returned if self.all_parts_are_ours_ else check_loss(criterion, returned, n)
-            )
+            if not self.all_parts_are_ours_:
+                check_loss(criterion, returned, n)
+            loss, terms = returned
             total = _weighted_mean(loss, weight)
             self._update(parameters, total, batch)
             record[f"{player}_loss" if record else "train_loss"] = total.detach()
