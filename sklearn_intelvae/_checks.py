@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_intelvae._part import Network, Part, call, is_ours
-from sklearn_intelvae._random import generator_from
+from sklearn_intelvae._random import generator_from, own_torch_state
 from sklearn_intelvae.distributions import (
     Density,
     MixtureDensity,
@@ -74,7 +74,7 @@ def _checked_output(module: nn.Module, inputs: Tensor, role: str) -> Tensor:
 
 def _leaf(inputs: Tensor) -> Tensor:
     """Return a copy of the inputs that requires a gradient, whatever the caller's mode is."""
-    with torch.inference_mode(False):
+    with own_torch_state():
         return inputs.clone().requires_grad_()
 
 
@@ -82,7 +82,7 @@ def _output(module: nn.Module, inputs: Tensor, name: str) -> Tensor:
     """Return the output for a matrix of inputs, with its graph; check its dtype and shape."""
     shape = tuple(inputs.shape)
     try:
-        with torch.inference_mode(False), torch.enable_grad():
+        with own_torch_state():
             outputs = call(module, inputs)
     except Exception as error:
         raise ValueError(
@@ -98,11 +98,7 @@ def _has_gradient(module: nn.Module, inputs: Tensor, outputs: Tensor, role: str)
     if role == "encoder":
         is_frozen = not any(parameter.requires_grad for parameter in module.parameters())
         return is_frozen or outputs.requires_grad
-    if not outputs.requires_grad:
-        return False
-    with torch.enable_grad():
-        (slope,) = torch.autograd.grad(outputs.sum(), inputs, allow_unused=True)
-    return slope is not None
+    return _depends_on(outputs, inputs)
 
 
 def checked_size(part: object, name: str, value: Any) -> int:
@@ -140,7 +136,7 @@ def check_posterior(posterior: nn.Module, n_outputs: int, n_components: int) -> 
     """Check the distribution that a posterior in evaluation mode returns for encoder outputs."""
     name = _name(posterior, "posterior")
     h = _numbers(n_outputs)
-    with torch.inference_mode(False), torch.enable_grad():
+    with own_torch_state():
         q = call(posterior, h)
     with torch.no_grad():
         mean = call(posterior.mean, h)  # type: ignore[arg-type]
@@ -152,8 +148,7 @@ def check_posterior(posterior: nn.Module, n_outputs: int, n_components: int) -> 
     shape = _N_ROWS, n_components
     returned = {"the mean of q(y | x)": q.mean, "its variance": q.variance}
     for what, value in returned.items():
-        _check_shape(value, f"{name}: {what}", [shape], f"for {_N_ROWS} rows")
-        _check_float(value, f"{name}: {what}")
+        _check_tensor(value, f"{name}: {what}", shape)
     _check_mean(mean, q.mean.detach(), name)
     if not is_ours(posterior):
         _check_posterior_distribution(q, h, name)
@@ -161,19 +156,14 @@ def check_posterior(posterior: nn.Module, n_outputs: int, n_components: int) -> 
 
 def _check_posterior_distribution(q: PosteriorDistribution, h: Tensor, name: str) -> None:
     """Check the methods of a distribution that a posterior of the user returned."""
-    rows, shape = f"for {_N_ROWS} rows", tuple(q.mean.shape)
-    with torch.inference_mode(False), torch.enable_grad():
+    shape = tuple(q.mean.shape)
+    with own_torch_state():
         y = call(q.reparameterize, torch.zeros(shape))
         log_prob = call(q.log_prob, torch.zeros(shape))
         marginals = q.marginals()
-    for value, what, wanted in (
-        (y, "reparameterize(noise)", shape),
-        (log_prob, "log_prob(y)", (_N_ROWS,)),
-        (getattr(marginals, "mean", marginals), "the mean of marginals()", shape),
-    ):
-        _check_shape(value, f"{name}: {what}", [wanted], rows)
-        _check_float(value, f"{name}: {what}")
-        _check_numbers(value, f"{name}: {what}")
+    _check_tensor(y, f"{name}: reparameterize(noise)", shape)
+    _check_tensor(log_prob, f"{name}: log_prob(y)", (_N_ROWS,))
+    _check_tensor(getattr(marginals, "mean", marginals), f"{name}: the mean of marginals()", shape)
     _check_dependence(y, h, f"{name}: reparameterize(noise)")
 
 
@@ -190,39 +180,29 @@ def check_density(prior: nn.Module, density: Any, n_components: int) -> None:
             f"{name} has has_modes = True, so that density(encode) must return a "
             f"sklearn_intelvae.distributions.MixtureDensity, got {type(density).__name__}."
         )
-    rows = f"for {_N_ROWS} rows"
     with torch.no_grad():
         for n in (_N_ROWS, _N_ROWS + 1):
             y = density.sample(n, generator_from(0))
-            _check_shape(y, f"{name}: sample", [(n, n_components)], f"for {n} rows")
-            _check_float(y, f"{name}: sample")
+            _check_tensor(y, f"{name}: sample", (n, n_components))
             if not y.isfinite().all():
                 raise ValueError(f"{name}: sample returned values that are not finite.")
         y = y[:_N_ROWS]
         if prior.has_modes:
             _check_modes(density, y, name)
         q = Normal(y, torch.zeros_like(y))
-        log_prob = call(density.log_prob, y)
-        _check_shape(log_prob, f"{name}: log_prob(y)", [(_N_ROWS,)], rows)
-        _check_float(log_prob, f"{name}: log_prob(y)")
-        _check_numbers(log_prob, f"{name}: log_prob(y)")
-        kl = call(density.kl, q, y)
-        _check_shape(kl, f"{name}: kl(q, y)", [(_N_ROWS,)], rows)
-        _check_float(kl, f"{name}: kl(q, y)")
-        _check_numbers(kl, f"{name}: kl(q, y)")
+        _check_tensor(call(density.log_prob, y), f"{name}: log_prob(y)", (_N_ROWS,))
+        _check_tensor(call(density.kl, q, y), f"{name}: kl(q, y)", (_N_ROWS,))
         per_component = call(density.kl_per_component, q)
         if per_component is not None:
             shape = _N_ROWS, n_components
-            _check_shape(per_component, f"{name}: kl_per_component(q)", [shape], rows)
-            _check_float(per_component, f"{name}: kl_per_component(q)")
+            _check_tensor(per_component, f"{name}: kl_per_component(q)", shape)
 
 
 def _check_modes(density: Any, y: Tensor, name: str) -> None:
     """Check the number of modes, their responsibilities and the density of one of them."""
     n_modes = checked_size(density, "n_modes", density.n_modes)
     shares = call(density.responsibilities, y)
-    _check_shape(shares, f"{name}: responsibilities(y)", [(len(y), n_modes)], f"for {len(y)} rows")
-    _check_float(shares, f"{name}: responsibilities(y)")
+    _check_tensor(shares, f"{name}: responsibilities(y)", (len(y), n_modes))
     if not isinstance(density.mode(0), Density):
         raise TypeError(
             f"{name}: mode(k) must return a sklearn_intelvae.distributions.Density, got "
@@ -234,7 +214,7 @@ def check_likelihood(likelihood: nn.Module, n_outputs: int, n_features: int) -> 
     """Check the distribution that a likelihood returns for the decoder's output."""
     name = _name(likelihood, "likelihood")
     h = _numbers(n_outputs)
-    with torch.inference_mode(False), torch.enable_grad():
+    with own_torch_state():
         p = call(likelihood, h)
     with torch.no_grad():
         for attribute in ("mean", "log_prob", "sample"):
@@ -253,21 +233,11 @@ def check_likelihood(likelihood: nn.Module, n_outputs: int, n_features: int) -> 
             )
         _check_float(p.mean, f"{name}: mean")
         _check_mean(call(likelihood.mean, h), p.mean.detach(), name)  # type: ignore[arg-type]
-        drawn = p.sample(generator_from(0))
-        _check_shape(drawn, f"{name}: sample", [(_N_ROWS, n_features)], f"for {_N_ROWS} rows")
-        _check_float(drawn, f"{name}: sample")
-        log_prob = call(p.log_prob, p.mean)
-        _check_shape(
-            log_prob,
-            f"{name}: log_prob(x), summed over features,",
-            [(_N_ROWS,)],
-            f"for {_N_ROWS} rows",
-        )
-        _check_float(log_prob, f"{name}: log_prob(x)")
-        _check_numbers(log_prob, f"{name}: log_prob(x)")
+        _check_tensor(p.sample(generator_from(0)), f"{name}: sample", (_N_ROWS, n_features))
+    with own_torch_state():
+        log_prob = call(p.log_prob, p.mean.detach())
+    _check_tensor(log_prob, f"{name}: log_prob(x), summed over features,", (_N_ROWS,))
     if not is_ours(likelihood):
-        with torch.inference_mode(False), torch.enable_grad():
-            log_prob = call(p.log_prob, p.mean.detach())
         _check_dependence(log_prob, h, f"{name}: log_prob(x)")
 
 
@@ -285,8 +255,7 @@ def check_mapping(mapping: Any, x: Tensor, y: Tensor) -> None:
                 "defined for every y, since the prior draws y from all of R^d."
             )
         decoded = call(mapping.to_decoder, z)
-        _check_shape(decoded, f"{name}: to_decoder(z)", [tuple(z.shape)], rows)
-        _check_float(decoded, f"{name}: to_decoder(z)")
+        _check_tensor(decoded, f"{name}: to_decoder(z)", tuple(z.shape), nan=True)
         for module in mapping.modules():  # in training mode, but for layers such as dropout
             module.training = isinstance(module, Part)
         terms = call(mapping.loss_terms, x, y, y, z)
@@ -460,17 +429,17 @@ def _numbers(n_columns: int) -> Tensor:
     return _leaf(values.reshape(_N_ROWS, n_columns))
 
 
-def _check_numbers(value: Tensor, name: str) -> None:
-    if value.isnan().any():
-        raise ValueError(f"{name} returned NaN for valid arguments.")
+def _depends_on(value: Tensor, inputs: Tensor) -> bool:
+    """Return whether a gradient passes from a value to the inputs that it was computed from."""
+    if not value.requires_grad:
+        return False
+    with own_torch_state():
+        (slope,) = torch.autograd.grad(value.sum(), inputs, allow_unused=True)
+    return slope is not None
 
 
 def _check_dependence(value: Tensor, h: Tensor, name: str) -> None:
-    slope = None
-    if value.requires_grad:
-        with torch.inference_mode(False), torch.enable_grad():
-            (slope,) = torch.autograd.grad(value.sum(), h, allow_unused=True)
-    if slope is None:
+    if not _depends_on(value, h):
         raise ValueError(
             f"{name} does not depend on the network's output h, so that the network would not be "
             "trained: do not detach it."
@@ -478,8 +447,7 @@ def _check_dependence(value: Tensor, h: Tensor, name: str) -> None:
 
 
 def _check_mean(mean: Any, expected: Tensor, name: str) -> None:
-    _check_shape(mean, f"{name}: mean(h)", [tuple(expected.shape)], f"for {len(expected)} rows")
-    _check_float(mean, f"{name}: mean(h)")
+    _check_tensor(mean, f"{name}: mean(h)", tuple(expected.shape))
     if not torch.allclose(mean, expected, equal_nan=True):
         raise ValueError(
             f"{name}: mean(h) is not the mean of what forward(h) returns. A class that inherits "
@@ -519,6 +487,14 @@ def _check_matrix(value: Any, name: str, when: str, n: int) -> None:
             "(n_samples, n_outputs), with at least one column."
         )
     _check_float(value, name)
+
+
+def _check_tensor(value: Any, name: str, shape: tuple[int, ...], nan: bool = False) -> None:
+    """Check shape and dtype, and unless ``nan`` is allowed that no number is NaN."""
+    _check_shape(value, name, [shape], f"for {shape[0]} rows")
+    _check_float(value, name)
+    if not nan and value.isnan().any():
+        raise ValueError(f"{name} returned NaN for valid arguments.")
 
 
 def _check_float(value: Tensor, name: str) -> None:
