@@ -89,7 +89,7 @@ class MultiPlayerNet(NeuralNet):
     def initialize_optimizer(self, triggered_directly: bool | None = None) -> MultiPlayerNet:
         """Create the optimizer, and start the step counter and the generator."""
         self.players_ = check_players(self.criterion_, self.criterion_.players(self.module_))
-        self._check_players()
+        self._check_ownership()
         named = [(name, p) for name, p in self.get_all_learnable_params() if p.requires_grad]
         args, kwargs = self.get_params_for_optimizer("optimizer", named)
         self.optimizer_ = self.optimizer(*args, **kwargs)
@@ -102,7 +102,7 @@ class MultiPlayerNet(NeuralNet):
         self.generator_ = generator_from(self.seed, self.device)
         return self
 
-    def _check_players(self) -> None:
+    def _check_ownership(self) -> None:
         owned = [id(p) for parameters in self.players_.values() for p in parameters]
         trainable = {id(p) for _, p in self.get_all_learnable_params() if p.requires_grad}
         if len(owned) != len(set(owned)) or set(owned) != trainable:

@@ -66,7 +66,7 @@ def test_all_scripts_run_together():
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda m: m.what)
 def test_a_mutation_can_be_applied(mutation):
-    compile(mutated(mutation), mutation.file, "exec")
+    assert compile(mutated(mutation), mutation.file, "exec")
 
 
 def test_the_readme_names_every_script():

@@ -8,7 +8,7 @@ from sklearn.exceptions import SkipTestWarning
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
-from benchmarks.contract import FURTHER, declared_failures
+from benchmarks.contract import FURTHER, ONE_COMPONENT, declared_failures
 from sklearn_intelvae import mappings
 from sklearn_intelvae.estimators._parameters import REGISTRY, resolve
 from tests.estimators.shelf import ESTIMATORS, REPRESENTATIVES, cases, marks_of, public_estimators
@@ -24,6 +24,13 @@ def test_every_public_estimator_and_every_mapping_is_checked():
     for parameter in ("mapping", "prior", "posterior", "objective"):
         named = {getattr(e, parameter, None) for e in estimators}
         assert set(REGISTRY[parameter]) <= {name for name in named if isinstance(name, str)}
+
+
+def test_only_two_mappings_refuse_one_component():
+    refusing = {
+        n for n, e in ESTIMATORS.items() if ONE_COMPONENT.keys() <= declared_failures(e).keys()
+    }
+    assert refusing == {"InteLVAE mapping glue", "InteLVAE mapping hierarchy"}
 
 
 def test_every_public_estimator_is_checked_in_the_fast_tests_too():

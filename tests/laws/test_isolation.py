@@ -471,7 +471,7 @@ def test_a_renderer_in_place_leaves_the_factors_alone(rng):
 
 
 class CostOfAttributes(VariationalObjective):
-    """Works in place on the mean of q, of which the other terms depend."""
+    """Changes the means of q(y | x) and p(x | z) in place; other terms are computed from them."""
 
     def __init__(self, copies=True):
         super().__init__()

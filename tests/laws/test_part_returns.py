@@ -492,7 +492,7 @@ def test_draws_of_a_likelihood(draw, message, X):
 
 
 class Modes(MixtureDensity):
-    """A mixture of three, of which some is replaced."""
+    """A mixture of three modes; each test replaces one of its methods."""
 
     n_modes = 3
 

@@ -1,4 +1,4 @@
-"""The files that a mapping of the package touches: a mapping that lacks one is told which."""
+"""Every mapping of the package is listed in four files; a failing test names the missing ones."""
 
 import importlib
 import inspect
@@ -19,7 +19,7 @@ from tests.mappings.shelf import MAPPINGS
 
 ROOT = Path(mappings.__file__).parents[2]
 WITHOUT_NAME = {"Compose", "Function", "Linear", "OnComponents", "StraightThrough"}
-"""Mappings that need an argument, so that no string can stand for them."""
+"""Mappings whose constructor needs an argument, so that they have no name in REGISTRY."""
 
 
 def written():
