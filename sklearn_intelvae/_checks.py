@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sklearn_intelvae._part import Network, Part, call, is_ours
-from sklearn_intelvae._random import generator_from, own_torch_state
+from sklearn_intelvae._part import Network, Part, call, convert_to_float32, is_ours
+from sklearn_intelvae._random import OwnRandomness, generator_from, own_torch_state
 from sklearn_intelvae.distributions import (
     Density,
     MixtureDensity,
@@ -272,15 +272,26 @@ def _check_observe(mapping: Part, y: Tensor) -> None:
     """Check on a copy that ``observe`` of a user's mapping neither fails nor resizes weights."""
     if is_ours(mapping):
         return
-    twin, before = copy.deepcopy(mapping), shapes_of_state(mapping)
+    twin, before = copy.deepcopy(mapping), _shapes_of_state(mapping)
     with torch.no_grad():
         call(twin.observe, y, None)  # type: ignore[arg-type]
-    check_state(twin, before, "observe")
+    _check_state(twin, before, "observe")
 
 
-def check_state(part: Part, before: dict[str, Any], hook: str) -> None:
+def initialize_parts(parts: list[Part], X: Tensor, generator: torch.Generator) -> None:
+    """Initialize parts from the training rows, and check that they create no weights there."""
+    with OwnRandomness(generator):
+        for part in parts:
+            before = _shapes_of_state(part)
+            call(part.initialize, X, generator)
+            _check_state(part, before, "initialize")
+            if not is_ours(part):
+                convert_to_float32(part)
+
+
+def _check_state(part: Part, before: dict[str, Any], hook: str) -> None:
     """Check that a hook has created no weights, nor changed the shape of any."""
-    now = shapes_of_state(part)
+    now = _shapes_of_state(part)
     changed = sorted(k for k in now.keys() | before.keys() if now.get(k) != before.get(k))
     if changed:
         raise ValueError(
@@ -289,7 +300,7 @@ def check_state(part: Part, before: dict[str, Any], hook: str) -> None:
         )
 
 
-def shapes_of_state(part: nn.Module) -> dict[str, Any]:
+def _shapes_of_state(part: nn.Module) -> dict[str, Any]:
     """Return the shapes of the weights and buffers of a user's part, by name."""
     if is_ours(part):
         return {}

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sklearn_intelvae._checks import sized_network
+from sklearn_intelvae._checks import initialize_parts, sized_network
 from sklearn_intelvae._part import (
     call,
     convert_to_float32,
@@ -142,9 +142,7 @@ class PCLModel(nn.Module):
         generator : torch.Generator
             Source of all random numbers.
         """
-        with OwnRandomness(generator):
-            for part in self._nested_parts:
-                call(part.initialize, X, generator)
+        initialize_parts(self._nested_parts, X, generator)
 
     def set_progress(self, fraction: float) -> None:
         """Tell the encoder the fraction of the warm-up that has passed.

@@ -14,17 +14,15 @@ from sklearn_intelvae._checks import (
     check_mapping,
     check_networks,
     check_posterior,
-    check_state,
     checked_size,
+    initialize_parts,
     output_width,
-    shapes_of_state,
     sized_network,
 )
 from sklearn_intelvae._part import (
     call,
     convert_to_float32,
     follows_progress,
-    is_ours,
     nested_parts,
     untrained_copy,
 )
@@ -247,13 +245,7 @@ class VAE(nn.Module):
         generator : torch.Generator
             Source of all random numbers.
         """
-        with OwnRandomness(generator):
-            for part in self._nested_parts:
-                before = shapes_of_state(part)
-                call(part.initialize, X, generator)
-                check_state(part, before, "initialize")
-        if not all(map(is_ours, self._nested_parts)):
-            convert_to_float32(self)
+        initialize_parts(self._nested_parts, X, generator)
         x = X[:3]
         y = torch.linspace(-1, 1, len(x) * self.n_components, dtype=torch.float32)
         check_mapping(self.mapping, x, y.reshape(len(x), -1))

@@ -52,9 +52,8 @@ def optimizer_state(
     whole = optimizer.state_dict()
     state = whole.get("state", {})  # a wrapper may name its entries otherwise
     names = _names_by_position(optimizer, parameters)
-    pairs: Any = zip_longest(
-        group_numbers(optimizer), initial_groups, fillvalue={}
-    )  # some were added
+    # A callback may have added groups.
+    pairs: Any = zip_longest(group_numbers(optimizer), initial_groups, fillvalue={})
     return {
         "class": type(optimizer).__name__,
         "options": _options(optimizer),

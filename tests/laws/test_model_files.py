@@ -19,11 +19,12 @@ from sklearn.base import clone
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
-from sklearn_intelvae import InteLVAE, __version__
+from sklearn_intelvae import PCL, InteLVAE, __version__
 from sklearn_intelvae.distributions import Normal
 from sklearn_intelvae.estimators._files import _checksum
 from sklearn_intelvae.likelihoods import Likelihood
 from sklearn_intelvae.mappings import Clusters, Linear, Mapping, Sphere
+from sklearn_intelvae.networks import MLP
 from tests.estimators.shelf import ESTIMATORS, marks_of
 
 SMALL = dict(hidden_layer_sizes=(8,), max_iter=2, random_state=0)
@@ -505,6 +506,34 @@ class Late(Mapping):
 def test_state_that_a_copy_could_not_hold_is_refused(hook, names, X):
     with pytest.raises(ValueError, match=rf"Late\.{hook} creates or resizes {names}.* in build"):
         InteLVAE(2, mapping=Late(hook), **SMALL).fit(X)
+
+
+class LateEncoder(MLP):
+    """Creates a buffer in ``initialize``, in float64 or too late."""
+
+    def __init__(self, known=True):
+        super().__init__((8,))
+        self.known = known
+
+    def build(self, n_inputs, n_outputs):
+        super().build(n_inputs, n_outputs)
+        if self.known:
+            self.register_buffer("center", torch.zeros(n_inputs))
+
+    def initialize(self, X, generator):
+        self.register_buffer("center", X.double().mean(0))
+
+    def forward(self, x):
+        return super().forward(x - self.center if hasattr(self, "center") else x)
+
+
+@pytest.mark.parametrize("cls", [PCL, InteLVAE])
+def test_networks_are_initialized_alike_in_every_model(cls, X):
+    with pytest.raises(ValueError, match=r"LateEncoder\.initialize creates or resizes center"):
+        cls(2, encoder=LateEncoder(known=False), max_iter=2, random_state=0).fit(X)
+    model = cls(2, encoder=LateEncoder(), max_iter=2, random_state=0).fit(X)
+    assert model.module_.encoder.center.dtype == torch.float32
+    np.testing.assert_array_equal(copy.deepcopy(model).transform(X), model.transform(X))
 
 
 class Centered(Likelihood):
