@@ -220,7 +220,7 @@ class _Fit:
             seed=seed,
             schedule=spec.learning_rate,
             warmup_steps=spec.budget.warmup * self.horizon_steps,
-            batch_events=bool(settings.get("callbacks")),
+            batch_events="callbacks" in settings and bool(spec.skorch_callbacks),
             batch_size=self.batch_size,
             device=str(spec.device),
             lr=spec.learning_rate_init,
