@@ -22,6 +22,7 @@ from sklearn_intelvae.distributions import (
     Normal,
     PosteriorDistribution,
 )
+from sklearn_intelvae.networks import LinearPath
 
 _N_ROWS = 3
 _RECORDED = {"epoch", "dur", "batches", "train_loss", "valid_loss", "valid_loss_best"}
@@ -314,6 +315,7 @@ def check_networks(model: Any, x: Tensor, y: Tensor) -> None:
         z = model.map(y)
         cases: Any = ((model.encoder, "encoder", x), (model.decoder, "decoder", z))
         for network, role, rows in cases:
+            network = network.network if isinstance(network, LinearPath) else network
             training = network.training
             finite = is_ours(network) or call(network.eval(), rows).isfinite().all()
             network.train(training)

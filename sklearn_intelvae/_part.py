@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable
 from dataclasses import is_dataclass
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -85,6 +85,9 @@ class Mapping(Part):
     n_trials : int
         Number of short trial fits from different starts; the start with the lowest loss is then
         trained. 1, the default, means no trials. For mappings with many poor local optima.
+    has_free_scale : bool
+        Whether each column of z means the same in any unit; False by default. ``transform`` then
+        returns it in the unit of X. Otherwise, as on a circle, z is returned as it is.
 
     References
     ----------
@@ -108,6 +111,7 @@ class Mapping(Part):
 
     has_regions: bool = False
     n_trials: int = 1
+    has_free_scale: bool = False
 
     def build(self, n_components: int) -> None:
         """Check the hyper-parameters; a subclass also creates its weights.
@@ -257,6 +261,12 @@ class Likelihood(Part):
     ----------
     outputs_per_feature : int
         Number of outputs that the decoder supplies for each feature of X; 1 by default.
+    standardization : {"none", "center", "table", "columns"}
+        What is done to X before the model sees it. "none", the default: nothing. "center": the
+        mean of each column is subtracted. "table": after that the table is divided by one number,
+        the root mean of the variances. "columns": each column is divided by its standard deviation.
+        Choose one of the last two for densities over all real numbers whose location and scale are
+        learned. Scores and generated rows are always in the unit of X.
 
     Examples
     --------
@@ -275,6 +285,7 @@ class Likelihood(Part):
     """
 
     outputs_per_feature: int = 1
+    standardization: str = "none"
 
     def build(self, n_features: int) -> None:
         """Check the hyper-parameters, and create weights and buffers if there are any.
@@ -324,6 +335,54 @@ class Likelihood(Part):
             By default the mean of what ``forward`` returns.
         """
         return self(h).mean
+
+    def linearize(self, mean: np.ndarray, variance: np.ndarray) -> Linearization | None:
+        """Return the Gaussian that approximates p(x | z) near the mean of X.
+
+        A fit then starts at the linear model that this approximation implies; None, the default,
+        means that it does not.
+
+        Parameters
+        ----------
+        mean, variance : ndarray of shape (n_features,), float64
+            Those of the columns of the training rows.
+        """
+        return None
+
+    def set_noise(self, variance: np.ndarray) -> None:
+        """Start at this variance of the noise; by default nothing happens.
+
+        Parameters
+        ----------
+        variance : ndarray of shape (n_features,), float64
+            Of the linear model, in the unit of the linearized rows.
+        """
+
+
+class Linearization(NamedTuple):
+    """A Gaussian that approximates a likelihood near the mean of X, column by column.
+
+    With h the output of the decoder, output + slope * (x - mean) is Gaussian around h.
+
+    Attributes
+    ----------
+    output : ndarray of shape (n_features,)
+        The h for the mean of X.
+    slope : ndarray of shape (n_features,)
+        The derivative of h with respect to x.
+    noise : ndarray of shape (n_features,) or None
+        The variance of the Gaussian; None if it is to be estimated.
+    is_shared : bool
+        Whether an estimated variance is the same for all columns.
+    min_noise : ndarray of shape (n_features,)
+        Lower bounds of an estimated variance.
+    """
+
+    output: np.ndarray
+    slope: np.ndarray
+    noise: np.ndarray | None
+    is_shared: bool
+    min_noise: np.ndarray
 
 
 class Prior(Part):
@@ -461,6 +520,25 @@ class Posterior(Part):
             By default the mean of what ``forward`` returns.
         """
         return self(h).mean
+
+    def outputs_for(self, variance: Tensor) -> Tensor | None:
+        """Return the encoder's output for a posterior with mean 0 and the given variances.
+
+        A fit then starts at a linear model, whose posterior has the same variances for all rows.
+        The first ``n_components`` outputs must be the means. None, the default, means that it does
+        not start there.
+
+        Parameters
+        ----------
+        variance : Tensor of shape (n_components,)
+            Variance of each component.
+
+        Returns
+        -------
+        h : Tensor of shape (n_outputs,) or None
+            The output.
+        """
+        return None
 
 
 def convert_to_float32(model: nn.Module) -> None:

@@ -12,17 +12,23 @@ import torch.nn.functional as F
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
-from sklearn_intelvae._part import Likelihood
+from sklearn_intelvae._part import Likelihood, Linearization
 from sklearn_intelvae.distributions import Bernoulli as BernoulliRows
 from sklearn_intelvae.distributions import Distribution, Normal
 from sklearn_intelvae.distributions import Laplace as LaplaceRows
 
-__all__ = ["Bernoulli", "Gaussian", "Laplace", "Likelihood"]
+__all__ = ["Bernoulli", "Gaussian", "Laplace", "Likelihood", "Linearization"]
 
 _LOG_SCALE_SPEED = 10.0
 """Adam changes a parameter by about the learning rate per step. The log of the scale may have to
 fall by several units within a few thousand steps, so it is this factor times its parameter."""
 
+
+_SMALLEST_EXCESS = 1e-4
+"""At its bound a scale could not be trained; this is the log of the factor that it starts above."""
+
+_RAREST = 1e-3
+"""The logits of features that are hardly ever 0, or 1, start as if it were this share of rows."""
 
 _EDGE = 1e-5
 """Values this far outside [0, 1] are rounding errors of a scaler in float32."""
@@ -42,7 +48,9 @@ class _LocationScale(Likelihood):
     log_bound: Tensor
     fixed_log_scale: Tensor
 
-    def __init__(self, scale: float | str = "learned", min_scale: float = 0.01) -> None:
+    _variance_of_unit_scale: ClassVar[float] = 1.0
+
+    def __init__(self, scale: float | str = "per_feature", min_scale: float = 0.01) -> None:
         super().__init__()
         self.scale = scale
         self.min_scale = min_scale
@@ -59,13 +67,50 @@ class _LocationScale(Likelihood):
         else:
             self.register_buffer("fixed_log_scale", torch.full(shape, math.log(float(self.scale))))
 
+    @property
+    def standardization(self) -> str:  # type: ignore[override]
+        """The columns one by one if each has its scale, otherwise so that all keep one unit."""
+        if not isinstance(self.scale, str):
+            return "center"
+        return "columns" if self.scale == "per_feature" else "table"
+
     def initialize(self, X: Tensor, generator: torch.Generator) -> None:
-        """Start a learned scale at the standard deviation of the training rows."""
+        """Start a learned scale at the standard deviation of the training rows, and bound it."""
+        if not isinstance(self.scale, str):
+            return
+        if self.scale == "per_feature":
+            spread, n_effective = _spread_and_rows(X)
+            relative = (1 / (n_effective * self.min_scale)).clamp(min=1.0, max=1 / self.min_scale)
+            self.log_bound += (spread * relative).log()
+            self._set_log_scale(spread.log())
+        else:
+            spread = X.std(correction=0)
+            self.log_bound += torch.where(spread > 0, spread, 1.0).log()
+
+    def linearize(self, mean: np.ndarray, variance: np.ndarray) -> Linearization:
+        """Return the likelihood itself, or of another than the Gaussian one of its variance."""
+        known = not isinstance(self.scale, str)
+        scale = (self.fixed_log_scale if known else self.log_bound).double().exp().numpy(force=True)
+        noise = np.broadcast_to(self._variance_of_unit_scale * scale**2, mean.shape)
+        return Linearization(
+            output=mean,
+            slope=np.ones_like(mean),
+            noise=noise if known else None,
+            is_shared=self.scale == "learned",
+            min_noise=np.zeros_like(mean) if known else noise,
+        )
+
+    def set_noise(self, variance: np.ndarray) -> None:
+        """Start a learned scale at these variances."""
         if isinstance(self.scale, str):
-            overall = X.std(correction=0)
-            spread = X.std(dim=0, correction=0) if self.scale == "per_feature" else overall
-            spread = torch.where(spread > 0, spread, torch.where(overall > 0, overall, 1.0))
-            self.log_bound += spread.log()
+            log_scale = 0.5 * np.log(variance / self._variance_of_unit_scale)
+            log_scale = log_scale if self.scale == "per_feature" else log_scale.mean()
+            self._set_log_scale(torch.as_tensor(log_scale, dtype=torch.float64))
+
+    @torch.no_grad()
+    def _set_log_scale(self, log_scale: Tensor) -> None:
+        above = (log_scale.double() - self.log_bound.double().cpu()).clamp(min=_SMALLEST_EXCESS)
+        self.excess.copy_(above.expm1().log() / _LOG_SCALE_SPEED)
 
     def log_scale(self) -> Tensor:
         """Return the log of the scale.
@@ -89,12 +134,25 @@ class Gaussian(_LocationScale):
 
     Parameters
     ----------
-    scale : "learned", "per_feature" or float, default="learned"
-        Standard deviation s in the units of X: one learned number, one for each feature, or a
-        fixed positive number.
+    scale : "per_feature", "learned" or float, default="per_feature"
+        Standard deviation s: one learned number for each feature, one for all features, or a fixed
+        positive number in the unit of X. One for all, as in PCA, suits features with a common unit,
+        such as the pixels of an image; the features with the largest variance then matter most.
     min_scale : float, default=0.01
-        Lower bound of a learned scale, as a fraction of the standard deviation of X. Without a
-        bound the density of a feature that is reconstructed exactly grows without limit.
+        Lower bound of a learned scale, as a fraction of the standard deviation of the feature, or
+        of the root mean variance if all features share one scale. Without a bound the density of a
+        feature that is reconstructed exactly grows without limit.
+
+    Notes
+    -----
+    A standard deviation that a few rows determine says little about further rows. With
+
+    .. math:: n_j = \Big(\sum_i (x_{ij} - \bar x_j)^2\Big)^2 \Big/
+              \sum_i (x_{ij} - \bar x_j)^4,
+
+    the number of rows that determine it, the scale of feature j is at least 1 / n_j of the
+    standard deviation. For normal features this matters only below 300 rows; a feature that is
+    constant except in one row is not modeled more precisely than by its standard deviation.
 
     Examples
     --------
@@ -116,10 +174,10 @@ class Laplace(_LocationScale):
 
     Parameters
     ----------
-    scale : "learned", "per_feature" or float, default="learned"
-        Mean absolute deviation s in the units of X, as for :class:`Gaussian`.
+    scale : "per_feature", "learned" or float, default="per_feature"
+        Mean absolute deviation s, as for :class:`Gaussian`.
     min_scale : float, default=0.01
-        Lower bound of a learned scale, as a fraction of the standard deviation of X.
+        Lower bound of a learned scale, as for :class:`Gaussian`.
 
     Examples
     --------
@@ -130,6 +188,8 @@ class Laplace(_LocationScale):
     >>> float(likelihood(torch.zeros(1, 2)).log_prob(torch.ones(1, 2)))
     -4.0
     """
+
+    _variance_of_unit_scale = 2.0
 
     def forward(self, h: Tensor) -> Distribution:
         """Return the Laplace distributions around ``h``."""
@@ -164,3 +224,28 @@ class Bernoulli(Likelihood):
     def forward(self, h: Tensor) -> Distribution:
         """Return the Bernoulli distributions with logits ``h``."""
         return BernoulliRows(h)
+
+    def linearize(self, mean: np.ndarray, variance: np.ndarray) -> Linearization:
+        """Return the Gaussian of the working response of logistic regression, at the mean of X."""
+        share = np.clip(mean, _RAREST, 1 - _RAREST)
+        information = share * (1 - share)
+        return Linearization(
+            output=np.log(share / (1 - share)),
+            slope=1 / information,
+            noise=1 / information,
+            is_shared=False,
+            min_noise=np.zeros_like(mean),
+        )
+
+
+def _spread_and_rows(X: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the standard deviation of each column, and the number of rows that determine it.
+
+    A constant column has the deviation 1, as in scikit-learn's StandardScaler, determined by one
+    row.
+    """
+    squared = (X - X.mean(dim=0)).square().double()
+    variance = squared.mean(dim=0)
+    n_effective = squared.sum(dim=0).square() / squared.square().sum(dim=0)
+    varies = variance > 0
+    return torch.where(varies, variance, 1.0).sqrt(), torch.where(varies, n_effective, 1.0)

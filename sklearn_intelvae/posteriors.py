@@ -50,6 +50,10 @@ class DiagonalGaussian(Posterior):
         """Return the means alone, shape (n, n_components)."""
         return h.chunk(2, dim=-1)[0]
 
+    def outputs_for(self, variance: Tensor) -> Tensor:
+        """Return zeros and the log variances."""
+        return torch.cat([torch.zeros_like(variance), variance.log()])
+
 
 class FullGaussian(Posterior):
     """Gaussian q(y | x) = N(mean(x), L(x) L(x)^T), with a full covariance for each row.
@@ -93,6 +97,12 @@ class FullGaussian(Posterior):
     def mean(self, h: Tensor) -> Tensor:
         """Return the means alone, shape (n, n_components)."""
         return h[..., : _n_components(h.shape[-1])]
+
+    def outputs_for(self, variance: Tensor) -> Tensor:
+        """Return zeros, the log variances, and zeros below the diagonal."""
+        n_rest = self.n_outputs(len(variance)) - 2 * len(variance)
+        means, below = torch.zeros_like(variance), variance.new_zeros(n_rest)
+        return torch.cat([means, variance.log(), below])
 
 
 def _n_components(n_outputs: int) -> int:

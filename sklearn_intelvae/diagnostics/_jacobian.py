@@ -7,17 +7,11 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-import torch
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
-from torch import Tensor
 
-from sklearn_intelvae._random import own_torch_state
-from sklearn_intelvae.estimators._fitted import device_of, mean_of_codes, n_output_columns
 from sklearn_intelvae.estimators._vae import BaseVAE
-from sklearn_intelvae.models import VAE
 
-_ROWS_AT_A_TIME = 256
 _RELATIVE_STEP = 1e-4
 
 
@@ -71,40 +65,14 @@ def decoder_jacobian(estimator, Z, *, step=None):
     if hasattr(estimator, "fit"):
         check_is_fitted(estimator)
     if step is None and isinstance(estimator, BaseVAE):
-        n_codes = n_output_columns(estimator.module_, estimator.output)
-        if Z.shape[1] != n_codes:
+        codes = estimator._codes
+        if Z.shape[1] != codes.n_columns:
             raise ValueError(
                 f"Z has {Z.shape[1]} columns, but the codes of this {type(estimator).__name__} "
-                f"have {n_codes}: pass codes as transform returns them."
+                f"have {codes.n_columns}: pass codes as transform returns them."
             )
-        return jacobian_of_model(estimator.module_, Z, estimator.output)
+        return estimator._standardization.unit[:, None] * codes.jacobian(Z)
     return _by_differences(estimator.inverse_transform, Z, step)
-
-
-def jacobian_of_model(model: VAE, Z: np.ndarray, output: str) -> np.ndarray:
-    """Return the derivatives of the mean of p(x | z) at codes of the given kind.
-
-    The gradient of u^T f(z) with respect to z is linear in u, and its derivative with respect to u
-    along one code is a column of the Jacobian: of all rows at once, since rows are independent.
-    """
-    with np.errstate(under="ignore"):
-        codes = torch.from_numpy(Z.astype(np.float32)).to(device_of(model))
-    parts = []
-    with own_torch_state():
-        for z in codes.split(_ROWS_AT_A_TIME):
-            z = z.clone().requires_grad_()
-            decoded = mean_of_codes(model, z, output) + 0 * z.sum()  # also for constant decoders
-            parts.append(_columns(decoded, z).double().numpy(force=True))
-    return np.concatenate(parts)
-
-
-def _columns(decoded: Tensor, z: Tensor) -> Tensor:
-    """Return the derivatives of ``decoded`` with respect to ``z``, row by row."""
-    u = torch.zeros_like(decoded, requires_grad=True)
-    (pulled,) = torch.autograd.grad(decoded, z, u, create_graph=True)
-    pulled = pulled + 0 * u.sum()
-    columns = [torch.autograd.grad(g.sum(), u, retain_graph=True)[0] for g in pulled.T]
-    return torch.stack(columns, dim=-1)
 
 
 def _by_differences(decode: Callable[[Any], Any], Z: np.ndarray, step: float | None) -> np.ndarray:

@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_intelvae.diagnostics._jacobian import jacobian_of_model
+from sklearn_intelvae.estimators._codes import Codes
 from sklearn_intelvae.estimators._fitted import apply
 from sklearn_intelvae.estimators._vae import BaseVAE
 from sklearn_intelvae.mappings import ICA, Identity
@@ -225,7 +225,7 @@ def _varying_columns(model: VAE, means: np.ndarray) -> np.ndarray:
 def _jacobians(model: VAE, means: np.ndarray) -> np.ndarray:
     """Return the derivatives of the decoder with respect to the intermediary, for some rows."""
     rows = means[:: -(-len(means) // _ROWS_OF_JACOBIANS)].astype(np.float64)
-    return jacobian_of_model(model, rows, "posterior_mean")
+    return Codes(model, "posterior_mean").jacobian(rows)
 
 
 def _length_ratios(J: np.ndarray) -> np.ndarray:

@@ -35,22 +35,20 @@ from sklearn_intelvae.estimators._fitted import (
     apply,
     divergence_message,
     fitted_attributes,
-    warn,
     warn_after,
     warn_before,
 )
 from sklearn_intelvae.estimators._parameters import description, fit_spec, refuse_another_model
+from sklearn_intelvae.estimators._standardization import standardization_of
 from sklearn_intelvae.estimators._validation import (
-    as_numpy,
     check_finite,
-    float32_losses,
     validated,
     validated_table,
     validated_weight,
 )
 from sklearn_intelvae.exceptions import DivergenceError
 from sklearn_intelvae.objectives import Objective
-from sklearn_intelvae.training import FitData, FitResult, FitSpec, TrainingBudget, train
+from sklearn_intelvae.training import FitData, FitResult, FitSpec, Recipe, train
 from sklearn_intelvae.training._skorch import Attributes, SklearnCallbacks
 
 try:
@@ -70,8 +68,8 @@ class BaseModel(
 ):
     """Base class of the estimators; a subclass gives parameters, parts and objective."""
 
-    _budget: TrainingBudget
-    """The warm-up, and the length of the training if ``max_iter`` is "auto"."""
+    _recipes: tuple[Recipe, Recipe]
+    """What the parameters of the training leave open: from random weights, and from a linear model."""
 
     _collapse_advice = ""
     """Remedies if no component of y carries information about X."""
@@ -98,7 +96,7 @@ class BaseModel(
                 parts=self._parts(),
                 objective=self._objective(),
                 seed=seed,
-                budget=self._budget,
+                recipes=self._recipes,
             )
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -198,19 +196,22 @@ class BaseModel(
         before = dict(vars(self))
         vars(self).pop("density_", None)
         try:
-            data = self._validated_data(X, sample_weight, X_val, X_prev, reset=not resume)
+            table = self._validated_data(X, sample_weight, X_val, X_prev, reset=not resume)
+            spec = self._spec_for(resume)
+            data = self._standardized(table, spec, resume)
+            if not resume:
+                warn_before(spec.objective, data.weighted_rows, type(self).__name__)
             attributes_of = self._attributes_of(data)
-            spec = self._spec_for(data, resume)
             result = train(
                 spec,
                 data,
                 previous=self._previous_result() if resume else None,
                 one_epoch=one_epoch,
-                callbacks=self._callbacks(data, y, one_epoch, attributes_of),
+                callbacks=self._callbacks(table, y, one_epoch, attributes_of),
             )
             attributes = attributes_of(result)
         except DivergenceError as error:
-            explained = self._explained(error, data, spec.learning_rate_init, attributes_of)
+            explained = self._explained(error, attributes_of)
             self._restore(before)
             raise explained from error
         except BaseException:
@@ -220,14 +221,25 @@ class BaseModel(
         warn_after(attributes, type(self).__name__, self._collapse_advice)
         return self
 
-    def _spec_for(self, data: FitData, resume: bool) -> FitSpec:
-        """Return the spec, checked against the fitted model, or against the data."""
+    def _spec_for(self, resume: bool) -> FitSpec:
+        """Return the spec, checked against the fitted model."""
         spec = self._spec()
         if resume:
             refuse_another_model(description(self._all_params()), self._description)
-        else:
-            warn_before(spec.objective, data.weighted_rows, type(self).__name__)
         return spec
+
+    def _standardized(self, table: FitData, spec: FitSpec, resume: bool) -> FitData:
+        """Return the tables as the model sees them; the training rows decide if it is new."""
+        if not resume:
+            kind = spec.parts.standardization
+            weight = table.train.get("weight")
+            self._standardization = standardization_of(table.train["x"], weight, kind)
+        apply = self._standardization.apply_in_chunks
+
+        def standardized(tables: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+            return {k: v if k == "weight" else apply(v) for k, v in tables.items()}
+
+        return FitData(standardized(table.train), table.valid and standardized(table.valid))
 
     def _callbacks(
         self, data: FitData, y: Any, one_epoch: bool, attributes_of: Attributes
@@ -249,7 +261,7 @@ class BaseModel(
 
     def _restore(self, before: dict[str, Any]) -> None:
         """Undo what a failed fit has changed."""
-        for name in ("n_features_in_", "feature_names_in_", "density_"):
+        for name in ("n_features_in_", "feature_names_in_", "density_", "_standardization"):
             vars(self).pop(name, None)
             if name in before:
                 setattr(self, name, before[name])
@@ -271,26 +283,30 @@ class BaseModel(
 
     def _fitted_attributes(self, result: FitResult, data: FitData) -> dict[str, Any]:
         """Return what makes this estimator a fitted one."""
-        return fitted_attributes(result, data)
+        return fitted_attributes(result, data, self._unit_of_codes)
+
+    @property
+    def _unit_of_codes(self) -> float:
+        """The unit of X if all columns have the same, otherwise that of the model."""
+        unit = self._standardization.unit
+        return float(unit[0]) if (unit == unit[0]).all() else 1.0
 
     def _set(self, attributes: dict[str, Any]) -> None:
         for name, value in attributes.items():
             setattr(self, name, value)
 
-    def _explained(
-        self, error: DivergenceError, data: FitData, learning_rate: float, attributes_of: Attributes
-    ) -> DivergenceError:
+    def _explained(self, error: DivergenceError, attributes_of: Attributes) -> DivergenceError:
         """Return the error with advice and a fitted estimator with the last finite weights."""
         survivor = object.__new__(type(self))
         survivor._set(vars(self))
         survivor._set(attributes_of(error.result))
         epoch = survivor.n_iter_ + 1
-        message = divergence_message(type(self).__name__, epoch, data.weighted_rows, learning_rate)
+        message = divergence_message(type(self).__name__, epoch, self.learning_rate_init)
         return DivergenceError(message, epoch, survivor)
 
     def _validated_data(self, X, sample_weight, X_val, X_prev, *, reset) -> FitData:
         """Check the arrays that a fit is given."""
-        given, X = X, validated(self, X, reset=reset, min_samples=2)
+        X = validated(self, X, reset=reset, min_samples=2)
         table = {"x": X}
         weight = validated_weight(sample_weight, X)
         rows = slice(None) if weight is None else weight > 0
@@ -300,9 +316,6 @@ class BaseModel(
         if X_prev is not None:
             table["previous"] = validated_table(self, X_prev, "X_prev", rows)
             check_consistent_length(X, table["previous"])
-        names = getattr(self, "feature_names_in_", None)
-        if reset and (message := float32_losses(as_numpy(given), X, rows, names)):
-            warn(f"{type(self).__name__}: {message}", UserWarning)
         if X_val is None:
             return FitData(table)
         if X_prev is not None:
@@ -317,8 +330,13 @@ class BaseModel(
         return validated(self, X)
 
     def _apply(self, function: Callable, X: np.ndarray, width: int = 1) -> np.ndarray:
-        """Apply a function of rows on the model's device, some thousand rows at a time."""
-        return apply(function, X, self.module_, type(self).__name__, width)
+        """Apply a function of standardized rows, some thousand of them at a time."""
+        return apply(function, X, self.module_, type(self).__name__, width, self._standardization)
+
+    def _decode(self, function: Callable, codes: np.ndarray) -> np.ndarray:
+        """Apply a function from codes to standardized rows, and return rows in the unit of X."""
+        rows = apply(function, codes, self.module_, type(self).__name__)
+        return self._standardization.undo(rows)
 
     def save(self, path):
         """Write the fitted estimator to one file, as safetensors with a JSON header.

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from sklearn_intelvae._checks import check_sentences
 from sklearn_intelvae._part import call
 from sklearn_intelvae._random import own_torch_state
-from sklearn_intelvae.estimators._parameters import OUTPUTS
+from sklearn_intelvae.estimators._codes import gains_of
+from sklearn_intelvae.estimators._standardization import Standardization
 from sklearn_intelvae.estimators._validation import check_finite
 from sklearn_intelvae.models import VAE
 from sklearn_intelvae.objectives import Objective
@@ -35,7 +36,7 @@ _INSIDE = str(Path(__file__).parents[1]), str(Path(sklearn.__file__).parent), co
 """Where the frames are that lie between a warning and the user's call."""
 
 
-def fitted_attributes(result: FitResult, data: FitData) -> dict[str, Any]:
+def fitted_attributes(result: FitResult, data: FitData, unit: float) -> dict[str, Any]:
     """Return the fitted attributes that follow from a result.
 
     Parameters
@@ -43,6 +44,8 @@ def fitted_attributes(result: FitResult, data: FitData) -> dict[str, Any]:
     result : FitResult
     data : FitData
         The tables that the model was fitted to.
+    unit : float
+        The unit of the codes.
     """
     history = result.history
     attributes = {
@@ -58,9 +61,10 @@ def fitted_attributes(result: FitResult, data: FitData) -> dict[str, Any]:
     }
     if isinstance(result.model, VAE):
         rows, weight = _diagnostic_rows(result.index), data.train.get("weight")
-        attributes |= _components(
-            result.model, data.train["x"][rows], None if weight is None else weight[rows]
-        )
+        arguments = data.train["x"][rows], None if weight is None else weight[rows]
+        attributes |= _components(result.model, *arguments)
+        of_z, of_y = gains_of(result.model, *arguments, unit)
+        attributes |= {"gain_": of_z, "_gain_of_mean": of_y}
     return attributes
 
 
@@ -116,17 +120,10 @@ def warn_after(attributes: dict[str, Any], name: str, collapse_advice: str) -> N
         warn(f"{name}: {message}", ConvergenceWarning)
 
 
-def divergence_message(name: str, epoch: int, X: np.ndarray, learning_rate: float) -> str:
+def divergence_message(name: str, epoch: int, learning_rate: Any) -> str:
     """Return the message of a DivergenceError, with the remedies."""
-    spread = float(X.std(dtype=np.float64))
-    scale = (
-        f"X has a standard deviation of {spread:.3g}: scale it first, with StandardScaler or "
-        "MinMaxScaler. "
-        if not 1e-2 < spread < 1e2
-        else ""
-    )
     return (
-        f"{name} diverged: the loss or a weight became non-finite in epoch {epoch}. {scale}Try a "
+        f"{name} diverged: the loss or a weight became non-finite in epoch {epoch}. Try a "
         f"smaller learning_rate_init (now {learning_rate}), a larger scale or min_scale of the "
         "likelihood, or gradient clipping "
         "(skorch_callbacks=[skorch.callbacks.GradientNormClipping(1.0)]). The last finite weights "
@@ -157,6 +154,7 @@ def apply(
     model: nn.Module,
     name: str,
     width: int = 1,
+    standardization: Standardization | None = None,
 ) -> np.ndarray:
     """Apply ``function`` to some thousand rows at a time, without gradients.
 
@@ -164,21 +162,25 @@ def apply(
     ----------
     function : callable
         Maps rows on the device of ``model`` to a tensor with as many rows.
-    X : ndarray of shape (n_samples, n_features), float32
+    X : ndarray of shape (n_samples, n_features)
     model : torch.nn.Module
     name : str
         The name of the estimator, for the error if a value of X is not finite.
     width : int, default=1
         The number of values per row that ``function`` needs in memory, if more than X has.
+    standardization : Standardization or None
+        Applied to the rows first.
     """
     size = int(np.clip(_CHUNK_NUMBERS // max(X.shape[1], width), *_CHUNK_ROWS))
     device = device_of(model)
     outputs = None
     with own_torch_state(), torch.inference_mode():
         for start in range(0, len(X), size):
-            rows = torch.from_numpy(X[start : start + size])
+            rows = X[start : start + size]
             check_finite(rows, name)
-            output = function(rows.to(device))
+            if standardization is not None:
+                rows = standardization.apply(rows)
+            output = function(torch.from_numpy(rows).to(device))
             if outputs is None:
                 outputs = torch.empty((len(X), *output.shape[1:]), dtype=output.dtype)
             outputs[start : start + size] = output
@@ -189,31 +191,3 @@ def apply(
 def device_of(model: nn.Module) -> torch.device:
     """Return the device of a model's parameters."""
     return next(model.parameters()).device
-
-
-def n_output_columns(model: VAE, output: str) -> int:
-    """Return the number of columns that ``transform`` returns."""
-    n_latent = 0 if _checked(output) == "posterior_mean" else model.n_latent
-    return n_latent + (0 if output == "representation" else model.n_components)
-
-
-def codes_of_rows(model: VAE, x: Tensor, output: str) -> Tensor:
-    """Return the codes of rows of X."""
-    if _checked(output) == "representation":
-        return model.transform(x)
-    mean = model.posterior_mean(x)
-    return mean if output == "posterior_mean" else torch.cat([model.map(mean), mean], dim=1)
-
-
-def mean_of_codes(model: VAE, codes: Tensor, output: str) -> Tensor:
-    """Return the mean of p(x | z) for codes; of codes side by side z is used."""
-    if _checked(output) == "posterior_mean":
-        return model.decode_mean(model.map(codes))
-    return model.decode_mean(codes[:, : model.n_latent])
-
-
-def _checked(output: str) -> str:
-    """Return the parameter, which may have been changed after the fit."""
-    if output not in OUTPUTS:
-        raise ValueError(f"output={output!r} is unknown. Choose one of {list(OUTPUTS)}.")
-    return output

@@ -5,11 +5,11 @@ from __future__ import annotations
 from sklearn.utils._param_validation import StrOptions
 
 from sklearn_intelvae.estimators._parameters import (
-    BOUND_BUDGET,
     BOUND_CONSTRAINTS,
     REGISTRY,
     VAE_CONSTRAINTS,
     bound_objective,
+    bound_recipes,
     resolve,
     vae_parts,
 )
@@ -201,15 +201,17 @@ default="gaussian"
         likelihood="gaussian",
         objective="elbo",
         beta=1.0,
-        kl_warmup=0.5,
+        kl_warmup="auto",
         encoder="auto",
         decoder="auto",
         hidden_layer_sizes=(128, 128),
         activation="relu",
         image_shape=None,
+        linear_path=True,
+        whiten=False,
         output="representation",
-        learning_rate="cosine",
-        learning_rate_init=1e-3,
+        learning_rate="auto",
+        learning_rate_init="auto",
         batch_size="auto",
         max_iter="auto",
         n_init=1,
@@ -237,6 +239,8 @@ default="gaussian"
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.image_shape = image_shape
+        self.linear_path = linear_path
+        self.whiten = whiten
         self.output = output
         self.learning_rate = learning_rate
         self.learning_rate_init = learning_rate_init
@@ -260,8 +264,8 @@ default="gaussian"
     )
 
     @property
-    def _budget(self):
-        return BOUND_BUDGET._replace(warmup=self.kl_warmup)
+    def _recipes(self):
+        return bound_recipes(self.kl_warmup)
 
     def _objective(self):
         return bound_objective(self.objective, self.beta, self.kl_warmup)

@@ -51,8 +51,8 @@ from sklearn_intelvae.priors import (
     Vamp,
     VampInitMixture,
 )
-from sklearn_intelvae.training import FitSpec, TrainingBudget
-from sklearn_intelvae.training._net import cosine_decay
+from sklearn_intelvae.training import FitSpec, Recipe
+from sklearn_intelvae.training._spec import constant_rate, cosine_decay, one_cycle
 
 REGISTRY: dict[str, dict[str, type[Part]]] = {
     "mapping": {
@@ -107,9 +107,12 @@ _BASES: dict[str, type[Part]] = {
 
 OUTPUTS = "representation", "posterior_mean", "both"
 
+SCHEDULES = {"constant": constant_rate, "cosine": cosine_decay, "one-cycle": one_cycle}
+"""The schedules of the learning rate by name."""
+
 TRAINING_CONSTRAINTS: dict[str, list[Any]] = {
-    "learning_rate": [StrOptions({"constant", "cosine"})],
-    "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+    "learning_rate": [StrOptions({"auto", *SCHEDULES})],
+    "learning_rate_init": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
     "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
     "max_iter": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
     "n_init": [Interval(Integral, 1, None, closed="left")],
@@ -139,6 +142,8 @@ VAE_CONSTRAINTS: dict[str, list[Any]] = {
     "decoder": [StrOptions({"auto", *REGISTRY["decoder"]}), callable],
     "prior": [StrOptions(set(REGISTRY["prior"])), callable],
     "likelihood": [StrOptions(set(REGISTRY["likelihood"])), callable],
+    "linear_path": ["boolean"],
+    "whiten": ["boolean"],
     "output": [StrOptions(set(OUTPUTS))],
     **TRAINING_CONSTRAINTS,
 }
@@ -146,12 +151,28 @@ VAE_CONSTRAINTS: dict[str, list[Any]] = {
 BOUND_CONSTRAINTS: dict[str, list[Any]] = {
     "objective": [StrOptions(set(REGISTRY["objective"])), callable],
     "beta": ELBO._parameter_constraints["beta"],
-    "kl_warmup": [Interval(Real, 0, 1, closed="both")],
+    "kl_warmup": [Interval(Real, 0, 1, closed="both"), StrOptions({"auto"})],
 }
 """The parameters of estimators with any objective."""
 
-BOUND_BUDGET = TrainingBudget(steps_per_row=3, max_steps=8000, open_ended_steps=1000)
-"""The length of the training of these estimators."""
+_RECIPE = Recipe(steps_per_row=3, max_steps=8000, open_ended_steps=1000, warmup=0.5)
+_RECIPE_FROM_LINEAR = Recipe(
+    steps_per_row=0.5,
+    max_steps=2000,
+    open_ended_steps=1000,
+    batch_sizes=(32, 256),
+    batches_per_epoch=4,
+    learning_rate_init=3e-3,
+    schedule=one_cycle,
+    linear_rate=0.1,
+    noise_rate=0.03,
+)
+
+
+def bound_recipes(kl_warmup: float | str) -> tuple[Recipe, Recipe]:
+    """Return the recipes of these estimators, from random weights and from a linear model."""
+    given = {} if isinstance(kl_warmup, str) else {"warmup": kl_warmup}
+    return _RECIPE._replace(**given), _RECIPE_FROM_LINEAR._replace(**given)
 
 
 def fit_spec(
@@ -160,7 +181,7 @@ def fit_spec(
     parts: Any,
     objective: Objective,
     seed: int,
-    budget: TrainingBudget,
+    recipes: tuple[Recipe, Recipe],
 ) -> FitSpec:
     """Return the spec of a fit; its parts are copies, which later set_params do not change.
 
@@ -168,17 +189,20 @@ def fit_spec(
     ----------
     params : dict
         The parameters of the estimator.
-    parts, objective, seed, budget
+    parts, objective, seed
         As in :class:`~sklearn_intelvae.training.FitSpec`.
+    recipes : (Recipe, Recipe)
+        From random weights, and from a linear model.
     """
     check_count("n_trials of the mapping", parts.n_trials)
     return FitSpec(
         parts=type(parts)(*map(untrained_copy, parts)),
         objective=untrained_copy(objective),
         n_components=int(params["n_components"]),
-        budget=budget,
-        learning_rate=cosine_decay if params["learning_rate"] == "cosine" else None,
-        learning_rate_init=params["learning_rate_init"],
+        recipe=recipes[0],
+        recipe_from_linear=recipes[1],
+        learning_rate=SCHEDULES.get(params["learning_rate"]),
+        learning_rate_init=_number_or_none(params["learning_rate_init"]),
         batch_size=_number_or_none(params["batch_size"]),
         max_iter=_number_or_none(params["max_iter"]),
         n_init=int(params["n_init"]),
@@ -210,10 +234,11 @@ def vae_parts(params: dict[str, Any], *, mapping: Mapping, posterior: Posterior)
         decoder=network(params, "decoder"),
         likelihood=resolve("likelihood", params["likelihood"]),
         prior=resolve("prior", params["prior"]),
+        linear_path=params["linear_path"],
     )
 
 
-def bound_objective(objective: Any, beta: Any, kl_warmup: float) -> Objective:
+def bound_objective(objective: Any, beta: Any, kl_warmup: float | str) -> Objective:
     """Return the objective of an estimator that has the parameters ``objective`` and ``beta``."""
     if callable(beta) and not kl_warmup:
         raise ValueError("a schedule of beta needs a warm-up: set kl_warmup above 0.")
@@ -307,7 +332,7 @@ def resolve_device(device: str) -> torch.device:
 
 def description(params: dict[str, Any]) -> dict[str, Any]:
     """Return the parameters that define the model and the objective, as they are now."""
-    unrelated = TRAINING_CONSTRAINTS.keys() | {"kl_warmup", "output"}
+    unrelated = TRAINING_CONSTRAINTS.keys() | {"kl_warmup", "output", "whiten"}
     return {name: described(value) for name, value in params.items() if name not in unrelated}
 
 
@@ -345,9 +370,11 @@ def is_same(a: Any, b: Any) -> bool:
         return False
 
 
-def _number_or_none(value: int | str) -> int | None:
-    """Return None for "auto"."""
-    return None if isinstance(value, str) else int(value)
+def _number_or_none(value: Any) -> Any:
+    """Return None for "auto", and an integer as one of Python's."""
+    if isinstance(value, str):
+        return None
+    return int(value) if isinstance(value, Integral) else value
 
 
 def _checked_image_shape(image_shape: Any) -> tuple[int, int, int] | None:

@@ -16,7 +16,7 @@ from sklearn_intelvae.estimators._parameters import (
 from sklearn_intelvae.models import PCLParts
 from sklearn_intelvae.models._pcl import log_odds
 from sklearn_intelvae.objectives import PermutationContrast
-from sklearn_intelvae.training import TrainingBudget
+from sklearn_intelvae.training import Recipe
 
 
 class PCL(BaseModel):
@@ -148,7 +148,7 @@ class PCL(BaseModel):
     True
     """
 
-    _budget = TrainingBudget(steps_per_row=3, max_steps=6000, open_ended_steps=1000)
+    _recipes = (Recipe(3, 6000, open_ended_steps=1000, learning_rate_init=3e-3),) * 2
 
     _parameter_constraints = {**ENCODER_CONSTRAINTS, **TRAINING_CONSTRAINTS}
 
@@ -160,8 +160,8 @@ class PCL(BaseModel):
         hidden_layer_sizes=(64, 64),
         activation="relu",
         image_shape=None,
-        learning_rate="cosine",
-        learning_rate_init=3e-3,
+        learning_rate="auto",
+        learning_rate_init="auto",
         batch_size="auto",
         max_iter="auto",
         n_init=1,

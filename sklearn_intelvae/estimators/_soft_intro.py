@@ -17,7 +17,7 @@ from sklearn_intelvae.estimators._vae import BaseVAE
 from sklearn_intelvae.objectives import SoftIntro
 from sklearn_intelvae.posteriors import DiagonalGaussian
 from sklearn_intelvae.priors import VampInitMixture
-from sklearn_intelvae.training import TrainingBudget
+from sklearn_intelvae.training import Recipe
 
 _OBJECTIVE_PARAMETERS = "beta_rec", "beta_kl", "beta_neg", "responsibility_weight"
 
@@ -234,9 +234,11 @@ default="gaussian"
         hidden_layer_sizes=(128, 128, 128),
         activation="relu",
         image_shape=None,
+        linear_path=True,
+        whiten=False,
         output="representation",
-        learning_rate="cosine",
-        learning_rate_init=1e-3,
+        learning_rate="auto",
+        learning_rate_init="auto",
         batch_size="auto",
         max_iter="auto",
         n_init=1,
@@ -265,6 +267,8 @@ default="gaussian"
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.image_shape = image_shape
+        self.linear_path = linear_path
+        self.whiten = whiten
         self.output = output
         self.learning_rate = learning_rate
         self.learning_rate_init = learning_rate_init
@@ -285,13 +289,14 @@ default="gaussian"
     _collapse_advice = "or smaller beta_kl and beta_neg"
 
     @property
-    def _budget(self):
-        return TrainingBudget(
+    def _recipes(self):
+        recipe = Recipe(
             steps_per_row=10,
             max_steps=15_000,
             open_ended_steps=8000,
             warmup=2 * self.game_start,
         )
+        return recipe, recipe
 
     def _objective(self):
         weights = {name: getattr(self, name) for name in _OBJECTIVE_PARAMETERS}

@@ -17,12 +17,8 @@ from sklearn_intelvae._random import (
     own_torch_state,
 )
 from sklearn_intelvae.estimators._base import BaseModel
-from sklearn_intelvae.estimators._fitted import (
-    codes_of_rows,
-    device_of,
-    mean_of_codes,
-    n_output_columns,
-)
+from sklearn_intelvae.estimators._codes import Codes
+from sklearn_intelvae.estimators._fitted import device_of
 from sklearn_intelvae.estimators._sampling import (
     draws_from_density,
     draws_in_cluster,
@@ -125,11 +121,19 @@ class BaseVAE(BaseModel):
         (200, 2)
         """
         X = self._validated(X)
-        return self._apply(lambda x: codes_of_rows(self.module_, x, self.output), X)
+        codes = self._codes
+        return codes.with_gain(self._apply(codes.of_rows, X))
+
+    @property
+    def _codes(self):
+        """The codes that ``output`` and ``whiten`` select."""
+        return Codes(
+            self.module_, self.output, None if self.whiten else (self.gain_, self._gain_of_mean)
+        )
 
     @property
     def _n_features_out(self):
-        return n_output_columns(self.module_, self.output)
+        return self._codes.n_columns
 
     def inverse_transform(self, X):
         """Return the mean of p(X | z) for codes.
@@ -163,8 +167,9 @@ class BaseVAE(BaseModel):
         (200, 4)
         """
         check_is_fitted(self)
-        Z = validated_codes(X, self._n_features_out, type(self).__name__)
-        return self._apply(lambda codes: mean_of_codes(self.module_, codes, self.output), Z)
+        codes = self._codes
+        Z = validated_codes(X, codes.n_columns, type(self).__name__)
+        return self._decode(codes.decode, codes.without_gain(Z))
 
     def reconstruct(self, X):
         """Return ``inverse_transform(transform(X))``, which is the same for each ``output``.
@@ -196,7 +201,8 @@ class BaseVAE(BaseModel):
         """
         X = self._validated(X)
         model = self.module_
-        return self._apply(lambda x: model.decode_mean(model.transform(x)), X)
+        rows = self._apply(lambda x: model.decode_mean(model.transform(x)), X)
+        return self._standardization.undo(rows)
 
     @available_if(lambda self: _has_regions(self) or _has_modes(self))
     def predict(self, X):
@@ -327,10 +333,12 @@ class BaseVAE(BaseModel):
         X = self._validated(X)
         n_particles, model = check_count("n_particles", n_particles), self.module_
         call(model.likelihood.check_support, X)
+        log_volume = self._standardization.log_volume
 
         def bound(x):
             noise = noise_of_rows(x.numpy(force=True), n_particles, model.n_components)
             nats = importance_weighted_bound(model, x, torch.from_numpy(noise).to(x.device))
+            nats = nats - log_volume
             if not nats.isnan().any():
                 return nats
             size = x.square().sum(-1) + model.posterior_mean(x).square().sum(-1)
@@ -508,7 +516,7 @@ class BaseVAE(BaseModel):
                 y = draw(n_samples, 0)
             else:
                 y = draws_in_cluster(draw, model.mapping, cluster, n_samples)
-        return self._apply(generate, y.numpy(force=True))
+        return self._decode(generate, y.numpy(force=True))
 
     def _check_source(self, source, mode):
         if source not in ("prior", "density"):

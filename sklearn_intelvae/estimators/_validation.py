@@ -10,17 +10,11 @@ import torch
 from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-_FLOAT32_STEP = 2.0**-24
-_CONSTANT = 1e-13
-"""A column with a smaller standard deviation, relative to its size, is constant up to rounding."""
-_MAX_LOSS = 1e-3
-"""Rounding errors above this share of a column's standard deviation are reported."""
-
 
 def validated(
     estimator: Any, X: Any, *, reset: bool = False, min_samples: int = 1, name: str = "X"
 ) -> np.ndarray:
-    """Return X as a C-ordered, writeable float32 array with the features of ``estimator``.
+    """Return X as a C-ordered, writeable array of floats with the features of ``estimator``.
 
     :func:`check_finite` checks its values.
     """
@@ -28,7 +22,7 @@ def validated(
         X = validate_data(
             estimator,
             as_numpy(X, name),
-            dtype=np.float32,
+            dtype=[np.float64, np.float32],
             order="C",
             reset=reset,
             ensure_min_samples=min_samples,
@@ -110,60 +104,6 @@ def as_numpy(X: Any, name: str = "X") -> Any:
             f"of numbers, such as {name}.dequantize() or {name}.to_dense()."
         )
     return X.numpy(force=True)
-
-
-def float32_losses(X: Any, X32: np.ndarray, rows: Any, names: Any = None) -> str:
-    """Return a sentence about columns whose differences float32 cannot represent, or "".
-
-    Parameters
-    ----------
-    X : array-like of shape (n_samples, n_features)
-        The values that the user passed.
-    X32 : ndarray of shape (n_samples, n_features), float32
-        The same values in float32.
-    rows : slice or ndarray of bool
-        The rows to consider.
-    names : sequence of str or None
-        Names of the columns.
-    """
-    if isinstance(X, np.ndarray) and X.dtype in (np.float16, np.float32):
-        return ""
-    X32 = X32[rows]
-    columns = []
-    for j in _suspicious_columns(X32):
-        exact = _column(X, j)
-        if exact is None:
-            continue
-        exact = exact[rows]
-        size, spread = np.abs(X32[:, j]).max(), exact.std()
-        error = np.abs(exact - X32[:, j]).max()
-        if spread > _CONSTANT * size and error > _MAX_LOSS * spread:
-            columns.append(int(j) if names is None else str(names[j]))
-    if not columns:
-        return ""
-    return (
-        f"the differences between values of X in the columns {columns[:5]} are too small, relative "
-        "to the values, for float32, in which the model computes: rows that differ become equal. "
-        "Subtract an offset first, for instance with StandardScaler."
-    )
-
-
-def _suspicious_columns(X32: np.ndarray) -> np.ndarray:
-    """Return the columns whose spread is small relative to their size, estimated in float32."""
-    X = torch.from_numpy(X32)
-    low, high = X.aminmax(dim=0)
-    size, spread = torch.maximum(high.abs(), low.abs()), X.std(0, correction=0)
-    return np.flatnonzero(~(2 * _FLOAT32_STEP * size <= _MAX_LOSS * spread).numpy())
-
-
-def _column(X: Any, j: int) -> np.ndarray | None:
-    """Return a column as float64, or None if it was float32 or less already."""
-    if hasattr(X, "iloc"):
-        X, j = X.iloc[:, [j]], 0
-    column = np.asarray(X)[:, j]
-    if column.dtype.kind == "f" and column.dtype.itemsize <= 4:
-        return None
-    return column.astype(np.float64)
 
 
 def check_count(name: str, value: Any) -> int:

@@ -108,6 +108,7 @@ class Clusters(Mapping):
     }
 
     has_regions = True
+    has_free_scale = True
     centers: Tensor | None
     cluster_of_center: Tensor
     progress: Tensor

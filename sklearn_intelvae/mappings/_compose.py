@@ -86,6 +86,11 @@ class Compose(Mapping):
         """Whether one of the two mappings has regions."""
         return any(isinstance(m, Mapping) and m.has_regions for m in (self.first, self.second))
 
+    @property
+    def has_free_scale(self) -> bool:  # type: ignore[override]
+        """Whether that holds for both mappings."""
+        return all(isinstance(m, Mapping) and m.has_free_scale for m in (self.first, self.second))
+
     def regions(self, y: Tensor) -> Tensor:
         """Return the regions of the first mapping that has regions."""
         for mapping, (_, inner_y, _) in self._passes(y, y, y):

@@ -67,6 +67,8 @@ class Flow(Mapping):
     torch.Size([1])
     """
 
+    has_free_scale = True
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "n_layers": [Interval(Integral, 1, None, closed="left")],
         "max_log_scale": [Interval(Real, 0, None, closed="neither")],

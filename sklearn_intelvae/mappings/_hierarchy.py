@@ -71,6 +71,8 @@ class Hierarchy(Mapping):
     True
     """
 
+    has_free_scale = True
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "activation": [StrOptions(set(ACTIVATIONS))],
     }

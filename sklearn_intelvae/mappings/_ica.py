@@ -61,6 +61,8 @@ class ICA(Mapping):
     True
     """
 
+    has_free_scale = True
+
     rotation: Tensor
     """Q, of shape (n_components, n_components)."""
 

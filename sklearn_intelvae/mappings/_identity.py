@@ -18,6 +18,8 @@ class Identity(Mapping):
     tensor([[1., 2.]])
     """
 
+    has_free_scale = True
+
     def forward(self, y: Tensor) -> Tensor:
         """Return y."""
         return y

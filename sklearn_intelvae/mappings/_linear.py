@@ -43,6 +43,8 @@ class Linear(Mapping):
     tensor([[2., 3.]])
     """
 
+    has_free_scale = True
+
     weight: Tensor
 
     def __init__(self, matrix: ArrayLike) -> None:

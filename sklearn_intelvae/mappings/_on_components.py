@@ -95,6 +95,11 @@ class OnComponents(Mapping):
         """Whether the inner mapping has regions."""
         return isinstance(self.mapping, Mapping) and self.mapping.has_regions
 
+    @property
+    def has_free_scale(self) -> bool:  # type: ignore[override]
+        """Whether the inner mapping has."""
+        return isinstance(self.mapping, Mapping) and self.mapping.has_free_scale
+
     def regions(self, y: Tensor) -> Tensor:
         """Return the regions of the inner mapping."""
         return call(self.mapping.regions, self._split(y)[0])  # type: ignore[arg-type]

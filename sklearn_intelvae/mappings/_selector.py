@@ -73,6 +73,8 @@ class DimensionSelector(Mapping):
     (True, True)
     """
 
+    has_free_scale = True
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "gamma": [Interval(Real, 0, None, closed="left")],
         "floor": [Interval(Real, 0, 1, closed="left")],

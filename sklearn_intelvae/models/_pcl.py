@@ -206,6 +206,15 @@ class PCLParts(NamedTuple):
             Any rows.
         """
 
+    def starts_linear(self, n_features: int, n_components: int) -> bool:
+        """Return False: the model has no linear paths."""
+        return False
+
+    @property
+    def standardization(self) -> str:
+        """What is done to X before the model sees it."""
+        return "columns"
+
     @property
     def n_trials(self) -> int:
         """No trials: 1."""

@@ -26,10 +26,16 @@ from sklearn_intelvae._part import (
     nested_parts,
     untrained_copy,
 )
-from sklearn_intelvae._random import OwnRandomness
+from sklearn_intelvae._random import OwnRandomness, generator_from
 from sklearn_intelvae.distributions import Density, Distribution, PosteriorDistribution
 from sklearn_intelvae.likelihoods import Likelihood
 from sklearn_intelvae.mappings import Mapping
+from sklearn_intelvae.models._linear_start import (
+    can_start,
+    start_at_linear_model,
+    with_linear_paths,
+)
+from sklearn_intelvae.networks import LinearPath
 from sklearn_intelvae.posteriors import Posterior
 from sklearn_intelvae.priors import Prior
 
@@ -233,7 +239,24 @@ class VAE(nn.Module):
         """
         return self.prior.density(self.encode)
 
-    def initialize(self, X: Tensor, generator: torch.Generator) -> None:
+    @property
+    def has_linear_paths(self) -> bool:
+        """Whether the networks are beside linear functions, which start at a linear model."""
+        return isinstance(self.encoder, LinearPath)
+
+    def linear_parameters(self) -> list[nn.Parameter]:
+        """Return the parameters of the linear functions beside the networks."""
+        networks = self.encoder, self.decoder
+        paths = [network for network in networks if isinstance(network, LinearPath)]
+        return [parameter for path in paths for parameter in path.linear_parameters()]
+
+    def initialize(
+        self,
+        X: Tensor,
+        generator: torch.Generator,
+        rows: Tensor | None = None,
+        weight: Tensor | None = None,
+    ) -> None:
         """Set starting values of all parts from the training rows, and check some of them.
 
         The mapping and networks of the user are applied to the first rows.
@@ -241,11 +264,17 @@ class VAE(nn.Module):
         Parameters
         ----------
         X : Tensor of shape (n_samples, n_features)
-            The training rows.
+            The training rows; if they are weighted, rows drawn in proportion to their weights.
         generator : torch.Generator
             Source of all random numbers.
+        rows : Tensor of shape (n_samples, n_features) or None
+            The training rows, if X has been drawn from them.
+        weight : Tensor of shape (n_samples,) or None
+            The weights of ``rows``.
         """
         initialize_parts(self._nested_parts, X, generator)
+        if self.has_linear_paths:
+            start_at_linear_model(self, X if rows is None else rows, weight)
         x = X[:3]
         y = torch.linspace(-1, 1, len(x) * self.n_components, dtype=torch.float32)
         check_mapping(self.mapping, x, y.reshape(len(x), -1))
@@ -275,6 +304,8 @@ class VAEParts(NamedTuple):
     mapping : Mapping
     likelihood : Likelihood
     prior : Prior
+    linear_path : bool, default=False
+        Whether the networks are beside linear functions, if the parts can start at a linear model.
 
     Examples
     --------
@@ -297,6 +328,7 @@ class VAEParts(NamedTuple):
     decoder: nn.Module
     likelihood: Likelihood
     prior: Prior
+    linear_path: bool = False
 
     def build(self, n_features: int, n_components: int, generator: torch.Generator) -> VAE:
         """Return a model for rows of ``n_features`` numbers; the parts themselves are copied.
@@ -331,6 +363,9 @@ class VAEParts(NamedTuple):
             per_feature = checked_size(parts.likelihood, "outputs_per_feature", per_feature)
             n_outputs = per_feature * n_features
             decoder = sized_network(parts.decoder, n_latent, n_outputs, "decoder")
+            if parts._starts_linear(n_features, n_components):
+                sizes = n_features, n_codes, n_components, n_latent, n_outputs
+                encoder, decoder = with_linear_paths(encoder, decoder, sizes)
         parts = parts._replace(encoder=encoder, decoder=decoder)
         model = VAE(parts, n_features, n_components, n_latent)
         convert_to_float32(model.eval())
@@ -339,6 +374,27 @@ class VAEParts(NamedTuple):
         with torch.no_grad():
             check_density(model.prior, model.prior_distribution(), n_components)
         return model.train()
+
+    def starts_linear(self, n_features: int, n_components: int) -> bool:
+        """Return whether a model of these sizes starts at a linear model.
+
+        Parameters
+        ----------
+        n_features, n_components : int
+            Numbers of columns of x and y.
+        """
+        if not self.linear_path:
+            return False
+        with OwnRandomness(generator_from(0)):
+            parts = VAEParts(*map(untrained_copy, self))
+            parts.mapping.build(n_components)
+            parts.likelihood.build(n_features)
+        return parts._starts_linear(n_features, n_components)
+
+    def _starts_linear(self, n_features: int, n_components: int) -> bool:
+        return self.linear_path and can_start(
+            self.likelihood, self.posterior, self.mapping, n_features, n_components
+        )
 
     def check_support(self, *tables: np.ndarray | None) -> None:
         """Raise ValueError if a table has values outside the support of the likelihood.
@@ -355,6 +411,11 @@ class VAEParts(NamedTuple):
                     f"{name}.check_support must return nothing, and raise ValueError if a value "
                     "lies outside the support."
                 )
+
+    @property
+    def standardization(self) -> str:
+        """What is done to X before the model sees it."""
+        return self.likelihood.standardization
 
     @property
     def n_trials(self) -> int:

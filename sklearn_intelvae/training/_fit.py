@@ -30,7 +30,7 @@ from sklearn_intelvae.training._net import MultiPlayerNet, uncompiled
 from sklearn_intelvae.training._pretrain import pretrain_encoder
 from sklearn_intelvae.training._rows import Batches, Rows, split_rows
 from sklearn_intelvae.training._skorch import SklearnCallbacks, net_params, skorch_callbacks
-from sklearn_intelvae.training._spec import FitData, FitResult, FitSpec
+from sklearn_intelvae.training._spec import FitData, FitResult, FitSpec, Schedule, constant_rate
 from sklearn_intelvae.training._starts import Fit, best_of, evaluation_rows, mean_objective
 
 _TRIAL_STEPS = 160
@@ -99,6 +99,7 @@ class _Fit:
     n_epochs: int
     horizon_steps: int
     steps_per_epoch: int
+    schedule: Schedule
     user_callbacks: list[Any]
     net_params: dict[str, Any]
     callbacks: SklearnCallbacks
@@ -113,13 +114,14 @@ class _Fit:
         callbacks: SklearnCallbacks,
     ) -> _Fit:
         """Check spec and data against each other, and resolve what depends on the rows."""
+        spec = spec.completed(data.train["x"].shape[1])
         train, valid = split_rows(data, spec, one_epoch)
         spec.parts.check_support(data.weighted_rows, data.valid and data.valid["x"])
         batch_size = spec.resolved_batch_size(len(train))
-        n_epochs = spec.max_iter or spec.budget.n_epochs(len(train), batch_size)
+        n_epochs = spec.max_iter or spec.recipe.n_epochs(len(train), batch_size)
         steps_per_epoch = len(Batches(train, batch_size))
         open_ended = one_epoch and spec.max_iter is None
-        steps = spec.budget.open_ended_steps if open_ended else n_epochs * steps_per_epoch
+        steps = spec.recipe.open_ended_steps if open_ended else n_epochs * steps_per_epoch
         return cls(
             spec=spec,
             X=data.train["x"],
@@ -130,6 +132,7 @@ class _Fit:
             n_epochs=1 if one_epoch else n_epochs,
             horizon_steps=steps,
             steps_per_epoch=steps_per_epoch,
+            schedule=constant_rate if one_epoch else spec.learning_rate,
             user_callbacks=skorch_callbacks(spec, valid is not None),
             net_params=net_params(spec.skorch_params),
             callbacks=callbacks,
@@ -218,8 +221,9 @@ class _Fit:
             model.to(spec.device).train(),
             objective.to(spec.device),
             seed=seed,
-            schedule=spec.learning_rate,
-            warmup_steps=spec.budget.warmup * self.horizon_steps,
+            schedule=self.schedule,
+            relative_rates=(spec.recipe.linear_rate, spec.recipe.noise_rate),
+            warmup_steps=spec.recipe.warmup * self.horizon_steps,
             batch_events="callbacks" in settings and bool(spec.skorch_callbacks),
             batch_size=self.batch_size,
             device=str(spec.device),
@@ -237,7 +241,10 @@ class _Fit:
             objective = untrained_copy(spec.objective)
         model = spec.parts.build(self.X.shape[1], spec.n_components, generator)
         rows = self._rows_to_start_from(generator)
-        model.initialize(rows, generator)
+        if isinstance(model, VAE) and model.has_linear_paths:
+            model.initialize(rows, generator, *self._rows_and_weights())
+        else:
+            model.initialize(rows, generator)
         with OwnRandomness(generator):
             objective.build(model)
             objective.float()
@@ -253,3 +260,9 @@ class _Fit:
         elif len(index) == len(X):
             return X
         return X[index]
+
+    def _rows_and_weights(self) -> tuple[Tensor, Tensor | None]:
+        """Return the training rows, and their weights."""
+        index = self.train.index.cpu()
+        weight = self.train.tensors.get("weight")
+        return torch.from_numpy(self.X)[index], None if weight is None else weight.cpu()[index]

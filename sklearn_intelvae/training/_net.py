@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import fields, replace
 from typing import Any
@@ -32,6 +32,7 @@ from sklearn_intelvae.training._optimizer_state import (
 )
 from sklearn_intelvae.training._rows import Batches, Rows, Tensors
 from sklearn_intelvae.training._skorch import recorded_interrupts
+from sklearn_intelvae.training._spec import Schedule, constant_rate
 
 Record = dict[str, Tensor]
 _STOCHASTIC = _DropoutNd, nn.RReLU, nn.MultiheadAttention, nn.RNNBase
@@ -55,9 +56,12 @@ class MultiPlayerNet(NeuralNet):
         Those of ``skorch.NeuralNet``.
     seed : int
         Seed of the order of the rows and of the noise.
-    schedule : callable or None
-        Maps the fraction of the epochs of one call of :meth:`train` that have passed to a factor of
-        the learning rate; None for a constant rate.
+    schedule : callable
+        Maps the fraction of the steps of one call of :meth:`train` that have passed to a factor of
+        the learning rate.
+    relative_rates : (float, float)
+        Learning rates of the linear functions beside the networks, and of the noise of the
+        likelihood, relative to that of all other parameters.
     warmup_steps : float
         Number of steps of the warm-up.
     batch_events : bool
@@ -70,13 +74,15 @@ class MultiPlayerNet(NeuralNet):
         self,
         *args: Any,
         seed: int = 0,
-        schedule: Callable[[float], float] | None = None,
+        schedule: Schedule = constant_rate,
+        relative_rates: tuple[float, float] = (1.0, 1.0),
         warmup_steps: float = 0.0,
         batch_events: bool = True,
         **kwargs: Any,
     ) -> None:
         self.seed = seed
         self.schedule = schedule
+        self.relative_rates = relative_rates
         self.warmup_steps = warmup_steps
         self.batch_events = batch_events
         super().__init__(*args, **kwargs)
@@ -91,8 +97,8 @@ class MultiPlayerNet(NeuralNet):
         self.players_ = check_players(self.criterion_, self.criterion_.players(self.module_))
         self._check_ownership()
         named = [(name, p) for name, p in self.get_all_learnable_params() if p.requires_grad]
-        args, kwargs = self.get_params_for_optimizer("optimizer", named)
-        self.optimizer_ = self.optimizer(*args, **kwargs)
+        (groups, *args), kwargs = self.get_params_for_optimizer("optimizer", named)
+        self.optimizer_ = self.optimizer(self._with_relative_rates(groups), *args, **kwargs)
         self.initial_groups_ = group_numbers(self.optimizer_)
         self.all_parts_are_ours_ = is_ours(self.criterion_) and all(
             map(is_ours, nested_parts(self.module_, self.criterion_))
@@ -101,6 +107,19 @@ class MultiPlayerNet(NeuralNet):
         self.earlier_progress_ = 0.0
         self.generator_ = generator_from(self.seed, self.device)
         return self
+
+    def _with_relative_rates(self, groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Divide the parameters by their learning rates, unless the user has."""
+        if len(groups) > 1 or set(self.relative_rates) == {1.0}:
+            return groups
+        linear, noise = self.relative_rates
+        model = uncompiled(self.module_)
+        factors = {id(p): linear for p in model.linear_parameters()}
+        factors |= {id(p): noise for p in model.likelihood.parameters()}
+        divided: dict[float, list[nn.Parameter]] = {1.0: [], linear: [], noise: []}
+        for parameter in groups[0]["params"]:
+            divided[factors.get(id(parameter), 1.0)].append(parameter)
+        return [{"params": own, "lr": factor * self.lr} for factor, own in divided.items() if own]
 
     def _check_ownership(self) -> None:
         owned = [id(p) for parameters in self.players_.values() for p in parameters]
@@ -125,7 +144,8 @@ class MultiPlayerNet(NeuralNet):
         DivergenceError
             If the loss or a weight is not finite; the module then has the last finite weights.
         """
-        self.horizon_ = horizon or n_epochs
+        self.first_step_ = self.steps_done_
+        self.horizon_ = (horizon or n_epochs) * len(Batches(train, self.batch_size))
         self._keep_weights()
         with self._restored_flags(), recorded_interrupts() as self.interrupts_:
             self.notify("on_train_begin", X=train, y=None)
@@ -260,8 +280,8 @@ class MultiPlayerNet(NeuralNet):
             self.history.record("valid_loss_best", latest < min(earlier, default=math.inf))
 
     def _training_steps(self, batches: Batches) -> Iterator[tuple[int, Record]]:
-        self._set_learning_rate()
         for tensors in batches:
+            self._set_learning_rate()
             progress = self.progress
             self.module_.set_progress(progress)
             self.criterion_.set_progress(progress)
@@ -345,9 +365,9 @@ class MultiPlayerNet(NeuralNet):
 
     def _set_learning_rate(self) -> None:
         """Apply the schedule; a constant rate is left to skorch's LRScheduler, if there is one."""
-        if self.schedule is None:
+        if self.schedule is constant_rate:
             return
-        factor = self.schedule((len(self.history) - 1) / self.horizon_)
+        factor = self.schedule((self.steps_done_ - self.first_step_) / self.horizon_)
         for group in self.optimizer_.param_groups:
             group["lr"] = factor * group.setdefault("initial_lr", group["lr"])
 
@@ -374,11 +394,6 @@ class MultiPlayerNet(NeuralNet):
         self._finite_weights = [
             (part, copied(dict(part.state_dict()))) for part in (self.module_, self.criterion_)
         ]
-
-
-def cosine_decay(fraction: float) -> float:
-    """Return the factor of a half cosine from 1 to 0 after this fraction of the epochs."""
-    return 0.5 * (1 + math.cos(math.pi * fraction))
 
 
 def named_parameters(model: nn.Module, objective: nn.Module) -> dict[str, nn.Parameter]:

@@ -21,7 +21,12 @@ from skorch.callbacks import (
 )
 from skorch.callbacks.scoring import ScoringBase
 
-from sklearn_intelvae.training._spec import FitResult, FitSpec, skorch_parameters_of_fields
+from sklearn_intelvae.training._spec import (
+    FitResult,
+    FitSpec,
+    constant_rate,
+    skorch_parameters_of_fields,
+)
 
 Attributes = Callable[[FitResult], dict[str, Any]]
 
@@ -95,7 +100,7 @@ def _checked_callback(callback: Any, spec: FitSpec, validates: bool) -> Any:
             f"skorch_callbacks holds {callback!r}, which is not a skorch callback. Derive it from "
             "skorch.callbacks.Callback; pass scikit-learn's callbacks to set_callbacks."
         )
-    if hasattr(callback, "policy") and spec.learning_rate is not None:
+    if hasattr(callback, "policy") and spec.learning_rate is not constant_rate:
         raise ValueError(
             f"skorch_callbacks holds {name}, but learning_rate is a schedule that sets the rate "
             "itself; set learning_rate='constant' to let the callback set it."
@@ -246,7 +251,11 @@ class EpochCallback(Callback):
 
 
 _DATA = "dataset", "iterator_train", "iterator_valid"
-_FURTHER = {"warm_start": "warm_start", "batch_events": "skorch_callbacks"}
+_FURTHER = {
+    "warm_start": "warm_start",
+    "batch_events": "skorch_callbacks",
+    "relative_rates": "learning_rate_init",
+}
 
 
 def net_params(skorch_params: dict[str, Any]) -> dict[str, Any]:

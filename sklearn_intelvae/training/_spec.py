@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -13,8 +13,7 @@ from torch import nn
 
 from sklearn_intelvae.objectives import Objective
 
-_BATCH_RANGE = 32, 256
-_MIN_EPOCHS = 20
+_RISE, _FIRST_RATE = 0.3, 1e-3
 
 
 class ModelParts(Protocol):
@@ -26,30 +25,74 @@ class ModelParts(Protocol):
     def check_support(self, *tables: np.ndarray | None) -> None:
         """Raise ValueError if a table has values outside the support of the likelihood."""
 
+    def starts_linear(self, n_features: int, n_components: int) -> bool:
+        """Return whether a model of these sizes starts at a linear model."""
+
     @property
     def n_trials(self) -> int:
         """Number of short trial fits before a fit."""
 
 
-class TrainingBudget(NamedTuple):
-    """The warm-up of a training, and its length if the number of epochs is not given.
+Schedule = Callable[[float], float]
+"""Maps the fraction of the training that has passed to a factor of the learning rate."""
+
+
+def constant_rate(fraction: float) -> float:
+    """Return 1, whatever fraction of the training has passed."""
+    return 1.0
+
+
+def cosine_decay(fraction: float) -> float:
+    """Return the factor of a half cosine from 1 to 0 after this fraction of the training."""
+    return 0.5 * (1 + math.cos(math.pi * fraction))
+
+
+def one_cycle(fraction: float) -> float:
+    """Return a factor that grows linearly to 1, and falls to 0 along a half cosine."""
+    if fraction < _RISE:
+        return max(fraction, _FIRST_RATE) / _RISE
+    return cosine_decay((fraction - _RISE) / (1 - _RISE))
+
+
+class Recipe(NamedTuple):
+    """The settings of a training that its parameters leave open, for one kind of model.
 
     Attributes
     ----------
-    steps_per_row : int
+    steps_per_row : float
         Steps for each training row; more would overfit a small table.
     max_steps : int
         Upper limit of the steps, enough for a large table.
+    min_epochs : int
+        Lower limit of the epochs.
     open_ended_steps : int
         Steps that a warm-up refers to if epochs are requested one at a time.
+    batch_sizes : (int, int)
+        Smallest and largest number of rows of a batch.
+    batches_per_epoch : int
+        The number of batches in an epoch, if their size is between the two.
+    learning_rate_init : float
+        Largest learning rate.
+    schedule : callable
+        Of the learning rate.
     warmup : float
         Fraction of the training during which the warm-up lasts, whatever its length.
+    linear_rate, noise_rate : float
+        Learning rates of the linear functions beside the networks, and of the noise of the
+        likelihood, relative to that of the networks.
     """
 
-    steps_per_row: int
+    steps_per_row: float
     max_steps: int
     open_ended_steps: int
+    min_epochs: int = 20
+    batch_sizes: tuple[int, int] = (32, 256)
+    batches_per_epoch: int = 16
+    learning_rate_init: float = 1e-3
+    schedule: Schedule = cosine_decay
     warmup: float = 0.0
+    linear_rate: float = 1.0
+    noise_rate: float = 1.0
 
     def n_epochs(self, n_rows: int, batch_size: int) -> int:
         """Return the number of epochs of a fit.
@@ -64,10 +107,21 @@ class TrainingBudget(NamedTuple):
         Returns
         -------
         n_epochs : int
-            At least 20.
+            At least ``min_epochs``.
         """
         steps = min(self.steps_per_row * n_rows, self.max_steps)
-        return max(math.ceil(steps * batch_size / n_rows), _MIN_EPOCHS)
+        return max(math.ceil(steps * batch_size / n_rows), self.min_epochs)
+
+    def batch_size(self, n_rows: int) -> int:
+        """Return the number of rows of a batch: a power of two.
+
+        Parameters
+        ----------
+        n_rows : int
+            Number of training rows.
+        """
+        size = 2 ** round(math.log2(max(n_rows, 1) / self.batches_per_epoch))
+        return int(np.clip(size, *self.batch_sizes))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,14 +140,15 @@ class FitSpec:
         Not built.
     n_components : int
         Number of columns of y.
-    budget : TrainingBudget
-        The warm-up, and the length of the training if ``max_iter`` is None.
+    recipe : Recipe
+        What the parameters leave open.
+    recipe_from_linear : Recipe
+        The same for a model that starts at a linear model.
     learning_rate : callable or None
-        Maps the fraction of the epochs that have passed to a factor of the learning rate; None for
-        a constant rate.
-    learning_rate_init, validation_fraction, tol : float
-    batch_size, max_iter : int or None
-        None means a value that depends on the number of rows.
+        The schedule; None means that of the recipe.
+    learning_rate_init, batch_size, max_iter : float, int, int, or None
+        None means the value of the recipe.
+    validation_fraction, tol : float
     n_init, n_iter_no_change, verbose : int
     early_stopping : bool
     skorch_callbacks : tuple
@@ -107,11 +162,12 @@ class FitSpec:
     )
     objective: Objective = field(metadata={"skorch": "criterion"})
     n_components: int
-    budget: TrainingBudget = field(
+    recipe: Recipe = field(
         metadata={"skorch": "warmup_steps", "parameters": "kl_warmup or game_start"}
     )
-    learning_rate: Callable[[float], float] | None = field(metadata={"skorch": "schedule"})
-    learning_rate_init: float = field(metadata={"skorch": "lr"})
+    recipe_from_linear: Recipe
+    learning_rate: Schedule | None = field(metadata={"skorch": "schedule"})
+    learning_rate_init: float | None = field(metadata={"skorch": "lr"})
     batch_size: int | None = field(metadata={"skorch": "batch_size"})
     max_iter: int | None = field(metadata={"skorch": "max_epochs"})
     n_init: int
@@ -125,6 +181,24 @@ class FitSpec:
     seed: int = field(metadata={"skorch": "seed", "parameters": "random_state"})
     verbose: int = field(metadata={"skorch": "verbose"})
 
+    def completed(self, n_features: int) -> FitSpec:
+        """Return the spec with one recipe, and the values of it that the parameters leave open.
+
+        Parameters
+        ----------
+        n_features : int
+            Number of columns of X.
+        """
+        is_linear = self.parts.starts_linear(n_features, self.n_components)
+        recipe = self.recipe_from_linear if is_linear else self.recipe
+        rate = self.learning_rate_init
+        return replace(
+            self,
+            recipe=recipe,
+            learning_rate=self.learning_rate or recipe.schedule,
+            learning_rate_init=recipe.learning_rate_init if rate is None else rate,
+        )
+
     def resolved_batch_size(self, n_rows: int) -> int:
         """Return the number of rows of a batch.
 
@@ -132,16 +206,8 @@ class FitSpec:
         ----------
         n_rows : int
             Number of training rows.
-
-        Returns
-        -------
-        size : int
-            By default about a sixteenth of the rows, from 32 to 256.
         """
-        size = self.batch_size
-        if size is None:
-            size = int(np.clip(2 ** round(math.log2(max(n_rows, 1) / 16)), *_BATCH_RANGE))
-        return min(size, n_rows)
+        return min(self.batch_size or self.recipe.batch_size(n_rows), n_rows)
 
 
 def skorch_parameters_of_fields() -> dict[str, str]:
@@ -160,8 +226,8 @@ class FitData:
     Attributes
     ----------
     train : dict of ndarray
-        "x" of shape (n_samples, n_features), and where given "weight" of shape (n_samples,) and
-        "previous" of the shape of "x".
+        "x" of shape (n_samples, n_features), standardized as the likelihood needs it, and where
+        given "weight" of shape (n_samples,) and "previous" of the shape of "x".
     valid : dict of ndarray or None
         The same for rows to validate on.
     """

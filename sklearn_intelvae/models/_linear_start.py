@@ -1,0 +1,136 @@
+"""Where a VAE starts: at the linear model that it generalizes."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sklearn_intelvae._part import Likelihood, Mapping, Part, call, nested_parts
+from sklearn_intelvae._random import generator_from, own_torch_state
+from sklearn_intelvae.models._linear_model import MAX_NUMBERS, MAX_ROWS, fit_linear_model
+from sklearn_intelvae.networks import LinearPath
+from sklearn_intelvae.posteriors import Posterior
+
+_N_DRAWS, _TOLERANCE = 256, 1e-3
+
+
+class Affine(NamedTuple):
+    """The function y = offset + u @ matrix that recovers y from the decoder's input u."""
+
+    matrix: np.ndarray
+    offset: np.ndarray
+
+
+def inverse_at_start(mapping: Mapping, n_components: int) -> Affine | None:
+    """Return how y follows from the decoder's input when training begins, if the relation is affine.
+
+    Parameters
+    ----------
+    mapping : Mapping
+        Built.
+    n_components : int
+        Number of columns of y.
+
+    Returns
+    -------
+    inverse : Affine or None
+        None if the mapping is not affine and invertible.
+    """
+    n = _N_DRAWS + 4 * n_components
+    y = torch.randn(n, n_components, generator=generator_from(0), dtype=torch.float32)
+    twin = copy.deepcopy(mapping)
+    for module in twin.modules():  # in training mode, but for layers such as dropout
+        module.training = isinstance(module, Part)
+    for part in nested_parts(twin):
+        part.set_progress(0.0)
+    with own_torch_state(), torch.no_grad():
+        u = call(twin.to_decoder, call(twin, y))
+    if not u.isfinite().all():
+        return None
+    inputs = np.c_[u.double().numpy(), np.ones(n)]
+    solution, *_ = np.linalg.lstsq(inputs, y.double().numpy(), rcond=1e-6)
+    error = np.abs(inputs @ solution - y.double().numpy()).max()
+    return Affine(solution[:-1], solution[-1]) if error < _TOLERANCE else None
+
+
+def can_start(
+    likelihood: Likelihood, posterior: Posterior, mapping: Mapping, n_features: int, k: int
+) -> bool:
+    """Return whether a model of k components with these parts can start at a linear model."""
+    linear = call(likelihood.linearize, np.full(n_features, 0.5), np.full(n_features, 0.25))
+    if linear is None or call(posterior.outputs_for, torch.ones(k)) is None:
+        return False
+    return inverse_at_start(mapping, k) is not None
+
+
+def start_at_linear_model(model: Any, X: Tensor, weight: Tensor | None) -> None:
+    """Set the linear paths of a VAE and the noise of its likelihood to a linear model of X.
+
+    The bound is then the log-likelihood of factor analysis, since the posterior is exact.
+
+    Parameters
+    ----------
+    model : VAE
+        Built with linear paths.
+    X : Tensor of shape (n_samples, n_features)
+        The training rows.
+    weight : Tensor of shape (n_samples,) or None
+        Their weights.
+    """
+    rows, w = X.double().numpy(force=True), None
+    share = np.full(len(rows), 1 / len(rows))
+    if weight is not None:
+        w = weight.double().numpy(force=True)
+        share = w / w.sum()
+    mean = share @ rows
+    variance = share @ np.square(rows - mean)
+    linear = call(model.likelihood.linearize, mean, variance)
+    step = -(-len(rows) // min(MAX_ROWS, max(1, MAX_NUMBERS // rows.shape[1])))
+    solution = fit_linear_model(
+        linear.output + (rows[::step] - mean) * linear.slope,
+        None if w is None else w[::step],
+        linear.output,
+        model.n_components,
+        noise=linear.noise,
+        is_shared=linear.is_shared,
+        min_noise=linear.min_noise,
+    )
+    call(model.likelihood.set_noise, solution.noise)
+    encoder, variance_of_y = solution.posterior()
+    encoder = encoder * linear.slope[:, None]
+    outputs = call(model.posterior.outputs_for, _float32(variance_of_y)).clone()
+    outputs[: model.n_components] = _float32(-mean @ encoder)
+    model.encoder.start_at(_float32(encoder.T), outputs)
+    inverse = inverse_at_start(model.mapping, model.n_components)
+    model.decoder.start_at(
+        _float32((inverse.matrix @ solution.weights).T),
+        _float32(solution.mean + inverse.offset @ solution.weights),
+    )
+
+
+def with_linear_paths(
+    encoder: nn.Module, decoder: nn.Module, sizes: tuple[int, int, int, int, int]
+) -> tuple[LinearPath, LinearPath]:
+    """Return both networks beside linear functions.
+
+    Parameters
+    ----------
+    encoder, decoder : torch.nn.Module
+        Sized networks.
+    sizes : tuple of int
+        Numbers of features, of the encoder's outputs, of components, of the decoder's inputs, and
+        of its outputs.
+    """
+    n_features, n_codes, n_components, n_latent, n_outputs = sizes
+    return (
+        LinearPath(encoder, n_features, n_codes, n_components),
+        LinearPath(decoder, n_latent, n_outputs),
+    )
+
+
+def _float32(array: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
