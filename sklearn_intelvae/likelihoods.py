@@ -84,8 +84,9 @@ class _LocationScale(Likelihood):
             self.log_bound += (spread * relative).log()
             self._set_log_scale(spread.log())
         else:
-            spread = X.std(correction=0)
-            self.log_bound += torch.where(spread > 0, spread, 1.0).log()
+            spread, _ = _spread_and_rows(X)
+            self.log_bound += spread.log().mean()
+            self._set_log_scale(spread.square().mean().sqrt().log())
 
     def linearize(self, mean: np.ndarray, variance: np.ndarray) -> Linearization:
         """Return the likelihood itself, or of another than the Gaussian one of its variance."""
@@ -140,8 +141,8 @@ class Gaussian(_LocationScale):
         such as the pixels of an image; the features with the largest variance then matter most.
     min_scale : float, default=0.01
         Lower bound of a learned scale, as a fraction of the standard deviation of the feature, or
-        of the root mean variance if all features share one scale. Without a bound the density of a
-        feature that is reconstructed exactly grows without limit.
+        of the geometric mean of these if all features share one scale. Without a bound the density
+        of a feature that is reconstructed exactly grows without limit.
 
     Notes
     -----

@@ -14,14 +14,14 @@ from sklearn_intelvae.distributions import FullNormal, Normal
 __all__ = ["DiagonalGaussian", "FullGaussian", "Posterior"]
 
 
-_LOG_VARIANCE = (-12.0, 4.0)
+_LOG_VARIANCE = (-18.0, 4.0)
 
 
 class DiagonalGaussian(Posterior):
     """Diagonal q(y | x) = N(mean(x), diag(variance(x))), as in Kingma and Welling (2014).
 
     The first half of the encoder's output is the mean, the second half the log variance, limited
-    to [-12, 4]. A posterior much wider than the prior is never better, but for a row far from all
+    to [-18, 4]. A posterior much wider than the prior is never better, but for a row far from all
     others the encoder may return a large variance, and the sampled y would then dominate the loss.
 
     References

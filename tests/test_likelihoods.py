@@ -71,7 +71,8 @@ def test_a_learned_scale_starts_at_the_spread_of_the_data(kind, scale):
         [1.0, 10.0, 100.0]
     )
     part = built(kind(scale), X)
-    expected = X.std(dim=0, correction=0) if scale == "per_feature" else X.std(correction=0)
+    spread = X.std(dim=0, correction=0)
+    expected = spread if scale == "per_feature" else spread.square().mean().sqrt()
     torch.testing.assert_close(part.log_scale().exp(), expected, rtol=1e-4, atol=0)
 
 
@@ -81,8 +82,22 @@ def test_a_learned_scale_stays_above_its_bound(scale):
     part = built(Gaussian(scale, min_scale=0.05), X)
     with torch.no_grad():
         part.excess.fill_(-50)
-    spread = X.std(dim=0, correction=0) if scale == "per_feature" else X.std(correction=0)
+    spread = X.std(dim=0, correction=0)
+    spread = spread if scale == "per_feature" else spread.log().mean().exp()
     torch.testing.assert_close(part.log_scale().exp(), 0.05 * spread)
+
+
+@pytest.mark.parametrize(("n_varying", "bound"), [(1, 1.0), (4, 0.25), (1000, 0.01)])
+def test_a_scale_is_not_smaller_than_the_rows_that_determine_it_say(n_varying, bound):
+    """Of 1000 rows only some differ from 0, all by as much, in one direction or the other."""
+    X = torch.zeros(1000, 3)
+    X[:n_varying] = 1.0
+    X[: n_varying // 2] = -1.0
+    part = built(Gaussian(), X)
+    with torch.no_grad():
+        part.excess.fill_(-50)
+    spread = X.std(dim=0, correction=0)
+    torch.testing.assert_close(part.log_scale().exp(), bound * spread, rtol=2e-3, atol=0)
 
 
 def test_a_constant_feature_does_not_break_the_scale():

@@ -39,7 +39,7 @@ from sklearn_intelvae.estimators._fitted import (
     warn_before,
 )
 from sklearn_intelvae.estimators._parameters import description, fit_spec, refuse_another_model
-from sklearn_intelvae.estimators._standardization import standardization_of
+from sklearn_intelvae.estimators._standardization import Standardization, standardization_of
 from sklearn_intelvae.estimators._validation import (
     check_finite,
     validated,
@@ -57,6 +57,26 @@ except ImportError:
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
         """Replaces scikit-learn's mixin in versions before 1.9, which have no callbacks."""
+
+
+_CHANGED_BEFORE_TRAINING = (
+    "n_features_in_",
+    "feature_names_in_",
+    "density_",
+    "_location",
+    "_unit",
+)
+"""Attributes that a fit changes before it can fail."""
+
+
+def _weight_in_training(table: FitData, spec: FitSpec) -> np.ndarray | None:
+    """Return the weights of the rows; of a series the first row only precedes the second one."""
+    weight = table.train.get("weight")
+    if not spec.objective.uses_pairs or "previous" in table.train:
+        return weight
+    weight = np.ones(len(table.train["x"]), np.float32) if weight is None else weight.copy()
+    weight[0] = 0
+    return weight if weight.any() else None
 
 
 class BaseModel(
@@ -232,8 +252,8 @@ class BaseModel(
         """Return the tables as the model sees them; the training rows decide if it is new."""
         if not resume:
             kind = spec.parts.standardization
-            weight = table.train.get("weight")
-            self._standardization = standardization_of(table.train["x"], weight, kind)
+            new = standardization_of(table.train["x"], _weight_in_training(table, spec), kind)
+            self._location, self._unit = new.location, new.unit
         apply = self._standardization.apply_in_chunks
 
         def standardized(tables: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -261,7 +281,7 @@ class BaseModel(
 
     def _restore(self, before: dict[str, Any]) -> None:
         """Undo what a failed fit has changed."""
-        for name in ("n_features_in_", "feature_names_in_", "density_", "_standardization"):
+        for name in _CHANGED_BEFORE_TRAINING:
             vars(self).pop(name, None)
             if name in before:
                 setattr(self, name, before[name])
@@ -288,8 +308,13 @@ class BaseModel(
     @property
     def _unit_of_codes(self) -> float:
         """The unit of X if all columns have the same, otherwise that of the model."""
-        unit = self._standardization.unit
+        unit = self._unit
         return float(unit[0]) if (unit == unit[0]).all() else 1.0
+
+    @property
+    def _standardization(self) -> Standardization:
+        """From the unit of X to that of the model, and back."""
+        return Standardization(self._location, self._unit)
 
     def _set(self, attributes: dict[str, Any]) -> None:
         for name, value in attributes.items():

@@ -60,18 +60,20 @@ sklearn_intelvae.priors.Prior, default="normal"
     likelihood : {"gaussian", "bernoulli", "laplace"} or sklearn_intelvae.likelihoods.Likelihood, \
 default="gaussian"
         Distribution p(X | z); see :mod:`sklearn_intelvae.likelihoods`. "gaussian" and "laplace"
-        learn one scale for all features; ``Gaussian("per_feature")`` learns one for each, which
-        is often better for tables. "bernoulli" needs X in [0, 1].
+        learn one scale for each feature; ``Gaussian("learned")`` learns one for all, as PCA has.
+        "bernoulli" needs X in [0, 1].
     objective : {"elbo", "annealed-capacity", "beta-tc", "factor", "dip", "slow", "autoencoder", \
 "soft-intro"} or sklearn_intelvae.objectives.Objective, default="elbo"
         The loss; see :mod:`sklearn_intelvae.objectives`.
     beta : float or callable, default=1.0
         Weight of the KL term if ``objective`` is "elbo"; above 1 that of the beta-VAE. A function
         of the fraction of the warm-up that has passed is a schedule.
-    kl_warmup : float, default=0.5
+    kl_warmup : float or "auto", default="auto"
         Fraction of ``max_iter`` during which the weight of the KL term, and of the other costs of y
-        of an objective, grows from 0 to its full value. Without it, models with a learned scale may
-        collapse: no information about X reaches y. For "soft-intro" it is the fraction during which
+        of an objective, grows from 0 to its full value. "auto" means 0.5 for a fit from random
+        weights, which without it may collapse: no information about X reaches y. A fit from the
+        linear model has the full weights from its first step; then only mapping and prior follow a
+        warm-up of this length. For "soft-intro" it is the fraction during which
         the game does not have its full weight; that objective needs a longer training, the default
         of :class:`SoftIntroVAE`.
     encoder, decoder : {"auto", "mlp", "conv"} or torch.nn.Module, default="auto"
@@ -85,21 +87,37 @@ default="gaussian"
         "logistic".
     image_shape : (int, int, int) or None, default=None
         Channels, height and width of the image in each row of X.
+    linear_path : bool, default=True
+        Whether a linear function is added to each network, and the fit starts at factor analysis,
+        the linear model that the VAE generalizes, instead of at random weights. It has an effect if
+        the mapping begins as a linear function and likelihood and posterior have a linear form: see
+        the guide. Otherwise, and with False, training starts at random weights.
+    whiten : bool, default=False
+        As in PCA: by default each column of the codes is multiplied by the effect that it has on X,
+        ``gain_``; with True each column that carries information has about unit variance. The
+        columns of a mapping with a fixed geometry, such as a circle, are returned as they are. The
+        model does not depend on it, as on ``output``.
     output : {"representation", "posterior_mean", "both"}, default="representation"
         What ``transform`` returns: z = g(mean of q(y | X)), the mean of q(y | X) itself, or z and
         then that mean. The mean of q(y | X) has the information that g removes. With few labels a
         classifier may do better with a structured z, such as a sparse one; with many labels with
         the mean or both. The model does not depend on it, so that ``set_params(output=...)`` has
         an effect without another fit.
-    learning_rate : {"cosine", "constant"}, default="cosine"
-        Schedule over the epochs of a fit: a half cosine down to zero, or none.
-    learning_rate_init : float, default=1e-3
-        Initial learning rate of Adam.
+    learning_rate : {"auto", "one-cycle", "cosine", "constant"}, default="auto"
+        Schedule over the steps of a fit: a linear rise during the first 30 % and then a half cosine
+        down to zero, the half cosine alone, or none. "auto" means "one-cycle" for a fit from the
+        linear model, otherwise "cosine".
+    learning_rate_init : float or "auto", default="auto"
+        Largest learning rate of Adam. "auto" means 3e-3 for a fit from the linear model, otherwise
+        1e-3. The linear functions beside the networks, if the fit starts there, have a tenth of it,
+        and the noise of the likelihood 3 %.
     batch_size : int or "auto", default="auto"
-        Rows in a batch; "auto" means about a sixteenth of them, from 32 to 256.
+        Rows in a batch. "auto" means a number from 32 to 256: about a quarter of the rows for a fit
+        from the linear model, otherwise about a sixteenth.
     max_iter : int or "auto", default="auto"
-        Number of epochs; "auto" means 3 steps for each row, at most 8000 steps, and at least 20
-        epochs. ``partial_fit`` has no fixed length; its warm-up refers to 1000 steps.
+        Number of epochs. "auto" means 1 step for each row, at most 2600 steps, for a fit from the
+        linear model, otherwise 3 steps for each row, at most 8000; and at least 20 epochs.
+        ``partial_fit`` has no fixed length; its warm-up refers to 1000 steps.
     n_init : int, default=1
         Number of fits from different initial weights, orders of the rows and noise. The fit with
         the lowest objective is kept: at full warm-up and with the same noise for all, on the
@@ -162,6 +180,10 @@ default="gaussian"
         the prior does not factorize, from the Gaussian with the moments of all q.
     active_components_ : ndarray of int
         Indices of the components whose posterior mean has a variance over X above 0.01.
+    gain_ : ndarray of shape (n_latent,)
+        The root mean squared change of a reconstructed row per unit of each column of z, over at
+        most 512 training rows: in the unit of X if all features share one scale of the likelihood,
+        otherwise in standard deviations of the features. Ones for mappings with a fixed geometry.
     density_ : object
         The density of the codes that ``fit_density`` fitted, until the next fit.
 

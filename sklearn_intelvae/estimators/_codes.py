@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sklearn_intelvae._part import detach_activations
 from sklearn_intelvae._random import own_torch_state
 from sklearn_intelvae.estimators._parameters import OUTPUTS
 from sklearn_intelvae.models import VAE
@@ -145,6 +146,7 @@ def _jacobians(
         rows = torch.from_numpy(codes.astype(np.float32)).to(_device(model))
     with own_torch_state():
         parts = [jacobian(decode, z).double() for z in rows.split(_ROWS_AT_A_TIME)]
+    detach_activations(model)
     return torch.cat(parts).numpy(force=True)
 
 

@@ -19,15 +19,16 @@ from safetensors.numpy import save as serialize
 from sklearn_intelvae._part import Part, is_ours, nested_parts
 from sklearn_intelvae._random import OwnRandomness, generator_from, own_torch_state
 from sklearn_intelvae._version import __version__
-from sklearn_intelvae.estimators._format1 import (
+from sklearn_intelvae.estimators._json import NotSaved, first_missing, pack, unpack
+from sklearn_intelvae.estimators._old_formats import (
     upgraded_content,
+    upgraded_params,
     upgraded_state,
     upgraded_training_state,
 )
-from sklearn_intelvae.estimators._json import NotSaved, first_missing, pack, unpack
 from sklearn_intelvae.estimators._parameters import described, description, is_same, resolve
 
-FORMAT = 2
+FORMAT = 3
 _NOT_SAVED = {"_sklearn_version", "_skl_callbacks", "_metadata_request"}
 _WITH_OBJECTS = {"module_", "objective_", "_parts_at_fit", "_description"}
 """Attributes in which ``load`` puts objects of the caller."""
@@ -83,9 +84,9 @@ def load_estimator(cls: Any, path: Any, objects: dict[str, Any]) -> Any:
             f"{path} holds a {content['class']}; load it with {content['class']}.load."
         )
     origin = f"{path}, written by sklearn_intelvae {version},"
-    if file_format == 1:
-        content = upgraded_content(content)
+    content = upgraded_content(content, file_format)
     params = _unpacked(content["params"], tensors, origin)
+    params = upgraded_params(params, set(cls._get_param_names()), file_format)
     _check_names(cls, params, objects, origin)
     state = _unpacked(content["attributes"], tensors, origin)
     _check_attributes(state, origin)
@@ -98,8 +99,7 @@ def load_estimator(cls: Any, path: Any, objects: dict[str, Any]) -> Any:
         given = objects.get("objective")
         objective = estimator._objective() if given is None else resolve("objective", given)
         state["objective_"]["part"] = objective
-    if file_format == 1:
-        state = upgraded_state(state)
+    state = upgraded_state(state, file_format)
     try:
         estimator.__setstate__(vars(estimator) | state)
     except RuntimeError as error:

@@ -167,7 +167,7 @@ def _unpack_object(kind: str, content: Any, tensors: dict[str, np.ndarray]) -> A
         return _mixture(**unpack(content, tensors))
     if kind == "parts":
         items = unpack(content, tensors)
-        return next(cls for cls in _MODEL_PARTS if set(cls._fields) == set(items))(**items)
+        return next(cls for cls in _MODEL_PARTS if _fits(cls, set(items)))(**items)
     if kind == "random_state":
         random_state = np.random.RandomState()
         random_state.set_state(unpack(content, tensors))
@@ -186,3 +186,8 @@ def _mixture(params: dict[str, Any], fitted: dict[str, Any]) -> GaussianMixture:
     for name, value in fitted.items():
         setattr(mixture, name, value)
     return mixture
+
+
+def _fits(cls: Any, names: set[str]) -> bool:
+    """Return whether a named tuple can be made from fields of these names."""
+    return set(cls._fields) - set(cls._field_defaults) <= names <= set(cls._fields)

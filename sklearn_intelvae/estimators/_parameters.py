@@ -157,13 +157,15 @@ BOUND_CONSTRAINTS: dict[str, list[Any]] = {
 
 _RECIPE = Recipe(steps_per_row=3, max_steps=8000, open_ended_steps=1000, warmup=0.5)
 _RECIPE_FROM_LINEAR = Recipe(
-    steps_per_row=0.5,
-    max_steps=2000,
+    steps_per_row=1,
+    max_steps=2600,
     open_ended_steps=1000,
     batch_sizes=(32, 256),
     batches_per_epoch=4,
     learning_rate_init=3e-3,
     schedule=one_cycle,
+    warmup=0.5,
+    costs_warm_up=False,
     linear_rate=0.1,
     noise_rate=0.03,
 )
@@ -171,7 +173,7 @@ _RECIPE_FROM_LINEAR = Recipe(
 
 def bound_recipes(kl_warmup: float | str) -> tuple[Recipe, Recipe]:
     """Return the recipes of these estimators, from random weights and from a linear model."""
-    given = {} if isinstance(kl_warmup, str) else {"warmup": kl_warmup}
+    given = {} if isinstance(kl_warmup, str) else {"warmup": kl_warmup, "costs_warm_up": True}
     return _RECIPE._replace(**given), _RECIPE_FROM_LINEAR._replace(**given)
 
 

@@ -44,10 +44,11 @@ class PCL(BaseModel):
         "logistic".
     image_shape : (int, int, int) or None, default=None
         Channels, height and width of the image in each row of X.
-    learning_rate : {"cosine", "constant"}, default="cosine"
-        Schedule over the epochs of a fit: a half cosine down to zero, or none.
-    learning_rate_init : float, default=3e-3
-        Initial learning rate of Adam.
+    learning_rate : {"auto", "one-cycle", "cosine", "constant"}, default="auto"
+        Schedule over the steps of a fit: a linear rise during the first 30 % and then a half cosine
+        down to zero, the half cosine alone, or none. "auto" means "cosine".
+    learning_rate_init : float or "auto", default="auto"
+        Largest learning rate of Adam. "auto" means 3e-3.
     batch_size : int or "auto", default="auto"
         Rows in a batch; "auto" means about a sixteenth of them, from 32 to 256.
     max_iter : int or "auto", default="auto"
@@ -121,15 +122,14 @@ class PCL(BaseModel):
     Notes
     -----
     A component has about unit variance over the training rows; ``transform`` uses the running
-    statistics of the training, whatever rows are passed. Scale X to a common unit first, for
-    instance with ``StandardScaler``.
+    statistics of the training, whatever rows are passed.
 
     If the autocorrelations differ, a fit may converge to mixtures of factors. Its score is lower
     then, and ``n_init=4`` keeps the best of four.
 
     ``X_prev`` is scikit-learn metadata. In a search, request it with
     ``set_fit_request(X_prev=True)`` and ``set_score_request(X_prev=True)``; in a pipeline,
-    ``Pipeline(transform_input=["X_prev"])`` scales it too.
+    ``Pipeline(transform_input=["X_prev"])`` transforms it too.
 
     References
     ----------

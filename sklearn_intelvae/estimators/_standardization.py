@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -84,34 +84,53 @@ def standardization_of(X: np.ndarray, weight: np.ndarray | None, kind: str) -> S
     n_features = X.shape[1]
     if kind == "none":
         return Standardization(np.zeros(n_features), np.ones(n_features))
-    location = _weighted_mean(X, weight, np.zeros(n_features), 1)
-    # The second pass also removes what rounding left of a large mean.
-    location = location + _weighted_mean(X, weight, location, 1)
+    location = _mean_of(X, weight, lambda rows: rows)
+    # The second pass removes what rounding has left of a large mean.
+    location = location + _mean_of(X, weight, lambda rows: rows - location)
     if kind == "center":
         return Standardization(location, np.ones(n_features))
-    with np.errstate(over="ignore", under="ignore"):
-        variance = _weighted_mean(X, weight, location, 2)
+    unit = _deviations(X, weight, location)
     if kind == "table":
-        unit = np.sqrt(variance.mean()) or 1.0
-        return Standardization(location, np.full(n_features, unit))
-    eps = np.finfo(np.float64).eps
-    is_constant = variance <= len(X) * eps * variance + (len(X) * location * eps) ** 2
-    return Standardization(location, np.sqrt(np.where(is_constant, 1.0, variance)))
+        size = unit.max() or 1.0
+        return Standardization(
+            location, np.full(n_features, size * np.sqrt(np.square(unit / size).mean()) or 1.0)
+        )
+    is_constant = unit <= len(X) * np.finfo(np.float64).eps * np.abs(location)
+    return Standardization(location, np.where(is_constant, 1.0, unit))
 
 
-def _weighted_mean(
-    X: np.ndarray, weight: np.ndarray | None, location: np.ndarray, power: int
+def _deviations(X: np.ndarray, weight: np.ndarray | None, location: np.ndarray) -> np.ndarray:
+    """Return the standard deviation of each column; squares of large numbers would overflow."""
+    size = np.zeros(X.shape[1])
+    for rows, _ in _weighted_chunks(X, weight):
+        size = np.maximum(size, np.abs(rows - location).max(axis=0, initial=0.0))
+    size = np.where(size > 0, size, 1.0)
+    return size * np.sqrt(_mean_of(X, weight, lambda rows: np.square((rows - location) / size)))
+
+
+def _mean_of(
+    X: np.ndarray, weight: np.ndarray | None, function: Callable[[np.ndarray], np.ndarray]
 ) -> np.ndarray:
-    """Return the mean of (X - location)**power in float64."""
+    """Return the mean of a function of the rows, in float64."""
     total, mass = np.zeros(X.shape[1]), 0.0
+    for _, w in _weighted_chunks(X, weight):
+        mass += w.sum()
+    for rows, w in _weighted_chunks(X, weight):
+        with np.errstate(under="ignore"):
+            total += (w / mass) @ function(rows)
+    return total
+
+
+def _weighted_chunks(
+    X: np.ndarray, weight: np.ndarray | None
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield rows in float64 with their weights; rows of weight 0 are omitted."""
     for chunk in _chunks(X):
         rows, w = X[chunk], np.ones(len(X[chunk]))
         if weight is not None:
             w = weight[chunk].astype(np.float64)
             rows, w = rows[w > 0], w[w > 0]
-        total += w @ (rows.astype(np.float64) - location) ** power
-        mass += w.sum()
-    return total / mass
+        yield rows.astype(np.float64), w
 
 
 def _chunks(X: np.ndarray) -> Iterator[slice]:

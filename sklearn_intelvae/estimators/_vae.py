@@ -127,9 +127,15 @@ class BaseVAE(BaseModel):
     @property
     def _codes(self):
         """The codes that ``output`` and ``whiten`` select."""
-        return Codes(
-            self.module_, self.output, None if self.whiten else (self.gain_, self._gain_of_mean)
-        )
+        model = self.module_
+        if self.whiten:
+            return Codes(model, self.output)
+        if not hasattr(self, "gain_"):
+            raise ValueError(
+                "whiten=False needs the gains of the decoder, which the file of an older version "
+                "does not have: set whiten=True, or fit again."
+            )
+        return Codes(model, self.output, (self.gain_, self._gain_of_mean))
 
     @property
     def _n_features_out(self):

@@ -6,21 +6,19 @@ included, is computed here in float64.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+import warnings
 from typing import NamedTuple
 
 import numpy as np
+from sklearn.decomposition import FactorAnalysis
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.extmath import randomized_svd
 from threadpoolctl import threadpool_limits
 
 MAX_ROWS, MAX_NUMBERS = 10_000, 10**7
-_TOLERANCE = 3e-8
-"""Of the log-likelihood of a row, in nats per column."""
-_ITERATIONS, _ITERATIONS_TIMES_COLUMNS = (15, 500), 75_000
-_SMALL = 128
-"""Up to this number of columns all eigenvectors are computed; of more only the largest."""
-_OVERSAMPLING, _MAX_PASSES, _PRECISION = 10, 30, 1e-5
-
-Operator = Callable[[np.ndarray], np.ndarray]
+_MAX_EXACT = 500
+"""Of matrices with more rows and columns only the largest singular values are computed."""
 
 
 class LinearModel(NamedTuple):
@@ -65,6 +63,7 @@ def fit_linear_model(
     noise: np.ndarray | None,
     is_shared: bool,
     min_noise: np.ndarray,
+    max_iter: int = 1000,
 ) -> LinearModel:
     """Fit factor analysis, or if the noise is shared by all columns probabilistic PCA.
 
@@ -84,120 +83,82 @@ def fit_linear_model(
         Whether all columns have the same variance of the noise.
     min_noise : ndarray of shape (n_columns,)
         Lower bounds of the variances.
+    max_iter : int, default=1000
+        Largest number of iterations of factor analysis; the other models have closed forms.
 
     Returns
     -------
     model : LinearModel
-        The maximum of the likelihood.
+        The maximum of the likelihood, or what the iterations have reached.
     """
-    with threadpool_limits(1, user_api="blas"):  # the last bits depend on the number of threads
-        return _fit(rows - mean, weight, mean, n_components, noise, is_shared, min_noise)
-
-
-def _fit(
-    centered: np.ndarray,
-    weight: np.ndarray | None,
-    mean: np.ndarray,
-    n_components: int,
-    noise: np.ndarray | None,
-    is_shared: bool,
-    min_noise: np.ndarray,
-) -> LinearModel:
+    centered = rows - mean
     if weight is not None:
         centered = centered * np.sqrt(weight / weight.mean())[:, None]
-    variance = np.einsum("ij,ij->j", centered, centered) / len(centered)
     k = min(n_components, *centered.shape)
-    covariance = _Covariance(centered, k)
-    if noise is not None:
-        noise = np.broadcast_to(noise, variance.shape).astype(np.float64)
-        weights, _ = _given_noise(covariance, variance, noise)
-    elif is_shared:
-        weights, noise = _probabilistic_pca(covariance, variance, min_noise)
-    else:
-        weights, noise = _factor_analysis(covariance, variance, min_noise)
-    rest = np.zeros((n_components - k, len(variance)))
+    with threadpool_limits(1, user_api="blas"):  # the last bits depend on the number of threads
+        if noise is not None:
+            noise = np.broadcast_to(noise, mean.shape).astype(np.float64)
+            weights = _best_weights(centered, k, noise)
+        elif is_shared:
+            weights, noise = _probabilistic_pca(centered, k, min_noise)
+        else:
+            weights, noise = _factor_analysis(centered, k, weight is None, max_iter, min_noise)
+        weights = _rotated(weights, noise)
+    rest = np.zeros((n_components - k, len(mean)))
     return LinearModel(mean, np.concatenate([_with_fixed_signs(weights), rest]), noise)
 
 
-class _Covariance:
-    """The largest eigenvectors of D C D for diagonal matrices D; each search starts at the last."""
-
-    def __init__(self, centered: np.ndarray, k: int) -> None:
-        n, n_columns = centered.shape
-        self.k = k
-        self.rows = centered
-        self.matrix = centered.T @ centered / n if n_columns <= max(n, _SMALL) else None
-        self.basis: np.ndarray | None = None
-
-    def largest(self, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the k largest eigenvalues, in descending order, and the eigenvectors as rows."""
-        if self.matrix is not None and len(scale) <= _SMALL:
-            values, vectors = np.linalg.eigh(self.matrix * np.outer(scale, scale))
-            return values[::-1][: self.k], vectors[:, ::-1][:, : self.k].T
-        return self._by_subspace_iteration(scale)
-
-    def _by_subspace_iteration(self, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        if self.basis is None:
-            width = min(self.k + _OVERSAMPLING, *self.rows.shape)
-            self.basis = np.random.RandomState(0).normal(size=(len(scale), width))
-            self.basis, _ = np.linalg.qr(self.basis)
-        before = -np.inf
-        for _ in range(_MAX_PASSES):
-            image = self._product(self.basis, scale)
-            values, rotation = np.linalg.eigh(self.basis.T @ image)
-            vectors, values = self.basis @ rotation[:, ::-1][:, : self.k], values[::-1][: self.k]
-            self.basis, _ = np.linalg.qr(image)
-            if values.sum() - before < _PRECISION * values.sum():
-                break
-            before = values.sum()
-        return values, vectors.T
-
-    def _product(self, vectors: np.ndarray, scale: np.ndarray) -> np.ndarray:
-        scaled = scale[:, None] * vectors
-        if self.matrix is not None:
-            return scale[:, None] * (self.matrix @ scaled)
-        return scale[:, None] * (self.rows.T @ (self.rows @ scaled)) / len(self.rows)
-
-
-def _given_noise(
-    covariance: _Covariance, variance: np.ndarray, noise: np.ndarray
-) -> tuple[np.ndarray, float]:
-    """Return the best W for a noise, and the log-likelihood of a row up to a constant."""
-    values, vectors = covariance.largest(1 / np.sqrt(noise))
-    values = np.maximum(values, 1.0)
-    weights = np.sqrt(values - 1)[:, None] * vectors * np.sqrt(noise)
-    unexplained = (variance / noise).sum() - values.sum()
-    fit = -0.5 * (np.log(values).sum() + len(values) + unexplained + np.log(noise).sum())
-    return weights, fit
+def _best_weights(centered: np.ndarray, k: int, noise: np.ndarray) -> np.ndarray:
+    """Return the W of the largest likelihood for a noise."""
+    values, axes = _principal_axes(centered / np.sqrt(noise), k)
+    return np.sqrt(np.maximum(values - 1, 0))[:, None] * axes * np.sqrt(noise)
 
 
 def _factor_analysis(
-    covariance: _Covariance, variance: np.ndarray, min_noise: np.ndarray
+    centered: np.ndarray, k: int, has_mean_zero: bool, max_iter: int, min_noise: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Alternate between the best W for a noise, and the best noise for W."""
-    noise = np.maximum(variance, min_noise)
-    before = -np.inf
-    n_iterations = int(np.clip(_ITERATIONS_TIMES_COLUMNS // len(variance), *_ITERATIONS))
-    for _ in range(n_iterations):
-        weights, fit = _given_noise(covariance, variance, noise)
-        if abs(fit - before) < _TOLERANCE * len(variance):
-            break
-        before = fit
-        noise = np.maximum(variance - np.square(weights).sum(axis=0), min_noise)
-    weights, _ = _given_noise(covariance, variance, noise)
-    return weights, noise
+    """Return W and the noise; where the noise is at its lower bound, W is adapted to it."""
+    if not has_mean_zero:  # the estimator subtracts the mean, which weights have shifted
+        centered = np.concatenate([centered, -centered])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        fitted = FactorAnalysis(k, max_iter=max_iter, random_state=0).fit(centered)
+    noise = np.maximum(fitted.noise_variance_, min_noise)
+    if (noise > fitted.noise_variance_).any():
+        return _best_weights(centered, k, noise), noise
+    return fitted.components_, noise
 
 
 def _probabilistic_pca(
-    covariance: _Covariance, variance: np.ndarray, min_noise: np.ndarray
+    centered: np.ndarray, k: int, min_noise: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return W and the mean variance outside the k principal directions, for all columns."""
-    values, vectors = covariance.largest(np.ones_like(variance))
-    n_rest = len(variance) - len(values)
-    rest = (variance.sum() - values.sum()) / n_rest if n_rest else 0.0
+    values, axes = _principal_axes(centered, k)
+    n_columns = centered.shape[1]
+    total = np.square(centered).sum() / len(centered)
+    rest = (total - values.sum()) / (n_columns - k) if k < n_columns else 0.0
     noise = max(rest, min_noise.max())
-    weights = np.sqrt(np.maximum(values - noise, 0))[:, None] * vectors
-    return weights, np.full_like(variance, noise)
+    weights = np.sqrt(np.maximum(values - noise, 0))[:, None] * axes
+    return weights, np.full(n_columns, noise)
+
+
+def _principal_axes(centered: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the k largest eigenvalues of the covariance, and the eigenvectors as rows."""
+    scaled = centered / math.sqrt(len(centered))
+    if min(scaled.shape) <= _MAX_EXACT:
+        if scaled.shape[1] <= scaled.shape[0]:
+            values, axes = np.linalg.eigh(scaled.T @ scaled)
+            return values[::-1][:k], axes[:, ::-1][:, :k].T
+        _, singular, axes = np.linalg.svd(scaled, full_matrices=False)
+    else:
+        _, singular, axes = randomized_svd(scaled, k, n_iter=7, random_state=0)
+    return np.square(singular[:k]), axes[:k]
+
+
+def _rotated(weights: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """Return W in the rotation in which W diag(1 / noise) W^T is diagonal, largest first."""
+    _, rotation = np.linalg.eigh((weights / noise) @ weights.T)
+    return rotation[:, ::-1].T @ weights
 
 
 def _with_fixed_signs(weights: np.ndarray) -> np.ndarray:

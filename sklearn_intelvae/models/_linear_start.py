@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sklearn_intelvae._part import Likelihood, Mapping, Part, call, nested_parts
+from sklearn_intelvae._part import Likelihood, Mapping, call
 from sklearn_intelvae._random import generator_from, own_torch_state
 from sklearn_intelvae.models._linear_model import MAX_NUMBERS, MAX_ROWS, fit_linear_model
 from sklearn_intelvae.networks import LinearPath
 from sklearn_intelvae.posteriors import Posterior
 
 _N_DRAWS, _TOLERANCE = 256, 1e-3
+_ITERATIONS, _ALL_ITERATIONS, _MIN_STEPS = 15, 1000, 100
 
 
 class Affine(NamedTuple):
@@ -26,7 +26,7 @@ class Affine(NamedTuple):
 
 
 def inverse_at_start(mapping: Mapping, n_components: int) -> Affine | None:
-    """Return how y follows from the decoder's input when training begins, if the relation is affine.
+    """Return how y follows from the decoder's input before training, if that is an affine function.
 
     Parameters
     ----------
@@ -42,15 +42,17 @@ def inverse_at_start(mapping: Mapping, n_components: int) -> Affine | None:
     """
     n = _N_DRAWS + 4 * n_components
     y = torch.randn(n, n_components, generator=generator_from(0), dtype=torch.float32)
-    twin = copy.deepcopy(mapping)
-    for module in twin.modules():  # in training mode, but for layers such as dropout
-        module.training = isinstance(module, Part)
-    for part in nested_parts(twin):
-        part.set_progress(0.0)
-    with own_torch_state(), torch.no_grad():
-        u = call(twin.to_decoder, call(twin, y))
-    if not u.isfinite().all():
+    training = mapping.training
+    try:
+        with own_torch_state(), torch.no_grad():
+            z = call(mapping.eval(), y)
+            u = call(mapping.to_decoder, z)
+        if u.shape != z.shape or u.dtype != torch.float32 or u.shape[0] != n or not u.isfinite().all():
+            return None
+    except Exception:  # whatever is wrong with the mapping, its checks will say
         return None
+    finally:
+        mapping.train(training)
     inputs = np.c_[u.double().numpy(), np.ones(n)]
     solution, *_ = np.linalg.lstsq(inputs, y.double().numpy(), rcond=1e-6)
     error = np.abs(inputs @ solution - y.double().numpy()).max()
@@ -61,13 +63,45 @@ def can_start(
     likelihood: Likelihood, posterior: Posterior, mapping: Mapping, n_features: int, k: int
 ) -> bool:
     """Return whether a model of k components with these parts can start at a linear model."""
-    linear = call(likelihood.linearize, np.full(n_features, 0.5), np.full(n_features, 0.25))
-    if linear is None or call(posterior.outputs_for, torch.ones(k)) is None:
+    return (
+        _is_linear_likelihood(likelihood, n_features)
+        and _is_linear_posterior(posterior, k)
+        and inverse_at_start(mapping, k) is not None
+    )
+
+
+def _is_linear_likelihood(likelihood: Likelihood, n_features: int) -> bool:
+    """Return whether a likelihood has a linearization, of means that are its own."""
+    mean = np.linspace(0.25, 0.75, n_features)
+    try:
+        linear = call(likelihood.linearize, mean, np.full(n_features, 0.1))
+        if linear is None:
+            return False
+        with torch.no_grad():
+            found = call(likelihood.mean, _float32(linear.output)[None])
+        return found.shape[1] == n_features and bool(np.allclose(found, mean, atol=1e-3))
+    except Exception:  # whatever is wrong with the likelihood, its checks will say
         return False
-    return inverse_at_start(mapping, k) is not None
 
 
-def start_at_linear_model(model: Any, X: Tensor, weight: Tensor | None) -> None:
+def _is_linear_posterior(posterior: Posterior, k: int) -> bool:
+    """Return whether ``outputs_for`` gives the posterior that it should."""
+    mean, variance = torch.linspace(-1, 1, k), torch.linspace(0.2, 0.8, k)
+    try:
+        outputs = call(posterior.outputs_for, variance)
+        if outputs is None:
+            return False
+        with torch.no_grad():
+            q = call(posterior, torch.cat([mean, outputs[k:]])[None])
+        found = torch.cat([q.mean, q.variance])
+        return torch.allclose(found, torch.stack([mean, variance]), atol=1e-3)
+    except Exception:  # whatever is wrong with the posterior, its checks will say
+        return False
+
+
+def start_at_linear_model(
+    model: Any, X: Tensor, weight: Tensor | None, n_steps: float
+) -> None:
     """Set the linear paths of a VAE and the noise of its likelihood to a linear model of X.
 
     The bound is then the log-likelihood of factor analysis, since the posterior is exact.
@@ -80,6 +114,15 @@ def start_at_linear_model(model: Any, X: Tensor, weight: Tensor | None) -> None:
         The training rows.
     weight : Tensor of shape (n_samples,) or None
         Their weights.
+    n_steps : float
+        Number of training steps that follow.
+
+    Notes
+    -----
+    Factor analysis often explains a column almost without noise (a Heywood case). From there
+    networks hardly learn: the column has large gradients, and occupies a component. So unless only
+    few steps follow, the iterations end before that: they have then found almost the same
+    likelihood, with more noise.
     """
     rows, w = X.double().numpy(force=True), None
     share = np.full(len(rows), 1 / len(rows))
@@ -98,6 +141,7 @@ def start_at_linear_model(model: Any, X: Tensor, weight: Tensor | None) -> None:
         noise=linear.noise,
         is_shared=linear.is_shared,
         min_noise=linear.min_noise,
+        max_iter=_ITERATIONS if n_steps >= _MIN_STEPS else _ALL_ITERATIONS,
     )
     call(model.likelihood.set_noise, solution.noise)
     encoder, variance_of_y = solution.posterior()

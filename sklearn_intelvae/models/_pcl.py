@@ -213,7 +213,7 @@ class PCLParts(NamedTuple):
     @property
     def standardization(self) -> str:
         """What is done to X before the model sees it."""
-        return "columns"
+        return "table"
 
     @property
     def n_trials(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -256,6 +257,7 @@ class VAE(nn.Module):
         generator: torch.Generator,
         rows: Tensor | None = None,
         weight: Tensor | None = None,
+        n_steps: float = math.inf,
     ) -> None:
         """Set starting values of all parts from the training rows, and check some of them.
 
@@ -271,10 +273,12 @@ class VAE(nn.Module):
             The training rows, if X has been drawn from them.
         weight : Tensor of shape (n_samples,) or None
             The weights of ``rows``.
+        n_steps : float
+            Number of training steps that follow.
         """
         initialize_parts(self._nested_parts, X, generator)
         if self.has_linear_paths:
-            start_at_linear_model(self, X if rows is None else rows, weight)
+            start_at_linear_model(self, X if rows is None else rows, weight, n_steps)
         x = X[:3]
         y = torch.linspace(-1, 1, len(x) * self.n_components, dtype=torch.float32)
         check_mapping(self.mapping, x, y.reshape(len(x), -1))

@@ -43,6 +43,8 @@ class AnnealedCapacity(VariationalObjective):
     3
     """
 
+    needs_warmup = True
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "capacity": [Interval(Real, 0, None, closed="left")],
         "gamma": [Interval(Real, 0, None, closed="neither")],

@@ -58,6 +58,9 @@ class Objective(Part):
         Whether the objective needs the row before each row, ``batch.previous``; False by default.
     trains_variance : bool
         Whether the variance of q(y | x) is trained; True by default. If False, reports ignore it.
+    needs_warmup : bool
+        Whether training must pass through a warm-up, from random weights; False by default. Then a
+        model may start at a linear model, at full warm-up.
 
     Examples
     --------
@@ -78,6 +81,7 @@ class Objective(Part):
 
     uses_pairs: bool = False
     trains_variance: bool = True
+    needs_warmup: bool = False
 
     def build(self, model: VAE) -> None:
         """Check the hyper-parameters; a subclass also creates weights of its own.

@@ -133,6 +133,11 @@ class ELBO(VariationalObjective):
         super().__init__()
         self.beta = beta
 
+    @property
+    def needs_warmup(self) -> bool:  # type: ignore[override]
+        """Whether beta is a schedule."""
+        return callable(self.beta)
+
     def cost(self, model: VAE, batch: Batch, run: Forward, terms: Terms) -> Tensor:
         """Return the weighted KL divergence of each row."""
         progress = batch.progress

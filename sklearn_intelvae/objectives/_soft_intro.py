@@ -42,7 +42,6 @@ BETA_REC_FULL, BETA_REC_COMPRESSED, BETA_REC_MODES = 0.15, 0.9, 5.0
 
 _LATE = 0.25
 _NEARER, _RUN_AWAY = 0.8, 5.0
-_SPREADS = 0.01, 100.0
 
 
 class SoftIntro(Objective):
@@ -174,6 +173,8 @@ class SoftIntro(Objective):
     True
     """
 
+    needs_warmup = True
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "beta_rec": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
         "beta_kl": [Interval(Real, 0, None, closed="neither")],
@@ -239,7 +240,7 @@ class SoftIntro(Objective):
         self._mode_counts: Tensor | None = None
 
     def check_data(self, X: Tensor) -> list[str]:
-        """Warn if the encoder's loss is unbounded, or if the scale of X is unsuitable."""
+        """Warn if the encoder's loss is unbounded."""
         self._validate()
         warnings = []
         if self.fake_weight is not None and self.fake_weight * self.beta_neg >= self.beta_kl:
@@ -247,13 +248,6 @@ class SoftIntro(Objective):
                 f"fake_weight * beta_neg = {self.fake_weight * self.beta_neg:.3g} is not below "
                 f"beta_kl = {self.beta_kl:.3g}: once generated rows resemble real ones, the "
                 "encoder gains by moving all codes ever farther from the prior. Lower beta_neg."
-            )
-        spread = math.sqrt(float(total_variance(X)) / X.shape[1])
-        if spread and not _SPREADS[0] <= spread <= _SPREADS[1]:
-            warnings.append(
-                f"the features of X have a standard deviation of {spread:.3g} on average. The game "
-                "is scale-free, but networks learn well only from values of about 1: scale X "
-                "first, for instance with StandardScaler."
             )
         return warnings
 

@@ -223,6 +223,7 @@ class _Fit:
             seed=seed,
             schedule=self.schedule,
             relative_rates=(spec.recipe.linear_rate, spec.recipe.noise_rate),
+            costs_warm_up=spec.recipe.costs_warm_up,
             warmup_steps=spec.recipe.warmup * self.horizon_steps,
             batch_events="callbacks" in settings and bool(spec.skorch_callbacks),
             batch_size=self.batch_size,
@@ -242,7 +243,7 @@ class _Fit:
         model = spec.parts.build(self.X.shape[1], spec.n_components, generator)
         rows = self._rows_to_start_from(generator)
         if isinstance(model, VAE) and model.has_linear_paths:
-            model.initialize(rows, generator, *self._rows_and_weights())
+            model.initialize(rows, generator, *self._rows_and_weights(), self.horizon_steps)
         else:
             model.initialize(rows, generator)
         with OwnRandomness(generator):

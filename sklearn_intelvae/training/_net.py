@@ -64,6 +64,8 @@ class MultiPlayerNet(NeuralNet):
         likelihood, relative to that of all other parameters.
     warmup_steps : float
         Number of steps of the warm-up.
+    costs_warm_up : bool
+        Whether objectives see the warm-up; otherwise only parts do.
     batch_events : bool
         Whether to notify the callbacks about batches, and to record each batch's loss for them.
     """
@@ -77,6 +79,7 @@ class MultiPlayerNet(NeuralNet):
         schedule: Schedule = constant_rate,
         relative_rates: tuple[float, float] = (1.0, 1.0),
         warmup_steps: float = 0.0,
+        costs_warm_up: bool = True,
         batch_events: bool = True,
         **kwargs: Any,
     ) -> None:
@@ -84,6 +87,7 @@ class MultiPlayerNet(NeuralNet):
         self.schedule = schedule
         self.relative_rates = relative_rates
         self.warmup_steps = warmup_steps
+        self.costs_warm_up = costs_warm_up
         self.batch_events = batch_events
         super().__init__(*args, **kwargs)
 
@@ -305,7 +309,8 @@ class MultiPlayerNet(NeuralNet):
 
     def train_step(self, batch: Tensors, **fit_params: Any) -> Record:
         """Update each player once; return the losses and terms."""
-        data = Batch(**batch, generator=self.generator_, progress=self.progress)
+        progress = self.progress if self.costs_warm_up else 1.0
+        data = Batch(**batch, generator=self.generator_, progress=progress)
         n, weight, criterion = len(data.x), data.weight, self.criterion_
         record: Record = {}
         for player, parameters in self.players_.items():

@@ -255,6 +255,7 @@ _FURTHER = {
     "warm_start": "warm_start",
     "batch_events": "skorch_callbacks",
     "relative_rates": "learning_rate_init",
+    "costs_warm_up": "kl_warmup",
 }
 
 

@@ -77,6 +77,9 @@ class Recipe(NamedTuple):
         Of the learning rate.
     warmup : float
         Fraction of the training during which the warm-up lasts, whatever its length.
+    costs_warm_up : bool
+        Whether the costs in the objective grow during the warm-up too, and not only the parts
+        follow it.
     linear_rate, noise_rate : float
         Learning rates of the linear functions beside the networks, and of the noise of the
         likelihood, relative to that of the networks.
@@ -91,6 +94,7 @@ class Recipe(NamedTuple):
     learning_rate_init: float = 1e-3
     schedule: Schedule = cosine_decay
     warmup: float = 0.0
+    costs_warm_up: bool = True
     linear_rate: float = 1.0
     noise_rate: float = 1.0
 
@@ -189,11 +193,16 @@ class FitSpec:
         n_features : int
             Number of columns of X.
         """
-        is_linear = self.parts.starts_linear(n_features, self.n_components)
-        recipe = self.recipe_from_linear if is_linear else self.recipe
+        parts, recipe = self.parts, self.recipe
+        if parts.starts_linear(n_features, self.n_components):
+            if self.objective.needs_warmup:
+                parts = parts._replace(linear_path=False)
+            else:
+                recipe = self.recipe_from_linear
         rate = self.learning_rate_init
         return replace(
             self,
+            parts=parts,
             recipe=recipe,
             learning_rate=self.learning_rate or recipe.schedule,
             learning_rate_init=recipe.learning_rate_init if rate is None else rate,

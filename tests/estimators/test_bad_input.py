@@ -32,7 +32,7 @@ def assert_refused(estimator, X, message, error=ValueError, **fit_params):
     [
         (lambda X: np.where(X[3, 2] == X, np.nan, X), "Input X contains NaN"),
         (lambda X: np.where(X[3, 2] == X, np.inf, X), "Input X contains infinity"),
-        (lambda X: X.astype(np.float64) * 1e300, "too large for dtype"),
+        (lambda X: X.astype(np.float64) * 1e308 * 10, "Input X contains infinity"),
         (lambda X: X.astype(str).astype(object) + "a", "could not convert string to float"),
         (lambda X: X[:0], "Found array with 0 sample"),
         (lambda X: X[:, :0], "0 feature"),
@@ -96,7 +96,7 @@ def test_parameters_outside_their_range(parameter, value, message, X):
         ("encoder", "auto conv mlp"),
         ("decoder", "auto conv mlp"),
         ("output", "both posterior_mean representation"),
-        ("learning_rate", "constant cosine"),
+        ("learning_rate", "auto constant cosine one-cycle"),
     ],
 )
 def test_an_unknown_name_is_refused_with_a_list_of_the_known_ones(parameter, names, X):
@@ -136,13 +136,22 @@ def test_bernoulli_outside_its_support(X):
         estimator.fit(unit).score(X)
 
 
-def test_unscaled_data_that_overflow(X):
-    big = X.copy()
-    big[:, 0] *= 1e30
+@pytest.mark.parametrize("factor", [1e-200, 1e-30, 1e30, 1e200])
+def test_features_of_any_unit(factor, X):
+    """Each column is standardized in float64, so that its unit has no effect."""
+    scaled = X.astype(np.float64)
+    scaled[:, 0] *= factor
+    vae, expected = InteLVAE(**SMALL).fit(scaled), InteLVAE(**SMALL).fit(X)
+    np.testing.assert_allclose(vae.transform(scaled), expected.transform(X), rtol=1e-3, atol=1e-4)
+    difference = vae.score(scaled) - expected.score(X) + np.log(factor)
+    assert abs(difference) < 1e-3 * np.log(1e200)
+
+
+def test_a_rate_that_is_too_large(X):
     assert_refused(
-        InteLVAE(**SMALL),
-        big,
-        "InteLVAE diverged.*epoch 1.*standard deviation of.*StandardScaler.*attribute 'estimator'",
+        InteLVAE(learning_rate_init=1e30, **SMALL),
+        X,
+        "InteLVAE diverged.*epoch 1.*smaller learning_rate_init.*attribute 'estimator'",
         DivergenceError,
     )
 
@@ -206,7 +215,7 @@ def test_a_network_part_with_an_unknown_activation(X):
 def test_a_collapse_is_warned_about_with_advice(rng):
     """Here the weight of the KL term is far too large."""
     X = rng.standard_normal((400, 3)).astype(np.float32)
-    vae = InteLVAE(2, beta=100.0, likelihood=Gaussian(10.0), max_iter=100, random_state=0)
+    vae = InteLVAE(2, beta=100.0, likelihood=Gaussian(10.0), max_iter=100, batch_size=32)
     with pytest.warns(ConvergenceWarning, match=r"collapsed to the prior.*kl_warmup"):
         vae.fit(X)
     assert len(vae.active_components_) == 0

@@ -76,6 +76,10 @@ DIFFERENT = {
     "encoder": "PCL has no decoder",
     "hidden_layer_sizes": "PCL has no decoder",
     "module_": "PCL has another model",
+    "learning_rate": "only some models start at a linear model",
+    "learning_rate_init": "only some models start at a linear model",
+    "batch_size": "only some models start at a linear model",
+    "max_iter": "only some models start at a linear model",
 }
 """Names whose descriptions differ between estimators, and why."""
 

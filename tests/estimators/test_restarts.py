@@ -10,11 +10,13 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.preprocessing import scale
 from skorch.callbacks import Callback
 
 from sklearn_intelvae import DivergenceError, InteLVAE, SoftIntroVAE, SparseInteLVAE
 from sklearn_intelvae._random import Stream, draw_seed, seed_of, seeds_of_starts
 from sklearn_intelvae.distributions import Normal
+from sklearn_intelvae.estimators._standardization import standardization_of
 from sklearn_intelvae.likelihoods import Gaussian
 from sklearn_intelvae.objectives import ELBO
 from sklearn_intelvae.training._rows import Rows
@@ -70,7 +72,9 @@ class FixedSeed(np.random.RandomState):
 
 
 def everything(X, weight=None):
-    tensors = {"x": torch.from_numpy(X)}
+    """Return rows as the models of ``X``, with these weights, see them."""
+    table = standardization_of(X, weight, "columns").apply(X)
+    tensors = {"x": torch.from_numpy(table)}
     if weight is not None:
         tensors["weight"] = torch.from_numpy(weight)
     return Rows(tensors, torch.arange(len(X)))
@@ -207,6 +211,7 @@ def test_an_objective_that_is_not_finite_is_the_worst(X):
 
 def test_the_objective_is_a_mean_over_rows_with_their_weights(X):
     """Without noise in y, and in batches that do not divide the rows."""
+    X = scale(X)
     vae = InteLVAE(objective=ELBO(0.0), likelihood=Gaussian(1.0), **SMALL).fit(X)
     vae.module_.posterior.forward = lambda h: Normal(h[:, :2], torch.full_like(h[:, :2], -30.0))
     error = 0.5 * ((vae.reconstruct(X) - X) ** 2 + np.log(2 * np.pi)).sum(1)

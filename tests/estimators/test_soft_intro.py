@@ -328,8 +328,3 @@ class TestWarnings:
             warnings.simplefilter("error")
             vae = InteLVAE(objective=Dissatisfied(), **SMALL).fit(blobs[0])
         assert len(vae.history_) == SMALL["max_iter"]
-
-    def test_an_unsuitable_scale_is_warned_about(self, blobs):
-        for factor in (1e-3, 1e3):
-            with pytest.warns(UserWarning, match="StandardScaler"):
-                SoftIntroVAE(**SMALL).fit(factor * blobs[0])

@@ -11,6 +11,7 @@ from skorch.callbacks import Callback
 from sklearn_intelvae import InteLVAE
 from sklearn_intelvae.mappings import Clusters
 from sklearn_intelvae.objectives import ELBO
+from sklearn_intelvae.estimators._standardization import standardization_of
 from sklearn_intelvae.training import FitData, FitResult, train
 from tests.estimators.shelf import ESTIMATORS, SMALL, Ring, cases
 
@@ -46,7 +47,8 @@ def assert_frozen(instance):
 def test_training_needs_the_spec_and_the_tables_only(estimator, X):
     """Without an estimator the result is that of ``fit``, to the bit."""
     spec = clone(estimator)._spec()
-    result = train(spec, FitData({"x": X}))
+    table = standardization_of(X, None, spec.parts.standardization).apply(X)
+    result = train(spec, FitData({"x": table}))
     fitted = clone(estimator).fit(X)
     assert isinstance(result, FitResult)
     assert same_weights(result.model, fitted.module_)

@@ -323,9 +323,12 @@ def test_names_of_columns_are_remembered(X):
 def test_inverse_transform_of_codes_is_the_reconstruction(X):
     vae = InteLVAE(2, **SMALL | {"max_iter": 30}).fit(X)
     Z = vae.transform(X)
-    assert np.array_equal(vae.inverse_transform(Z), vae.reconstruct(X))
+    np.testing.assert_allclose(vae.inverse_transform(Z), vae.reconstruct(X), rtol=1e-4, atol=1e-5)
     mean, variance = vae.encode(X)
-    np.testing.assert_allclose(mean, Z, rtol=1e-6)
+    np.testing.assert_allclose(mean * vae.gain_, Z, rtol=1e-6)
+    vae.set_params(whiten=True)
+    assert np.array_equal(vae.transform(X), mean)
+    assert np.array_equal(vae.inverse_transform(mean), vae.reconstruct(X))
     assert (variance > 0).all()
     assert mean.shape == variance.shape == (len(X), 2)
 
@@ -364,6 +367,7 @@ def test_fitted_attributes_are_few_plain_and_printable(X):
     vae = clone(ESTIMATORS["InteLVAE"]).fit(X)
     public = {name for name in vars(vae) if name.endswith("_") and not name.startswith("_")}
     assert public == {
+        "gain_",
         "module_",
         "objective_",
         "n_features_in_",
@@ -406,7 +410,7 @@ class Plain(Prior):
 def test_the_attributes_of_components_follow_from_the_posterior(X):
     """The attributes against their formulas, from what encode returns."""
     vae = InteLVAE(2, **SMALL | {"max_iter": 30}).fit(X)
-    h = vae.module_.encoder(torch.from_numpy(X)).detach().numpy()
+    h = vae.module_.encoder(torch.from_numpy(vae._standardization.apply(X))).detach().numpy()
     mean, variance = vae.encode(X)
     np.testing.assert_allclose(mean, h[:, :2], rtol=1e-5)
     np.testing.assert_allclose(variance, np.exp(h[:, 2:]), rtol=1e-5)
@@ -430,7 +434,7 @@ def test_only_ratios_of_weights_matter(X):
 
 def test_the_decoder_mirrors_the_encoder(X):
     vae = InteLVAE(2, **SMALL | {"hidden_layer_sizes": (9, 5)}).fit(X)
-    shapes = [layer.weight.shape for layer in vae.module_.decoder.layers[::2]]
+    shapes = [layer.weight.shape for layer in vae.module_.decoder.network.layers[::2]]
     assert shapes == [(5, 2), (9, 5), (6, 9)]
 
 
@@ -438,11 +442,21 @@ def test_the_decoder_mirrors_the_encoder(X):
     ("n", "batch_size", "epochs"),
     [(10, 10, 30), (500, 32, 96), (1797, 128, 384), (5000, 256, 410), (10**5, 256, 21)],
 )
-def test_automatic_sizes(n, batch_size, epochs):
-    spec = InteLVAE()._spec()
+def test_automatic_sizes_from_random_weights(n, batch_size, epochs):
+    spec = InteLVAE(linear_path=False)._spec().completed(3)
     assert spec.resolved_batch_size(n) == batch_size
     assert spec.max_iter is None
-    assert spec.budget.n_epochs(n, batch_size) == epochs
+    assert spec.recipe.n_epochs(n, batch_size) == epochs
+
+
+@pytest.mark.parametrize(
+    ("n", "batch_size", "epochs"),
+    [(10, 10, 20), (500, 128, 128), (1797, 256, 256), (5000, 256, 134), (10**5, 256, 20)],
+)
+def test_automatic_sizes_from_the_linear_model(n, batch_size, epochs):
+    spec = InteLVAE()._spec().completed(3)
+    assert spec.resolved_batch_size(n) == batch_size
+    assert spec.recipe.n_epochs(n, batch_size) == epochs
     given = InteLVAE(batch_size=7, max_iter=7)._spec()
     assert given.resolved_batch_size(n) == 7
     assert given.max_iter == 7
@@ -456,14 +470,14 @@ def test_automatic_sizes_are_those_of_the_fit(X):
             sizes.append(net.batch_size)
 
     vae = InteLVAE(2, hidden_layer_sizes=(8,), skorch_callbacks=[See()], random_state=0).fit(X[:40])
-    assert (sizes, vae.n_iter_) == ([32], 96)
+    assert (sizes, vae.n_iter_) == ([32], 32)
 
 
 def test_each_parameter_reaches_its_part():
     """Parameters whose absence would raise no error."""
     X = np.random.default_rng(0).random((60, 64)).astype(np.float32)
     settings = SMALL | dict(max_iter=1, activation="tanh", hidden_layer_sizes=(7,))
-    conv = InteLVAE(image_shape=(1, 8, 8), **settings).fit(X).module_.encoder
+    conv = InteLVAE(image_shape=(1, 8, 8), **settings).fit(X).module_.encoder.network
     assert conv.n_hidden == 7
     assert any(isinstance(layer, nn.Tanh) for layer in conv.layers)
 

@@ -27,14 +27,14 @@ def outlier(rng, size):
 @pytest.mark.parametrize("size", [1e6, 1e12, 1e18, 1e25, 3e38])
 @pytest.mark.parametrize("estimator", SHELF)
 def test_an_outlier_is_not_called_non_finite(estimator, size, rng):
-    """A fit may diverge, which says how to scale X, but no row is called non-finite."""
+    """A fit may diverge, but no row is called non-finite."""
     complaint = ""
     try:
         clone(estimator).fit(outlier(rng, size))
     except (DivergenceError, ValueError) as error:
         complaint = str(error)
     if "diverged" in complaint:
-        assert "scale it first" in complaint
+        assert "smaller learning_rate_init" in complaint
     else:
         assert not re.search(NOT_FINITE, complaint)
 
@@ -42,13 +42,15 @@ def test_an_outlier_is_not_called_non_finite(estimator, size, rng):
 @pytest.mark.parametrize("size", [1e6, 1e12])
 @pytest.mark.parametrize("n_clusters", [2, 3, 5])
 def test_clusters_are_found_beside_an_outlier(n_clusters, size, rng):
+    """In the unit of an outlier of 1e12, rows of float32 are equal."""
     X = outlier(rng, size)
     vae = ClusteredInteLVAE(n_clusters, learning_rate_init=1e-6, **SMALL)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         labels = vae.fit(X).labels_
     assert set(labels) <= set(range(n_clusters))
-    assert np.isfinite(vae.module_.mapping.centers.numpy()).all()
+    centers = vae.module_.mapping.centers
+    assert centers is None if size > 1e6 else np.isfinite(centers.numpy()).all()
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -94,38 +96,24 @@ def seconds(n=200):
 
 @pytest.mark.parametrize("estimator", [InteLVAE(2), ClusteredInteLVAE(2), PCL(2)])
 @pytest.mark.parametrize(
-    ("table", "column"),
+    "table",
     [
-        (lambda X: X, "0"),
-        (lambda X: pd.DataFrame(X, columns=["time", "sine"]), "time"),
-        (lambda X: X.tolist(), "0"),
-        (lambda X: X.astype(np.int64), "0"),
+        lambda X: X,
+        lambda X: pd.DataFrame(X, columns=["time", "sine"]),
+        lambda X: X.tolist(),
+        lambda X: X.astype(np.int64),
     ],
     ids=["array", "frame", "list", "integers"],
 )
-def test_a_fit_warns_of_differences_that_float32_does_not_hold(estimator, table, column):
-    X = table(seconds() * [1, 100])
-    with pytest.warns(UserWarning, match=rf"columns \['?{column}'?\] are too small.*Scaler"):
-        clone(estimator).set_params(**SMALL).fit(X)
-
-
-@pytest.mark.parametrize(
-    "X",
-    [
-        seconds().astype(np.float32),
-        StandardScaler().fit_transform(seconds()),
-        np.c_[np.full(50, 1 / 3), np.arange(50.0)],
-        np.c_[0.1 + 1e-17 * np.arange(50), np.arange(50.0)],
-        np.c_[2.0**23 + np.arange(50), np.arange(50.0)],
-        np.c_[np.zeros(50), 1e-6 * np.arange(50)],
-    ],
-    ids=["float32", "scaled", "constant", "rounding", "exact", "tiny"],
-)
-def test_a_fit_without_loss_does_not_warn(X):
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        InteLVAE(2, learning_rate_init=1e-9, **SMALL).fit(X)
-    assert not caught
+def test_differences_that_float32_does_not_hold_are_seen(estimator, table):
+    """Codes are those of the same rows without the offset."""
+    X = np.round(seconds() * [1, 100])
+    shifted = X - [1.7e9, 0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        codes = clone(estimator).set_params(**SMALL).fit_transform(table(X))
+        expected = clone(estimator).set_params(**SMALL).fit_transform(table(shifted))
+    np.testing.assert_allclose(codes, expected, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("size", [1e15, 1e20, 1e30, 3e38])

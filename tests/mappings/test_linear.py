@@ -57,5 +57,6 @@ def test_other_matrices_are_refused(matrix, message):
 
 def test_the_width_of_z_is_that_of_the_matrix(X):
     vae = InteLVAE(2, mapping=Linear(MIX), hidden_layer_sizes=(8,), max_iter=2, random_state=0)
+    vae.set_params(whiten=True)
     mean, _ = vae.fit(X).encode(X)
     np.testing.assert_allclose(vae.transform(X), mean @ np.array(MIX).T, rtol=1e-4, atol=1e-5)

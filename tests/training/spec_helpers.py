@@ -4,8 +4,12 @@ import numpy as np
 import torch
 
 from sklearn_intelvae.objectives import ELBO
-from sklearn_intelvae.training import FitData, FitSpec, TrainingBudget
+from sklearn_intelvae.training import FitData, FitSpec, Recipe
+from sklearn_intelvae.training._spec import constant_rate
 from tests.small_models import vae_parts
+
+
+RECIPE = Recipe(steps_per_row=3, max_steps=100, open_ended_steps=50)
 
 
 def fit_spec(parts=None, **changes):
@@ -14,8 +18,9 @@ def fit_spec(parts=None, **changes):
         "parts": vae_parts() if parts is None else parts,
         "objective": ELBO(),
         "n_components": 2,
-        "budget": TrainingBudget(steps_per_row=3, max_steps=100, open_ended_steps=50, warmup=0.0),
-        "learning_rate": None,
+        "recipe": RECIPE,
+        "recipe_from_linear": RECIPE,
+        "learning_rate": constant_rate,
         "learning_rate_init": 1e-3,
         "batch_size": 32,
         "max_iter": 3,

@@ -57,7 +57,7 @@ def test_parameters_that_a_callback_freezes_do_not_move_and_are_trainable_afterw
     vae = InteLVAE(2, max_iter=2, skorch_callbacks=[("frozen", frozen)], **SMALL).fit(X)
     weights = list(vae.module_.encoder.parameters())
     assert all(p.requires_grad and p.grad is None for p in vae.module_.parameters())
-    assert len(weights) == 4
+    assert len(weights) == 6
     assert all(torch.equal(*pair) for pair in zip(weights, frozen.before, strict=True))
 
 
@@ -72,7 +72,7 @@ def test_a_scheduler_of_skorch_sets_the_rate(X):
     InteLVAE(
         2, max_iter=3, learning_rate="constant", skorch_callbacks=[See(), scheduler], **SMALL
     ).fit(X)
-    np.testing.assert_allclose(rates, [1e-3, 5e-4, 2.5e-4])
+    np.testing.assert_allclose(rates, [3e-3, 1.5e-3, 7.5e-4])
 
 
 def test_a_scheduler_beside_the_cosine_is_refused(X):
@@ -88,10 +88,29 @@ def test_the_cosine_schedule_falls_to_zero(X):
         def on_epoch_end(self, net, **kwargs):
             rates.append(net.optimizer_.param_groups[0]["lr"])
 
-    InteLVAE(2, max_iter=10, skorch_callbacks=[See()], **SMALL).fit(X)
-    assert rates[0] == pytest.approx(1e-3)
+    schedule = dict(learning_rate="cosine", learning_rate_init=1e-3)
+    InteLVAE(2, max_iter=10, skorch_callbacks=[See()], **schedule, **SMALL).fit(X)
+    assert rates[0] == pytest.approx(1e-3, rel=0.05)
     assert rates == sorted(rates, reverse=True)
     assert rates[-1] < 1e-4
+
+
+def test_one_cycle_rises_and_falls(X):
+    rates = []
+
+    class See(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            rates.append([group["lr"] for group in net.optimizer_.param_groups])
+
+    InteLVAE(2, max_iter=20, skorch_callbacks=[See()], **SMALL).fit(X)
+    networks, linear, noise = np.transpose(rates)
+    top = networks.argmax()
+    assert 3 <= top <= 7
+    assert networks[top] == pytest.approx(3e-3, rel=0.1)
+    assert (np.diff(networks[: top + 1]) > 0).all()
+    assert (np.diff(networks[top:]) < 0).all()
+    np.testing.assert_allclose(linear, 0.1 * networks)
+    np.testing.assert_allclose(noise, 0.03 * networks)
 
 
 def test_partial_fit_keeps_the_initial_rate(X):
@@ -103,7 +122,7 @@ def test_partial_fit_keeps_the_initial_rate(X):
 
     vae = InteLVAE(2, max_iter=4, skorch_callbacks=[See()], **SMALL).fit(X)
     vae.partial_fit(X).partial_fit(X)
-    assert rates[-2:] == [1e-3, 1e-3] != rates[2:4]
+    assert rates[-2:] == [3e-3, 3e-3] != rates[2:4]
 
 
 def test_gradient_clipping_works(X):

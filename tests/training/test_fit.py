@@ -16,7 +16,8 @@ from sklearn_intelvae.mappings import Clusters, Glue
 from sklearn_intelvae.models import PCLParts
 from sklearn_intelvae.networks import MLP
 from sklearn_intelvae.objectives import ELBO, PermutationContrast, SlowVAE
-from sklearn_intelvae.training import FitSpec, TrainingBudget, train
+from sklearn_intelvae.estimators._standardization import standardization_of
+from sklearn_intelvae.training import FitSpec, Recipe, train
 from sklearn_intelvae.training._net import MultiPlayerNet
 from tests.small_models import seeded, vae_parts
 from tests.training.spec_helpers import fit_data, fit_spec
@@ -40,10 +41,12 @@ class TestResult:
         assert result.index.tolist() == list(range(120))
 
     def test_it_is_that_of_an_estimator_with_these_parameters(self, X):
-        settings = dict(learning_rate="constant", kl_warmup=0.0, batch_size=32, max_iter=3)
-        vae = InteLVAE(2, **settings, **SMALL).fit(X)
-        result = train(fit_spec(seed=draw_seed(0)), fit_data(X))
-        assert np.array_equal(codes(result, X), vae.transform(X))
+        settings = dict(learning_rate="constant", learning_rate_init=1e-3, kl_warmup=0.0)
+        vae = InteLVAE(2, linear_path=False, whiten=True, batch_size=32, max_iter=3, **settings)
+        vae.set_params(**SMALL).fit(X)
+        table = standardization_of(X, None, "columns").apply(X)
+        result = train(fit_spec(seed=draw_seed(0)), fit_data(table))
+        assert np.array_equal(codes(result, table), vae.transform(X))
 
     def test_one_seed_makes_one_result(self, X):
         first, again = (train(fit_spec(), fit_data(X)) for _ in range(2))
@@ -57,7 +60,7 @@ class TestResult:
         train(spec, data)
         assert torch.equal(before[0], torch.get_rng_state())
         assert np.array_equal(before[1], X)
-        assert not any(list(part.parameters()) for part in spec.parts)
+        assert not any(list(part.parameters()) for part in spec.parts[:-1])
         assert not list(spec.objective.parameters())
 
     def test_the_spec_is_frozen(self):
@@ -87,8 +90,8 @@ class Sometimes(ELBO):
 
 def test_the_history_has_the_terms_that_every_batch_of_an_epoch_has(X):
     """Of the twelve steps, the warm-up takes 8.4: "later" begins within the second epoch."""
-    budget = fit_spec().budget._replace(warmup=0.7)
-    history = train(fit_spec(objective=Sometimes(), budget=budget), fit_data(X)).history
+    recipe = fit_spec().recipe._replace(warmup=0.7)
+    history = train(fit_spec(objective=Sometimes(), recipe=recipe), fit_data(X)).history
     assert all("kl" in row and "first" not in row for row in history)
     assert ["later" in row for row in history] == [False, False, True]
 
@@ -171,13 +174,13 @@ class TestSplit:
             train(fit_spec(), fit_data(X, previous=X))
 
 
-class TestBudget:
+class TestRecipe:
     @pytest.mark.parametrize(
         ("n_rows", "n_epochs"), [(100, 96), (1000, 96), (10_000, 26), (1_000_000, 20)]
     )
     def test_the_number_of_epochs_follows_from_the_steps(self, n_rows, n_epochs):
         """Three steps per row, at most 8000, at least 20 epochs."""
-        assert TrainingBudget(3, 8000, 1000).n_epochs(n_rows, 32) == n_epochs
+        assert Recipe(3, 8000, 1000).n_epochs(n_rows, 32) == n_epochs
 
     @pytest.mark.parametrize(
         ("n_rows", "size"), [(10, 10), (100, 32), (1000, 64), (2000, 128), (10**6, 256)]

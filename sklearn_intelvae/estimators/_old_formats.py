@@ -1,9 +1,14 @@
-"""Reading of model files in format 1, which sklearn_intelvae wrote before the names of today."""
+"""Reading of model files in older formats.
+
+Format 1 has other names. Formats 1 and 2 are of models that see X as it is, return whitened codes
+and have no linear paths.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from torch import nn
 
 from sklearn_intelvae.mappings import Function
@@ -57,8 +62,29 @@ _ATTRIBUTES = {
 _OLD_ATTRIBUTES = {"_n_intermediary", "_described"}
 
 
-def upgraded_content(content: dict[str, Any]) -> dict[str, Any]:
-    """Return the JSON of a file of format 1 with the names of format 2."""
+_PARAMS_OF_PLAIN_VAES = {"linear_path": False, "whiten": True}
+
+
+def upgraded_params(params: dict[str, Any], names: set[str], file_format: int) -> dict[str, Any]:
+    """Return the parameters of an estimator, with those that older ones did not have.
+
+    Parameters
+    ----------
+    params : dict
+        Those in the file.
+    names : set of str
+        Those that the estimator has today.
+    file_format : int
+    """
+    if file_format >= 3:
+        return params
+    return {k: v for k, v in _PARAMS_OF_PLAIN_VAES.items() if k in names} | params
+
+
+def upgraded_content(content: dict[str, Any], file_format: int) -> dict[str, Any]:
+    """Return the JSON of a file with the names of today."""
+    if file_format > 1:
+        return content
     content = _renamed_parts(content)
     attributes = {
         _ATTRIBUTES.get(name, name): value
@@ -75,8 +101,17 @@ def upgraded_content(content: dict[str, Any]) -> dict[str, Any]:
     return content | {"params": params, "attributes": attributes}
 
 
-def upgraded_state(state: dict[str, Any]) -> dict[str, Any]:
-    """Return the unpacked attributes of a file of format 1 as format 2 has them."""
+def upgraded_state(state: dict[str, Any], file_format: int) -> dict[str, Any]:
+    """Return the unpacked attributes of a file as those of today."""
+    if file_format == 1:
+        state = _with_names_of_format_2(state)
+    if file_format < 3:
+        n_features = state["n_features_in_"]
+        state = state | {"_location": np.zeros(n_features), "_unit": np.ones(n_features)}
+    return state
+
+
+def _with_names_of_format_2(state: dict[str, Any]) -> dict[str, Any]:
     training = dict(state["_training_state"])
     training["progress"] = training.pop("warmup")
     mapping = getattr(state["_parts_at_fit"], "mapping", None)
