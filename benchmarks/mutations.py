@@ -72,8 +72,8 @@ MUTATIONS = [
         "zero_weights",
         "diagnostics are not weighted",
         "estimators/_fitted.py",
-        'result.model, data.train["x"][rows], None if weight is None else weight[rows]',
-        'result.model, data.train["x"][rows], None',
+        'data.train["x"][rows], None if weight is None else weight[rows]',
+        'data.train["x"][rows], None',
     ),
     Mutation(
         "zero_weights",
@@ -116,10 +116,10 @@ MUTATIONS = [
         "callbacks_and_optimizers",
         "callbacks see the optimizer of the first player only",
         "training/_net.py",
-        "        args, kwargs = self.get_params_for_optimizer(",
+        "        (groups, *args), kwargs = self.get_params_for_optimizer(",
         "        own = {id(p) for p in next(iter(self.players_.values()))}\n"
         "        named = [(n, p) for n, p in named if id(p) in own]\n"
-        "        args, kwargs = self.get_params_for_optimizer(",
+        "        (groups, *args), kwargs = self.get_params_for_optimizer(",
     ),
     Mutation(
         "callbacks_and_optimizers",

@@ -21,6 +21,7 @@ SCRIPTS = (
     "digits",
     "contract",
     "determinism",
+    "league.tables",
     "intelvae.holes",
     "intelvae.clusters",
     "intelvae.proportions",

@@ -89,7 +89,7 @@ class BaseModel(
     """Base class of the estimators; a subclass gives parameters, parts and objective."""
 
     _recipes: tuple[Recipe, Recipe]
-    """What the parameters of the training leave open: from random weights, and from a linear model."""
+    """What parameters of the training leave open, for random weights and for a linear model."""
 
     _collapse_advice = ""
     """Remedies if no component of y carries information about X."""

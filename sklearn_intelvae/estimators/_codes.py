@@ -99,9 +99,9 @@ class Codes:
         return J if self.gain is None else J * _inverse(self.gain)
 
 
-def gains_of(model: VAE, x: np.ndarray, weight: np.ndarray | None, unit: float) -> tuple[
-    np.ndarray, np.ndarray
-]:
+def gains_of(
+    model: VAE, x: np.ndarray, weight: np.ndarray | None, unit: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the root mean squared lengths of the columns of the decoder's Jacobian.
 
     Parameters
@@ -139,9 +139,7 @@ def gains_of(model: VAE, x: np.ndarray, weight: np.ndarray | None, unit: float) 
     )
 
 
-def _jacobians(
-    decode: Callable[[Tensor], Tensor], codes: np.ndarray, model: VAE
-) -> np.ndarray:
+def _jacobians(decode: Callable[[Tensor], Tensor], codes: np.ndarray, model: VAE) -> np.ndarray:
     with np.errstate(under="ignore"):
         rows = torch.from_numpy(codes.astype(np.float32)).to(_device(model))
     with own_torch_state():

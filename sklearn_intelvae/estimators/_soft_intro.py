@@ -199,7 +199,8 @@ default="gaussian"
 
     The other settings of the game, such as ``beta_fake_rec`` or those of the papers, are available
     in :class:`InteLVAE` with ``objective=SoftIntro(...)``. This class is equivalent to that with
-    the priors above, ``kl_warmup=2 * game_start`` and ``SoftIntro(game_start=0.5)``.
+    the priors above, ``kl_warmup=2 * game_start``, ``learning_rate="cosine"``,
+    ``learning_rate_init=1e-3`` and ``SoftIntro(game_start=0.5)``.
 
     ``score_samples`` bounds the log-likelihood as for any other model; the game does not maximize
     it. ``early_stopping`` and ``n_init`` use the loss of real rows after the warm-up. It

@@ -62,9 +62,9 @@ default="gaussian"
         of an objective, grows from 0 to its full value. "auto" means 0.5 for a fit from random
         weights, which without it may collapse: no information about X reaches y. A fit from the
         linear model has the full weights from its first step; then only mapping and prior follow a
-        warm-up of this length. For "soft-intro" it is the fraction during which
-        the game does not have its full weight; that objective needs a longer training, the default
-        of :class:`SoftIntroVAE`.
+        warm-up of this length. For "soft-intro" it is the fraction during which the game does not
+        have its full weight; that objective needs a longer training at a lower rate, the default of
+        :class:`SoftIntroVAE`.
     encoder, decoder : {"auto", "mlp", "conv"} or torch.nn.Module, default="auto"
         Networks; see :mod:`sklearn_intelvae.networks`. "auto" means "conv" if ``image_shape`` is
         given, otherwise "mlp". A module may have any output width: a linear layer adapts it.
@@ -94,12 +94,10 @@ default="gaussian"
         an effect without another fit.
     learning_rate : {"auto", "one-cycle", "cosine", "constant"}, default="auto"
         Schedule over the steps of a fit: a linear rise during the first 30 % and then a half cosine
-        down to zero, the half cosine alone, or none. "auto" means "one-cycle" for a fit from the
-        linear model, otherwise "cosine".
+        down to zero, the half cosine alone, or none. "auto" means "one-cycle".
     learning_rate_init : float or "auto", default="auto"
-        Largest learning rate of Adam. "auto" means 3e-3 for a fit from the linear model, otherwise
-        1e-3. The linear functions beside the networks, if the fit starts there, have a tenth of it,
-        and the noise of the likelihood 3 %.
+        Largest learning rate of Adam. "auto" means 3e-3. In a fit from the linear model, the linear
+        functions beside the networks have a tenth of it, and the noise of the likelihood 3 %.
     batch_size : int or "auto", default="auto"
         Rows in a batch. "auto" means a number from 32 to 256: about a quarter of the rows for a fit
         from the linear model, otherwise about a sixteenth.

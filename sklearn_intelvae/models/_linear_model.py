@@ -21,6 +21,11 @@ _MAX_EXACT = 500
 """Of matrices with more rows and columns only the largest singular values are computed."""
 
 
+_IDLE, _MOVED = 0.6, 0.75
+"""A component is idle if it changes x by less than this share of the noise; it then takes over this
+share of the noise of a column."""
+
+
 class LinearModel(NamedTuple):
     """Rows as x = mean + W^T y + noise, with independent noise in each column.
 
@@ -38,6 +43,24 @@ class LinearModel(NamedTuple):
     mean: np.ndarray
     weights: np.ndarray
     noise: np.ndarray
+
+    def with_all_components(self) -> LinearModel:
+        """Return a model of nearly the same density in which no component is idle.
+
+        Columns that are hardly correlated leave components idle, from which networks do not learn
+        either: nothing is decoded from them, so nothing is encoded in them. Each idle component
+        takes over most of the noise of one column, whose variance remains the same.
+        """
+        weights, noise = self.weights.copy(), self.noise.copy()
+        size = (np.square(weights) / noise).sum(axis=1)
+        share = noise / (noise + np.square(weights).sum(axis=0))
+        columns = np.argsort(-share, kind="stable")
+        for component, column in zip(np.flatnonzero(size < _IDLE), columns, strict=False):
+            moved = _MOVED * noise[column]
+            weights[component] = 0
+            weights[component, column] = np.sqrt(moved)
+            noise[column] -= moved
+        return LinearModel(self.mean, _rotated(weights, noise), noise)
 
     def posterior(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the exact posterior of y, whose components are independent.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,18 +44,15 @@ def inverse_at_start(mapping: Mapping, n_components: int) -> Affine | None:
     """
     n = _N_DRAWS + 4 * n_components
     y = torch.randn(n, n_components, generator=generator_from(0), dtype=torch.float32)
-    training = mapping.training
     try:
-        with own_torch_state(), torch.no_grad():
-            z = call(mapping.eval(), y)
+        with own_torch_state(), torch.no_grad(), _evaluated(mapping):
+            z = call(mapping, y)
             u = call(mapping.to_decoder, z)
-        if u.shape != z.shape or u.dtype != torch.float32 or u.shape[0] != n or not u.isfinite().all():
+        if u.shape != z.shape or len(u) != n or not u.isfinite().all():
             return None
+        inputs = np.c_[u.double().numpy(), np.ones(n)]
     except Exception:  # whatever is wrong with the mapping, its checks will say
         return None
-    finally:
-        mapping.train(training)
-    inputs = np.c_[u.double().numpy(), np.ones(n)]
     solution, *_ = np.linalg.lstsq(inputs, y.double().numpy(), rcond=1e-6)
     error = np.abs(inputs @ solution - y.double().numpy()).max()
     return Affine(solution[:-1], solution[-1]) if error < _TOLERANCE else None
@@ -77,7 +76,7 @@ def _is_linear_likelihood(likelihood: Likelihood, n_features: int) -> bool:
         linear = call(likelihood.linearize, mean, np.full(n_features, 0.1))
         if linear is None:
             return False
-        with torch.no_grad():
+        with torch.no_grad(), _evaluated(likelihood):
             found = call(likelihood.mean, _float32(linear.output)[None])
         return found.shape[1] == n_features and bool(np.allclose(found, mean, atol=1e-3))
     except Exception:  # whatever is wrong with the likelihood, its checks will say
@@ -91,7 +90,7 @@ def _is_linear_posterior(posterior: Posterior, k: int) -> bool:
         outputs = call(posterior.outputs_for, variance)
         if outputs is None:
             return False
-        with torch.no_grad():
+        with torch.no_grad(), _evaluated(posterior):
             q = call(posterior, torch.cat([mean, outputs[k:]])[None])
         found = torch.cat([q.mean, q.variance])
         return torch.allclose(found, torch.stack([mean, variance]), atol=1e-3)
@@ -99,9 +98,7 @@ def _is_linear_posterior(posterior: Posterior, k: int) -> bool:
         return False
 
 
-def start_at_linear_model(
-    model: Any, X: Tensor, weight: Tensor | None, n_steps: float
-) -> None:
+def start_at_linear_model(model: Any, X: Tensor, weight: Tensor | None, n_steps: float) -> None:
     """Set the linear paths of a VAE and the noise of its likelihood to a linear model of X.
 
     The bound is then the log-likelihood of factor analysis, since the posterior is exact.
@@ -143,6 +140,8 @@ def start_at_linear_model(
         min_noise=linear.min_noise,
         max_iter=_ITERATIONS if n_steps >= _MIN_STEPS else _ALL_ITERATIONS,
     )
+    if n_steps >= _MIN_STEPS and linear.noise is None and not linear.is_shared:
+        solution = solution.with_all_components()
     call(model.likelihood.set_noise, solution.noise)
     encoder, variance_of_y = solution.posterior()
     encoder = encoder * linear.slope[:, None]
@@ -150,6 +149,7 @@ def start_at_linear_model(
     outputs[: model.n_components] = _float32(-mean @ encoder)
     model.encoder.start_at(_float32(encoder.T), outputs)
     inverse = inverse_at_start(model.mapping, model.n_components)
+    assert inverse is not None  # otherwise the model would have no linear paths
     model.decoder.start_at(
         _float32((inverse.matrix @ solution.weights).T),
         _float32(solution.mean + inverse.offset @ solution.weights),
@@ -178,3 +178,14 @@ def with_linear_paths(
 
 def _float32(array: np.ndarray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
+
+
+@contextmanager
+def _evaluated(part: nn.Module) -> Iterator[None]:
+    """Put a part into evaluation mode, for a while."""
+    training = part.training
+    part.eval()
+    try:
+        yield
+    finally:
+        part.train(training)

@@ -207,7 +207,18 @@ class PCLParts(NamedTuple):
         """
 
     def starts_linear(self, n_features: int, n_components: int) -> bool:
-        """Return False: the model has no linear paths."""
+        """Return False: the model has no linear paths.
+
+        Parameters
+        ----------
+        n_features, n_components : int
+            Numbers of columns of x and of the representation.
+
+        Returns
+        -------
+        starts_linear : bool
+            False.
+        """
         return False
 
     @property

@@ -246,7 +246,13 @@ class VAE(nn.Module):
         return isinstance(self.encoder, LinearPath)
 
     def linear_parameters(self) -> list[nn.Parameter]:
-        """Return the parameters of the linear functions beside the networks."""
+        """Return the parameters of the linear functions beside the networks.
+
+        Returns
+        -------
+        parameters : list of Parameter
+            Empty without such functions.
+        """
         networks = self.encoder, self.decoder
         paths = [network for network in networks if isinstance(network, LinearPath)]
         return [parameter for path in paths for parameter in path.linear_parameters()]
@@ -386,6 +392,11 @@ class VAEParts(NamedTuple):
         ----------
         n_features, n_components : int
             Numbers of columns of x and y.
+
+        Returns
+        -------
+        starts_linear : bool
+            Whether ``linear_path`` is set, and the parts can.
         """
         if not self.linear_path:
             return False

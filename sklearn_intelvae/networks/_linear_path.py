@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -48,7 +46,7 @@ class LinearPath(nn.Module):
     ) -> None:
         super().__init__()
         linear = nn.Linear(n_inputs, n_outputs if n_linear is None else n_linear, bias=False)
-        self.weight = linear.weight
+        self.weight = nn.Parameter(linear.weight.detach())
         self.bias = nn.Parameter(torch.zeros(n_outputs))
         self.network = network
         self.gate = None if _start_at_zero(network) else nn.Parameter(torch.zeros(n_outputs))
@@ -70,16 +68,22 @@ class LinearPath(nn.Module):
         Parameters
         ----------
         weight : Tensor of shape (n_linear, n_inputs)
-            A.
+            The matrix A.
         bias : Tensor of shape (n_outputs,)
-            b.
+            The constants b.
         """
         self.weight.copy_(weight)
         self.bias.copy_(bias)
 
-    def linear_parameters(self) -> Iterable[nn.Parameter]:
-        """Return the parameters of the linear function."""
-        return self.weight, self.bias
+    def linear_parameters(self) -> list[nn.Parameter]:
+        """Return the parameters of the linear function.
+
+        Returns
+        -------
+        parameters : list of Parameter
+            The matrix and the constants.
+        """
+        return [self.weight, self.bias]
 
 
 def _start_at_zero(network: nn.Module) -> bool:

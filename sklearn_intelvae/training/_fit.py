@@ -132,7 +132,7 @@ class _Fit:
             n_epochs=1 if one_epoch else n_epochs,
             horizon_steps=steps,
             steps_per_epoch=steps_per_epoch,
-            schedule=constant_rate if one_epoch else spec.learning_rate,
+            schedule=constant_rate if one_epoch else spec.learning_rate or spec.recipe.schedule,
             user_callbacks=skorch_callbacks(spec, valid is not None),
             net_params=net_params(spec.skorch_params),
             callbacks=callbacks,
@@ -210,7 +210,7 @@ class _Fit:
                 self.train,
                 batch_size=self.batch_size,
                 n_steps=_PRETRAINING_STEPS,
-                lr=self.spec.learning_rate_init,
+                lr=self.spec.learning_rate_init or self.spec.recipe.learning_rate_init,
                 seed=seed_of(seed, Stream.PRETRAINING),
             )
 

@@ -117,12 +117,17 @@ class Recipe(NamedTuple):
         return max(math.ceil(steps * batch_size / n_rows), self.min_epochs)
 
     def batch_size(self, n_rows: int) -> int:
-        """Return the number of rows of a batch: a power of two.
+        """Return the number of rows of a batch.
 
         Parameters
         ----------
         n_rows : int
             Number of training rows.
+
+        Returns
+        -------
+        size : int
+            A power of two, or a limit.
         """
         size = 2 ** round(math.log2(max(n_rows, 1) / self.batches_per_epoch))
         return int(np.clip(size, *self.batch_sizes))
@@ -192,6 +197,11 @@ class FitSpec:
         ----------
         n_features : int
             Number of columns of X.
+
+        Returns
+        -------
+        spec : FitSpec
+            Whose ``learning_rate`` and ``learning_rate_init`` are not None.
         """
         parts, recipe = self.parts, self.recipe
         if parts.starts_linear(n_features, self.n_components):
@@ -215,6 +225,11 @@ class FitSpec:
         ----------
         n_rows : int
             Number of training rows.
+
+        Returns
+        -------
+        size : int
+            At most that number.
         """
         return min(self.batch_size or self.recipe.batch_size(n_rows), n_rows)
 

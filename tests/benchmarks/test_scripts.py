@@ -25,7 +25,12 @@ TOOLS = {
     "benchmarks.same_numbers",
     "benchmarks.structure",
 }
-PACKAGES = {"benchmarks.intelvae", "benchmarks.soft_intro", "benchmarks.disentanglement"}
+PACKAGES = {
+    "benchmarks.intelvae",
+    "benchmarks.soft_intro",
+    "benchmarks.disentanglement",
+    "benchmarks.league",
+}
 
 
 @pytest.mark.parametrize("name", MODULES)

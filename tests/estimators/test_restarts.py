@@ -10,13 +10,11 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
-from sklearn.preprocessing import scale
 from skorch.callbacks import Callback
 
 from sklearn_intelvae import DivergenceError, InteLVAE, SoftIntroVAE, SparseInteLVAE
 from sklearn_intelvae._random import Stream, draw_seed, seed_of, seeds_of_starts
 from sklearn_intelvae.distributions import Normal
-from sklearn_intelvae.estimators._standardization import standardization_of
 from sklearn_intelvae.likelihoods import Gaussian
 from sklearn_intelvae.objectives import ELBO
 from sklearn_intelvae.training._rows import Rows
@@ -71,13 +69,14 @@ class FixedSeed(np.random.RandomState):
         return self.fixed
 
 
-def everything(X, weight=None):
-    """Return rows as the models of ``X``, with these weights, see them."""
-    table = standardization_of(X, weight, "columns").apply(X)
-    tensors = {"x": torch.from_numpy(table)}
+def everything(vae, X, weight=None):
+    """Return rows as the fitted model sees them."""
+    tensors = {"x": torch.from_numpy(vae._standardization.apply(X))}
+    index = torch.arange(len(X))
     if weight is not None:
         tensors["weight"] = torch.from_numpy(weight)
-    return Rows(tensors, torch.arange(len(X)))
+        index = index[tensors["weight"] > 0]
+    return Rows(tensors, index)
 
 
 def objective(vae, rows, random_state=0, batch_size=32):
@@ -133,7 +132,7 @@ def test_the_start_with_the_lowest_objective_is_kept(random_state, weighted, X):
     weight = np.linspace(0, 2, len(X)).astype(np.float32) if weighted else None
     vae = InteLVAE(n_init=3, **SMALL | {"random_state": random_state}).fit(X, sample_weight=weight)
     alone = each_alone(vae, 3, X, sample_weight=weight)
-    rows = everything(X, weight)
+    rows = everything(vae, X, weight)
     objectives = [objective(fit, rows, random_state) for fit in alone]
     assert objective(vae, rows, random_state) == min(objectives)
     best = alone[int(np.argmin(objectives))]
@@ -147,9 +146,9 @@ def test_validation_rows_decide(estimator, early_stopping, X):
     train, valid = X[:80], X[80:]
     vae = estimator(n_init=4, early_stopping=early_stopping, **SMALL).fit(train, X_val=valid)
     alone = each_alone(vae, 4, train, X_val=valid)
-    objectives = [objective(fit, everything(valid)) for fit in alone]
+    objectives = [objective(fit, everything(fit, valid)) for fit in alone]
     assert len(set(objectives)) == 4
-    assert objective(vae, everything(valid)) == min(objectives)
+    assert objective(vae, everything(vae, valid)) == min(objectives)
 
 
 def test_all_starts_set_the_same_rows_aside(X):
@@ -172,7 +171,7 @@ def test_more_starts_begin_with_the_same_ones():
 
 
 def test_more_starts_are_never_worse(X):
-    rows = everything(X)
+    rows = everything(InteLVAE(**SMALL).fit(X), X)
     found = [objective(InteLVAE(n_init=n, **SMALL).fit(X), rows) for n in (1, 2, 4, 8)]
     assert found == sorted(found, reverse=True)
     assert found[-1] < found[0]
@@ -206,19 +205,19 @@ def test_an_objective_that_is_not_finite_is_the_worst(X):
     vae = InteLVAE(**SMALL).fit(X)
     with torch.no_grad():
         next(vae.module_.parameters()).fill_(np.nan)
-    assert objective(vae, everything(X)) == np.inf
+    assert objective(vae, everything(vae, X)) == np.inf
 
 
 def test_the_objective_is_a_mean_over_rows_with_their_weights(X):
     """Without noise in y, and in batches that do not divide the rows."""
-    X = scale(X)
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
     vae = InteLVAE(objective=ELBO(0.0), likelihood=Gaussian(1.0), **SMALL).fit(X)
     vae.module_.posterior.forward = lambda h: Normal(h[:, :2], torch.full_like(h[:, :2], -30.0))
     error = 0.5 * ((vae.reconstruct(X) - X) ** 2 + np.log(2 * np.pi)).sum(1)
     weight = np.linspace(0, 5, len(X)).astype(np.float32)
-    assert objective(vae, everything(X)) == pytest.approx(error.mean(), rel=1e-5)
+    assert objective(vae, everything(vae, X)) == pytest.approx(error.mean(), rel=1e-5)
     expected = np.average(error, weights=weight)
-    assert objective(vae, everything(X, weight)) == pytest.approx(expected, rel=1e-5)
+    assert objective(vae, everything(vae, X, weight)) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("random_state", [0, 5])

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone
-from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.preprocessing import MinMaxScaler
 
 from sklearn_intelvae import PCL, ClusteredInteLVAE, DivergenceError, InteLVAE
 from sklearn_intelvae.objectives import SoftIntro

@@ -556,12 +556,6 @@ class TestWarnings:
         assert SoftIntro(fake_weight=None, **weights).check_data(rows()) == []
         assert SoftIntro().check_data(rows()) == []
 
-    @pytest.mark.parametrize(("scale", "warned"), [(1e-3, 1), (1.0, 0), (1e4, 1)])
-    def test_of_data_on_an_unsuitable_scale(self, scale, warned):
-        warnings = SoftIntro().check_data(scale * rows())
-        assert len(warnings) == warned
-        assert all("StandardScaler" in text for text in warnings)
-
     @pytest.mark.parametrize(("fake", "warned"), [(1.0, True), (1.8, False), (3.0, False)])
     def test_of_generated_rows_nearer_to_the_prior_than_real_ones(self, fake, warned):
         history = [{"kl": 2.0}] + 8 * [{"kl_real": 2.0, "kl_fake": fake}]

@@ -8,7 +8,6 @@ from sklearn_intelvae.training import FitData, FitSpec, Recipe
 from sklearn_intelvae.training._spec import constant_rate
 from tests.small_models import vae_parts
 
-
 RECIPE = Recipe(steps_per_row=3, max_steps=100, open_ended_steps=50)
 
 

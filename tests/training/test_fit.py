@@ -11,12 +11,12 @@ from torch import nn
 
 from sklearn_intelvae import InteLVAE
 from sklearn_intelvae._random import draw_seed, seeds_of_trials
+from sklearn_intelvae.estimators._standardization import standardization_of
 from sklearn_intelvae.exceptions import DivergenceError
 from sklearn_intelvae.mappings import Clusters, Glue
 from sklearn_intelvae.models import PCLParts
 from sklearn_intelvae.networks import MLP
 from sklearn_intelvae.objectives import ELBO, PermutationContrast, SlowVAE
-from sklearn_intelvae.estimators._standardization import standardization_of
 from sklearn_intelvae.training import FitSpec, Recipe, train
 from sklearn_intelvae.training._net import MultiPlayerNet
 from tests.small_models import seeded, vae_parts
