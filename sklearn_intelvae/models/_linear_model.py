@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 import warnings
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 from sklearn.decomposition import FactorAnalysis
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.extmath import randomized_svd
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 MAX_ROWS, MAX_NUMBERS = 10_000, 10**7
 _MAX_EXACT = 500
@@ -118,7 +119,8 @@ def fit_linear_model(
     if weight is not None:
         centered = centered * np.sqrt(weight / weight.mean())[:, None]
     k = min(n_components, *centered.shape)
-    with threadpool_limits(1, user_api="blas"):  # the last bits depend on the number of threads
+    # The last bits depend on the number of threads.
+    with _threadpools().limit(limits=1, user_api="blas"):
         if noise is not None:
             noise = np.broadcast_to(noise, mean.shape).astype(np.float64)
             weights = _best_weights(centered, k, noise)
@@ -129,6 +131,12 @@ def fit_linear_model(
         weights = _rotated(weights, noise)
     rest = np.zeros((n_components - k, len(mean)))
     return LinearModel(mean, np.concatenate([_with_fixed_signs(weights), rest]), noise)
+
+
+@cache
+def _threadpools() -> ThreadpoolController:
+    """Return a controller of the libraries that are loaded; to find them takes milliseconds."""
+    return ThreadpoolController()
 
 
 def _best_weights(centered: np.ndarray, k: int, noise: np.ndarray) -> np.ndarray:
