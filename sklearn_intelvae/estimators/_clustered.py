@@ -105,10 +105,12 @@ default="gaussian"
         an effect without another fit.
     learning_rate : {"auto", "one-cycle", "cosine", "constant"}, default="auto"
         Schedule over the steps of a fit: a linear rise during the first 30 % and then a half cosine
-        down to zero, the half cosine alone, or none. "auto" means "one-cycle".
+        down to zero, the half cosine alone, or none. "auto" means "one-cycle" for a fit from the
+        linear model, otherwise "cosine".
     learning_rate_init : float or "auto", default="auto"
-        Largest learning rate of Adam. "auto" means 3e-3. In a fit from the linear model, the linear
-        functions beside the networks have a tenth of it, and the noise of the likelihood 3 %.
+        Largest learning rate of Adam. "auto" means 3e-3 for a fit from the linear model, otherwise
+        1e-3. From the linear model, the linear functions beside the networks have a tenth of it,
+        and the noise of the likelihood 3 %.
     batch_size : int or "auto", default="auto"
         Rows in a batch. "auto" means a number from 32 to 256: about a quarter of the rows for a fit
         from the linear model, otherwise about a sixteenth.

@@ -155,14 +155,7 @@ BOUND_CONSTRAINTS: dict[str, list[Any]] = {
 }
 """The parameters of estimators with any objective."""
 
-_RECIPE = Recipe(
-    steps_per_row=3,
-    max_steps=8000,
-    open_ended_steps=1000,
-    learning_rate_init=3e-3,
-    schedule=one_cycle,
-    warmup=0.5,
-)
+_RECIPE = Recipe(steps_per_row=3, max_steps=8000, open_ended_steps=1000, warmup=0.5)
 _RECIPE_FROM_LINEAR = Recipe(
     steps_per_row=1,
     max_steps=2600,

@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 _CHUNK_NUMBERS = 2**20
+_FARTHEST = 10.0
+"""No training row is farther from the location than this many units: a column that is constant but
+for a few rows would otherwise be larger there than all others."""
 
 
 class Standardization:
@@ -96,16 +99,23 @@ def standardization_of(X: np.ndarray, weight: np.ndarray | None, kind: str) -> S
             location, np.full(n_features, size * np.sqrt(np.square(unit / size).mean()) or 1.0)
         )
     is_constant = unit <= len(X) * np.finfo(np.float64).eps * np.abs(location)
+    unit = np.maximum(unit, _largest(X, weight, location) / _FARTHEST)
     return Standardization(location, np.where(is_constant, 1.0, unit))
 
 
 def _deviations(X: np.ndarray, weight: np.ndarray | None, location: np.ndarray) -> np.ndarray:
     """Return the standard deviation of each column; squares of large numbers would overflow."""
+    size = _largest(X, weight, location)
+    size = np.where(size > 0, size, 1.0)
+    return size * np.sqrt(_mean_of(X, weight, lambda rows: np.square((rows - location) / size)))
+
+
+def _largest(X: np.ndarray, weight: np.ndarray | None, location: np.ndarray) -> np.ndarray:
+    """Return the largest distance of a row from the location, in each column."""
     size = np.zeros(X.shape[1])
     for rows, _ in _weighted_chunks(X, weight):
         size = np.maximum(size, np.abs(rows - location).max(axis=0, initial=0.0))
-    size = np.where(size > 0, size, 1.0)
-    return size * np.sqrt(_mean_of(X, weight, lambda rows: np.square((rows - location) / size)))
+    return size
 
 
 def _mean_of(

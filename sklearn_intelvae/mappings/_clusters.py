@@ -17,6 +17,7 @@ from sklearn_intelvae.mappings._initial_clusters import initial_clusters
 from sklearn_intelvae.mappings._sectors import Sectors
 
 _FINAL_GUIDANCE = 0.1
+_SMALLEST_CLUSTER = 0.06
 _SHARES_SPEED = 5.0
 """The shares of the prior move by this many times the progress of the warm-up in a step."""
 
@@ -109,6 +110,7 @@ class Clusters(Mapping):
 
     has_regions = True
     has_free_scale = True
+    column_weights: Tensor
     centers: Tensor | None
     cluster_of_center: Tensor
     progress: Tensor
@@ -148,6 +150,7 @@ class Clusters(Mapping):
                 "one component if it is 2."
             )
         self.cuts = nn.ModuleList(Sectors(int(size)) for size in sizes)
+        self.register_buffer("column_weights", None)
         self.register_buffer("centers", None)
         self.register_buffer("cluster_of_center", None)
         self.register_buffer("progress", torch.ones(()))
@@ -159,7 +162,9 @@ class Clusters(Mapping):
             return
         seed = int(torch.randint(2**31, (), generator=generator))
         sizes = self._sizes()
-        initial = initial_clusters(X.numpy(force=True), math.prod(sizes), seed)
+        self.column_weights = _weights_of_columns(X)
+        rows = (X * self.column_weights).numpy(force=True)
+        initial = initial_clusters(rows, math.prod(sizes), seed)
         if initial is None:
             return
         self.centers = torch.from_numpy(initial.centers.astype(np.float32))
@@ -225,7 +230,9 @@ class Clusters(Mapping):
         if self.centers is None:
             return pull
         fading = self.guidance_weight * (1 - self.progress).clamp(min=_FINAL_GUIDANCE)
-        targets = self.cluster_of_center[:, torch.cdist(x, self.centers).argmin(dim=1)]
+        targets = self.cluster_of_center[
+            :, torch.cdist(x * self.column_weights, self.centers).argmin(dim=1)
+        ]
         for (cut, plane), target in zip(self._planes(mean), targets, strict=True):
             weight = fading + self.balance_weight * cut.deficit()[target]
             pull = pull + weight * cut.classification_loss(plane, target)
@@ -252,7 +259,22 @@ class Clusters(Mapping):
 
     def _load_from_state_dict(self, state_dict, prefix, *args):  # type: ignore[no-untyped-def]
         """Allocate the centers, whose number depends on the training rows."""
-        for name in ("centers", "cluster_of_center"):
+        if state_dict.get(prefix + "centers") is not None:  # files of format 1 have no weights
+            ones = torch.ones(state_dict[prefix + "centers"].shape[1])
+            state_dict.setdefault(prefix + "column_weights", ones)
+        for name in ("column_weights", "centers", "cluster_of_center"):
             value = state_dict.get(prefix + name)
             setattr(self, name, None if value is None else torch.empty_like(value))
         super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+def _weights_of_columns(X: Tensor) -> Tensor:
+    """Return factors below 1 for columns whose variance few rows determine, shape (n_features,).
+
+    In its standard deviation, a column that is constant but for a few rows is very large in these,
+    which would become clusters of their own. Its variance is multiplied by the share of the rows
+    that determine it, relative to the share below which rows are no cluster.
+    """
+    squared = (X - X.mean(dim=0)).square().double()
+    n_effective = squared.sum(dim=0).square() / squared.square().sum(dim=0).clamp(min=1e-300)
+    return (n_effective / (_SMALLEST_CLUSTER * len(X))).clamp(max=1.0).sqrt().float()

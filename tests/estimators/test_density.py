@@ -76,7 +76,7 @@ def test_samples_from_the_default_density_are_closer_to_the_data():
         )
     )
     print(f"Frechet distance: prior {prior:.3f}, density {density:.3f}, reconstructed {floor:.3f}")
-    assert density < 0.5 * prior
+    assert density < 0.7 * prior
     assert density < 1.5 * floor
 
 

@@ -34,7 +34,9 @@ def test_a_linear_vae_is_its_closed_form(eta):
     assert active_units(means, variances=variances).sum() == theory.n_active
     np.testing.assert_allclose(means.var(axis=0)[order], theory.variance_of_means, atol=0.015)
     np.testing.assert_allclose(kl[order], theory.kl, atol=0.02)
-    W = vae.module_.decoder.layers[0].weight.detach().numpy().T[order]
+    decoder = vae.module_.decoder
+    weight = decoder.weight + decoder.network.layers[0].weight
+    W = weight.detach().numpy().T[order]
     for w, u in zip(W[: theory.n_active], theory.components, strict=False):
         assert abs(w @ u) / np.linalg.norm(w) / np.linalg.norm(u) > 0.999
 

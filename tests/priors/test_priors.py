@@ -316,7 +316,7 @@ def test_learned_priors_fit_blobs_better_than_the_normal_prior():
 
 @pytest.mark.slow
 def test_learned_priors_fit_blobs_better_than_the_normal_prior_with_the_default_settings():
-    scores = scores_of_blobs()
+    scores = scores_of_blobs(linear_path=False)
     assert min(scores["Mixture"], scores["Vamp"]) > scores["Normal"] + 0.1
 
 

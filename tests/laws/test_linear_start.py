@@ -1,0 +1,284 @@
+"""A fit starts at the linear model that the VAE generalizes, in any unit of X."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_wine
+from sklearn.decomposition import PCA, FactorAnalysis
+from torch import nn
+
+from sklearn_intelvae import InteLVAE
+from sklearn_intelvae.distributions import Normal
+from sklearn_intelvae.likelihoods import Gaussian, Laplace, Likelihood
+from sklearn_intelvae.mappings import Compose, Identity, Linear, Sphere
+from sklearn_intelvae.networks import ConvEncoder, LinearPath
+from sklearn_intelvae.posteriors import Posterior
+from tests.estimators.shelf import ESTIMATORS, cases
+
+AT_START = dict(max_iter=1, learning_rate_init=1e-12, random_state=0)
+"""Settings of a fit that does not move."""
+
+
+def series():
+    """Return rows whose columns differ in size and are correlated."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 3)) @ rng.normal(size=(3, 8)) + 0.5 * rng.normal(size=(400, 8))
+    return 10.0 ** np.arange(-3, 5) * X + 1000
+
+
+TABLES = {
+    "breast cancer": lambda: load_breast_cancer().data[:, [0, 1, 4, 5, 6, 8, 9]],
+    "wine": lambda: load_wine().data,
+    "diabetes": lambda: load_diabetes().data,
+    "digits": lambda: load_digits().data[:, [10, 11, 12, 13, 19, 20, 26, 27, 28, 35, 36, 43]],
+    "columns of any size": series,
+}
+
+
+def standardized(X, weight=None):
+    mean = np.average(X, axis=0, weights=weight)
+    return (X - mean) / np.sqrt(np.average((X - mean) ** 2, axis=0, weights=weight))
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_the_bound_at_the_start_is_the_likelihood_of_factor_analysis(name):
+    X = TABLES[name]()
+    table, k = standardized(X), X.shape[1] // 3
+    expected = FactorAnalysis(k).fit(table).score(table) - np.log(X.std(axis=0)).sum()
+    assert InteLVAE(k, **AT_START).fit(X).score(X) == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_weighted_rows_count_as_often_as_their_weights_say(name):
+    X = TABLES[name]()
+    k, weight = X.shape[1] // 3, np.random.default_rng(0).integers(0, 4, len(X))
+    repeated = np.repeat(standardized(X, weight), weight, axis=0)
+    fitted = InteLVAE(k, **AT_START).fit(X, sample_weight=weight)
+    volume = fitted._standardization.log_volume
+    expected = FactorAnalysis(k).fit(repeated).score(repeated) - volume
+    found = fitted.score(np.repeat(X, weight, axis=0))
+    assert found == pytest.approx(expected, abs=0.01)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_with_one_scale_it_is_that_of_probabilistic_pca(name):
+    X = standardized(TABLES[name]())
+    k = X.shape[1] // 3
+    vae = InteLVAE(k, likelihood=Gaussian("learned"), **AT_START).fit(X)
+    assert vae.score(X) == pytest.approx(PCA(k).fit(X).score(X), abs=1e-3)
+
+
+def test_with_a_known_scale_it_is_the_best_for_that_scale():
+    X = standardized(TABLES["wine"]())
+    noise = PCA(4).fit(X).noise_variance_
+    vae = InteLVAE(4, likelihood=Gaussian(float(np.sqrt(noise))), **AT_START).fit(X)
+    assert vae.score(X) == pytest.approx(PCA(4).fit(X).score(X), abs=1e-3)
+
+
+@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("whiten", [False, True])
+def test_codes_of_a_linear_decoder_are_principal_components(name, whiten):
+    """But for the sign, and for what the posterior shrinks them towards 0."""
+    X = standardized(TABLES[name]())
+    settings = dict(likelihood=Gaussian("learned"), hidden_layer_sizes=(), whiten=whiten)
+    vae, pca = InteLVAE(3, **settings, **AT_START).fit(X), PCA(3, whiten=whiten).fit(X)
+    Z, expected = vae.transform(X), pca.transform(X)
+    correlation = np.corrcoef(Z.T, expected.T)[:3, 3:]
+    np.testing.assert_allclose(np.abs(correlation), np.eye(3), atol=1e-3)
+    _, variance = vae.encode(X)
+    ratio = Z.std(axis=0) / expected.std(axis=0)
+    shrinkage = 1 - variance.mean(axis=0)
+    np.testing.assert_allclose(ratio, np.sqrt(shrinkage) if whiten else shrinkage, rtol=0.01)
+    np.testing.assert_allclose(vae.inverse_transform(Z), vae.reconstruct(X), rtol=1e-3, atol=1e-4)
+
+
+class Skewed(nn.Module):
+    def forward(self, y):
+        return torch.cat([y[:, :1] + 2 * y[:, 1:2], y[:, 1:] - 1], dim=1)
+
+
+STARTING = {
+    "identity": "identity",
+    "ica": "ica",
+    "flow": "flow",
+    "linear": Linear([[1.0, 0.0], [0.5, 0.5]]),
+    "linear, wider": Linear([[1.0, 0.0], [0.5, 0.5], [2.0, 1.0]]),
+    "composed": Compose(Linear([[1.0, 1.0], [0.0, 1.0]]), Identity()),
+    "a module of one's own": Skewed(),
+    "a function": lambda y: 2 * y + 1,
+}
+
+
+@pytest.mark.parametrize("mapping", STARTING)
+def test_any_invertible_linear_mapping_starts_there(mapping):
+    X = standardized(series())
+    plain, mapped = (
+        InteLVAE(2, mapping=m, **AT_START).fit(X).score(X) for m in ("identity", STARTING[mapping])
+    )
+    assert mapped == pytest.approx(plain, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"posterior": "full"},
+        {"image_shape": (2, 2, 2), "encoder": ConvEncoder((2, 2, 2), (4,)), "decoder": "mlp"},
+        {"encoder": nn.Linear(8, 4), "decoder": nn.Sequential(nn.Linear(2, 9), nn.ReLU())},
+        {"hidden_layer_sizes": ()},
+    ],
+    ids=["full posterior", "convolutions", "networks of one's own", "no hidden layer"],
+)
+def test_whatever_the_networks_and_the_posterior_are(settings):
+    X = standardized(series())
+    expected = InteLVAE(2, **AT_START).fit(X).score(X)
+    found = InteLVAE(2, **settings, **AT_START).fit(X).score(X)
+    assert found == pytest.approx(expected, abs=1e-3)
+
+
+def test_bernoulli_and_laplace_start_above_independent_columns():
+    rng = np.random.default_rng(0)
+    Y = rng.normal(size=(800, 2)) @ rng.normal(size=(2, 12))
+    X = (Y + 0.5 * rng.logistic(size=Y.shape) > 0).astype(float)
+    share = X.mean(axis=0)
+    independent = (X * np.log(share) + (1 - X) * np.log(1 - share)).sum(axis=1).mean()
+    assert InteLVAE(2, likelihood="bernoulli", **AT_START).fit(X).score(X) > independent + 0.3
+    X = Y + rng.laplace(size=Y.shape)
+    width = np.abs(X - np.median(X, axis=0)).mean(axis=0)
+    independent = -np.log(2 * width).sum() - X.shape[1]
+    assert InteLVAE(2, likelihood=Laplace(), **AT_START).fit(X).score(X) > independent + 0.3
+
+
+class Tripled(Gaussian):
+    """Inherits the linear form of a Gaussian, which does not hold for it."""
+
+    def mean(self, h):
+        return 3 * h
+
+    def forward(self, h):
+        return super().forward(3 * h)
+
+
+class Swapped(Posterior):
+    """Its outputs are not the means first."""
+
+    def n_outputs(self, n_components):
+        return 2 * n_components
+
+    def forward(self, h):
+        log_variance, mean = h.chunk(2, dim=-1)
+        return Normal(mean, 0.5 * log_variance.clamp(-9, 4))
+
+    def outputs_for(self, variance):
+        return torch.cat([torch.zeros_like(variance), variance.log()])
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"mapping": "sphere"},
+        {"mapping": "clusters"},
+        {"mapping": "sparse"},
+        {"mapping": Compose(Linear([[1.0, 0.0], [0.0, 1.0]]), Sphere())},
+        {"likelihood": Tripled()},
+        {"posterior": Swapped()},
+        {"objective": "annealed-capacity"},
+        {"beta": lambda fraction: fraction},
+        {"linear_path": False},
+    ],
+    ids=[
+        "sphere",
+        "clusters",
+        "sparse",
+        "composed",
+        "likelihood",
+        "posterior",
+        "objective",
+        "schedule",
+        "switched off",
+    ],
+)
+def test_parts_without_a_linear_form_start_at_random_weights(settings):
+    vae = InteLVAE(2, max_iter=1, hidden_layer_sizes=(4,), random_state=0, **settings)
+    assert not isinstance(vae.fit(series()).module_.encoder, LinearPath)
+
+
+@pytest.mark.parametrize("estimator", cases(ESTIMATORS))
+def test_the_unit_of_a_column_changes_nothing(estimator):
+    """Training magnifies what rounding changes, so that the fits are short."""
+    if estimator.get_params().get("likelihood") == "bernoulli":
+        pytest.skip("needs values between 0 and 1")
+    X = standardized(series()).astype(np.float64)
+    unit, offset = 2.0 ** np.arange(-4, 4), np.arange(8.0)
+    one, other = (clone(estimator).fit(table) for table in (X, unit * X + offset))
+    with np.errstate(all="ignore"):
+        Z, W = one.transform(X), other.transform(unit * X + offset)
+    if not _sees_columns_one_by_one(one):
+        pytest.skip("one scale, or none, for all columns")
+    np.testing.assert_allclose(Z, W, rtol=0.02, atol=0.02)
+
+
+def _sees_columns_one_by_one(fitted):
+    parts = fitted._parts_at_fit
+    return getattr(parts, "likelihood", None) is not None and parts.standardization == "columns"
+
+
+def test_a_start_does_not_depend_on_the_random_state():
+    X = series()
+    settings = AT_START | {"hidden_layer_sizes": (8,)}
+    one, other = (InteLVAE(2, **settings | {"random_state": s}).fit(X) for s in (0, 1))
+    np.testing.assert_allclose(one.transform(X), other.transform(X), rtol=1e-4)
+
+
+def test_columns_without_correlation_leave_no_component_idle():
+    """Eight groups on a circle: the columns are uncorrelated, but not independent."""
+    rng = np.random.default_rng(0)
+    angle = rng.integers(0, 8, 2000) * np.pi / 4
+    X = np.c_[np.cos(angle), np.sin(angle)] + 0.05 * rng.normal(size=(2000, 2))
+    vae = InteLVAE(2, max_iter=40, hidden_layer_sizes=(32, 32), random_state=0).fit(X)
+    assert (vae.kl_per_component_ > 0.5).all()
+    assert vae.score(X) > FactorAnalysis(2).fit(X).score(X) + 0.3
+
+
+class Doubling(Likelihood):
+    """A likelihood that says nothing about standardization."""
+
+    seen = None
+
+    def check_support(self, X):
+        type(self).seen = X.copy()
+
+    def forward(self, h):
+        return Normal(h, torch.zeros(()))
+
+
+def test_a_likelihood_of_ones_own_sees_x_itself():
+    X = series()
+    InteLVAE(2, likelihood=Doubling(), **AT_START).fit(X)
+    np.testing.assert_allclose(Doubling.seen, X.astype(np.float32))
+
+
+@pytest.mark.parametrize("shape", [(20, 50), (12, 3), (60, 200)])
+def test_few_rows_and_many_columns(shape):
+    X = np.random.default_rng(0).normal(size=shape)
+    vae = InteLVAE(2, random_state=0, max_iter=3).fit(X)
+    assert np.isfinite(vae.score(X))
+    assert np.isfinite(vae.transform(X)).all()
+
+
+def test_more_components_than_columns():
+    X = series()[:, :3]
+    vae = InteLVAE(5, random_state=0, max_iter=3).fit(X)
+    assert vae.transform(X).shape == (400, 5)
+    assert np.isfinite(vae.score(X))
+
+
+def test_set_output_and_whitening_after_the_fit():
+    X = series()
+    vae = InteLVAE(3, max_iter=3, random_state=0).fit(X)
+    scaled = vae.transform(X)
+    white = vae.set_params(whiten=True).transform(X)
+    np.testing.assert_allclose(scaled, white * vae.gain_, rtol=1e-5)
+    both = vae.set_params(output="both", whiten=False).transform(X)
+    np.testing.assert_allclose(both[:, :3], scaled, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(vae.inverse_transform(both), vae.reconstruct(X), rtol=1e-3)
