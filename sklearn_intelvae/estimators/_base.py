@@ -35,6 +35,7 @@ from sklearn_intelvae.estimators._fitted import (
     apply,
     divergence_message,
     fitted_attributes,
+    warn,
     warn_after,
     warn_before,
 )
@@ -254,12 +255,30 @@ class BaseModel(
             kind = spec.parts.standardization
             new = standardization_of(table.train["x"], _weight_in_training(table, spec), kind)
             self._location, self._unit = new.location, new.unit
+            self._warn_of_rounding(table)
         apply = self._standardization.apply_in_chunks
 
         def standardized(tables: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
             return {k: v if k == "weight" else apply(v) for k, v in tables.items()}
 
         return FitData(standardized(table.train), table.valid and standardized(table.valid))
+
+    def _warn_of_rounding(self, table: FitData) -> None:
+        """Warn if rows that are returned in float32 cannot hold the differences between those of X.
+
+        The model itself sees the differences.
+        """
+        columns = self._standardization.columns_rounded_by_undo(table.weighted_rows)
+        if columns and hasattr(self, "inverse_transform"):
+            names = getattr(self, "feature_names_in_", None)
+            shown = [j if names is None else str(names[j]) for j in columns[:5]]
+            warn(
+                f"{type(self).__name__}: in the columns {shown} the differences between values are "
+                "too small, relative to the values, for float32. The model sees them, but decoded "
+                "and generated rows are float32, in which they are lost. Subtract an offset from "
+                "these columns if you need such rows.",
+                UserWarning,
+            )
 
     def _callbacks(
         self, data: FitData, y: Any, one_epoch: bool, attributes_of: Attributes

@@ -195,7 +195,7 @@ default="gaussian"
     >>> from sklearn_intelvae import SparseInteLVAE
     >>> from sklearn_intelvae.metrics import hoyer_sparsity
     >>> X = load_digits().data / 16
-    >>> vae = SparseInteLVAE(10, gamma=10, max_iter=60, random_state=0).fit(X)
+    >>> vae = SparseInteLVAE(10, gamma=20, max_iter=60, random_state=0).fit(X)
     >>> hoyer_sparsity(vae.transform(X)) > 0.4
     True
     """

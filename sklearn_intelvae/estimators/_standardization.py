@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 _CHUNK_NUMBERS = 2**20
+_MAX_ROUNDING = 1e-3
+"""Rounding errors above this share of a unit are reported."""
 _FARTHEST = 10.0
 """No training row is farther from the location than this many units: a column that is constant but
 for a few rows would otherwise be larger there than all others."""
@@ -65,6 +67,23 @@ class Standardization:
             return rows
         with np.errstate(over="ignore", under="ignore"):
             return (rows * self.unit + self.location).astype(np.float32)
+
+    def columns_rounded_by_undo(self, X: np.ndarray) -> list[int]:
+        """Return the columns whose differences float32 cannot hold in the unit of X.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+            Training rows.
+        """
+        if X.dtype == np.float32:
+            return []
+        step = np.abs(self.location) * 2.0**-24
+        return [
+            int(j)
+            for j in np.flatnonzero(step > _MAX_ROUNDING * self.unit)
+            if np.abs(X[:, j] - X[:, j].astype(np.float32)).max() > _MAX_ROUNDING * self.unit[j]
+        ]
 
     @property
     def log_volume(self) -> float:

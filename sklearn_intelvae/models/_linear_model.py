@@ -149,15 +149,24 @@ def _factor_analysis(
     centered: np.ndarray, k: int, has_mean_zero: bool, max_iter: int, min_noise: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return W and the noise; where the noise is at its lower bound, W is adapted to it."""
+    n_columns = centered.shape[1]
+    varies = np.square(centered).sum(axis=0) > 0
+    rows = centered[:, varies]
     if not has_mean_zero:  # the estimator subtracts the mean, which weights have shifted
-        centered = np.concatenate([centered, -centered])
-    with warnings.catch_warnings():
+        rows = np.concatenate([rows, -rows])
+    weights, noise = np.zeros((k, n_columns)), min_noise.astype(np.float64)
+    if not varies.any():
+        return weights, noise
+    n_factors = min(k, rows.shape[1])
+    # Columns that the factors explain without noise end at the lower bound.
+    with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
         warnings.simplefilter("ignore", ConvergenceWarning)
-        fitted = FactorAnalysis(k, max_iter=max_iter, random_state=0).fit(centered)
-    noise = np.maximum(fitted.noise_variance_, min_noise)
-    if (noise > fitted.noise_variance_).any():
-        return _best_weights(centered, k, noise), noise
-    return fitted.components_, noise
+        fitted = FactorAnalysis(n_factors, max_iter=max_iter, random_state=0).fit(rows)
+    noise[varies] = np.maximum(fitted.noise_variance_, min_noise[varies])
+    weights[:n_factors, varies] = fitted.components_
+    if (noise[varies] > fitted.noise_variance_).any():
+        weights = _best_weights(centered, k, noise)
+    return weights, noise
 
 
 def _probabilistic_pca(
