@@ -24,7 +24,7 @@ def series():
     """Return rows whose columns differ in size and are correlated."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(400, 3)) @ rng.normal(size=(3, 8)) + 0.5 * rng.normal(size=(400, 8))
-    return 10.0 ** np.arange(-3, 5) * X + 1000
+    return 10.0 ** np.arange(-3, 5) * (X + 100)
 
 
 TABLES = {
