@@ -50,6 +50,7 @@ from sklearn_intelvae.estimators._validation import (
 from sklearn_intelvae.exceptions import DivergenceError
 from sklearn_intelvae.objectives import Objective
 from sklearn_intelvae.training import FitData, FitResult, FitSpec, Recipe, train
+from sklearn_intelvae.training._rows import weights_in_training
 from sklearn_intelvae.training._skorch import Attributes, SklearnCallbacks
 
 try:
@@ -68,16 +69,6 @@ _CHANGED_BEFORE_TRAINING = (
     "_unit",
 )
 """Attributes that a fit changes before it can fail."""
-
-
-def _weight_in_training(table: FitData, spec: FitSpec) -> np.ndarray | None:
-    """Return the weights of the rows; of a series the first row only precedes the second one."""
-    weight = table.train.get("weight")
-    if not spec.objective.uses_pairs or "previous" in table.train:
-        return weight
-    weight = np.ones(len(table.train["x"]), np.float32) if weight is None else weight.copy()
-    weight[0] = 0
-    return weight if weight.any() else None
 
 
 class BaseModel(
@@ -219,7 +210,7 @@ class BaseModel(
         try:
             table = self._validated_data(X, sample_weight, X_val, X_prev, reset=not resume)
             spec = self._spec_for(resume)
-            data = self._standardized(table, spec, resume)
+            data = self._standardized(table, spec, resume, one_epoch)
             if not resume:
                 warn_before(spec.objective, data.weighted_rows, type(self).__name__)
             attributes_of = self._attributes_of(data)
@@ -249,11 +240,15 @@ class BaseModel(
             refuse_another_model(description(self._all_params()), self._description)
         return spec
 
-    def _standardized(self, table: FitData, spec: FitSpec, resume: bool) -> FitData:
+    def _standardized(
+        self, table: FitData, spec: FitSpec, resume: bool, one_epoch: bool
+    ) -> FitData:
         """Return the tables as the model sees them; the training rows decide if it is new."""
         if not resume:
             kind = spec.parts.standardization
-            new = standardization_of(table.train["x"], _weight_in_training(table, spec), kind)
+            new = standardization_of(
+                table.train["x"], weights_in_training(table, spec, one_epoch), kind
+            )
             self._location, self._unit = new.location, new.unit
             self._warn_of_rounding(table)
         apply = self._standardization.apply_in_chunks

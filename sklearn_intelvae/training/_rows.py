@@ -121,6 +121,16 @@ def split_rows(data: FitData, spec: FitSpec, one_epoch: bool) -> tuple[Rows, Row
     return _weighted(rows.subset(train)), _weighted(rows.subset(valid))
 
 
+def weights_in_training(data: FitData, spec: FitSpec, one_epoch: bool) -> np.ndarray:
+    """Return the weight of each row, 0 for those that are not trained on, shape (n_samples,)."""
+    on_cpu = replace(spec, device=torch.device("cpu"), skorch_callbacks=())
+    train, _ = split_rows(data, on_cpu, one_epoch)
+    index = train.index.numpy()
+    weight = np.zeros(len(data.train["x"]), dtype=np.float32)
+    weight[index] = data.train["weight"][index] if "weight" in data.train else 1.0
+    return weight
+
+
 def _split_positions(
     n_samples: int, fraction: float, generator: torch.Generator | None
 ) -> tuple[torch.Tensor, torch.Tensor]:

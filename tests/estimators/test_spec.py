@@ -13,6 +13,7 @@ from sklearn_intelvae.estimators._standardization import standardization_of
 from sklearn_intelvae.mappings import Clusters
 from sklearn_intelvae.objectives import ELBO
 from sklearn_intelvae.training import FitData, FitResult, train
+from sklearn_intelvae.training._rows import weights_in_training
 from tests.estimators.shelf import ESTIMATORS, SMALL, Ring, cases
 
 every_estimator = pytest.mark.parametrize("estimator", cases(ESTIMATORS))
@@ -47,8 +48,8 @@ def assert_frozen(instance):
 def test_training_needs_the_spec_and_the_tables_only(estimator, X):
     """Without an estimator the result is that of ``fit``, to the bit."""
     spec = clone(estimator)._spec()
-    rows = X[1:] if spec.objective.uses_pairs else X  # of a series the first has no predecessor
-    table = standardization_of(rows, None, spec.parts.standardization).apply(X)
+    weight = weights_in_training(FitData({"x": X}), spec, one_epoch=False)
+    table = standardization_of(X, weight, spec.parts.standardization).apply(X)
     result = train(spec, FitData({"x": table}))
     fitted = clone(estimator).fit(X)
     assert isinstance(result, FitResult)
