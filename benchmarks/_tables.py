@@ -1,4 +1,7 @@
-"""Real tables of numbers: scikit-learn's, and those of two packages of which only data are read."""
+"""Real tables of numbers, from scikit-learn and from two packages.
+
+Of the packages only the data files are read.
+"""
 
 from __future__ import annotations
 
@@ -110,7 +113,7 @@ _OTHERS: dict[str, Callable[[], Table]] = {
     "baseball": partial(_common, "baseball/baseball.dat"),
 }
 TUNING_TABLES = tuple(_OTHERS)
-"""The tables that the defaults were chosen on, of which none is reported."""
+"""Tables that were used to choose the defaults. No benchmark reports results on them."""
 
 
 @cache

@@ -582,6 +582,11 @@ def _is_open_dataclass(value: Any) -> bool:
     return is_dataclass(value) and not isinstance(value, type) and hasattr(value, "__dict__")
 
 
+def device_of(model: nn.Module) -> torch.device:
+    """Return the device of a model's parameters."""
+    return next(model.parameters()).device
+
+
 def nested_parts(*modules: nn.Module) -> list[Part]:
     """Return the parts among these modules and the modules inside them, in this order."""
     return [part for module in modules for part in module.modules() if isinstance(part, Part)]

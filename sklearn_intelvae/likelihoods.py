@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
+from sklearn_intelvae._moments import effective_rows
 from sklearn_intelvae._part import Likelihood, Linearization
 from sklearn_intelvae.distributions import Bernoulli as BernoulliRows
 from sklearn_intelvae.distributions import Distribution, Normal
@@ -78,13 +79,13 @@ class _LocationScale(Likelihood):
         """Start a learned scale at the standard deviation of the training rows, and bound it."""
         if not isinstance(self.scale, str):
             return
+        spread = _spread(X)
         if self.scale == "per_feature":
-            spread, n_effective = _spread_and_rows(X)
-            relative = (1 / (n_effective * self.min_scale)).clamp(min=1.0, max=1 / self.min_scale)
+            relative = 1 / (effective_rows(X) * self.min_scale)
+            relative = relative.clamp(min=1.0, max=1 / self.min_scale)
             self.log_bound += (spread * relative).log()
             self._set_log_scale(spread.log())
         else:
-            spread, _ = _spread_and_rows(X)
             self.log_bound += spread.log().mean()
             self._set_log_scale(spread.square().mean().sqrt().log())
 
@@ -239,14 +240,7 @@ class Bernoulli(Likelihood):
         )
 
 
-def _spread_and_rows(X: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the standard deviation of each column, and the number of rows that determine it.
-
-    A constant column has the deviation 1, as in scikit-learn's StandardScaler, determined by one
-    row.
-    """
-    squared = (X - X.mean(dim=0)).square().double()
-    variance = squared.mean(dim=0)
-    n_effective = squared.sum(dim=0).square() / squared.square().sum(dim=0)
-    varies = variance > 0
-    return torch.where(varies, variance, 1.0).sqrt(), torch.where(varies, n_effective, 1.0)
+def _spread(X: Tensor) -> Tensor:
+    """Return the standard deviation of each column; 1 for a constant one, as in StandardScaler."""
+    spread = X.std(dim=0, correction=0)
+    return torch.where(spread > 0, spread, 1.0).double()

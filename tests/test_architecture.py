@@ -24,6 +24,7 @@ PACKAGE = "sklearn_intelvae"
 ROOT = Path(sklearn_intelvae.__file__).parent
 FLOORS = {
     "_checks": 0,
+    "_moments": 0,
     "_part": 0,
     "_random": 0,
     "_version": 0,

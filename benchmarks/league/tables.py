@@ -6,7 +6,8 @@ and standard deviations of the training rows, and columns that are constant ther
 that log-likelihoods and distances have one unit. The number of components is half of that of the
 columns, at most 20, and 32 for images.
 
-The defaults were chosen on ``benchmarks._tables.TUNING_TABLES``, of which none is reported here.
+The tables that were used to choose the defaults, ``benchmarks._tables.TUNING_TABLES``, are not
+among them.
 """
 
 from __future__ import annotations

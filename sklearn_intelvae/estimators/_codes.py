@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sklearn_intelvae._part import detach_activations
+from sklearn_intelvae._part import detach_activations, device_of
 from sklearn_intelvae._random import own_torch_state
 from sklearn_intelvae.estimators._parameters import OUTPUTS
 from sklearn_intelvae.models import VAE
@@ -109,7 +109,7 @@ def gains_of(
     model : VAE
         A fitted model.
     x : ndarray of shape (n, n_features)
-        Training rows, of which at most about 512 are used.
+        Training rows. If there are more than 512, evenly spaced ones are used.
     weight : ndarray of shape (n,) or None
         Their weights.
     unit : float
@@ -124,7 +124,7 @@ def gains_of(
         return np.ones(model.n_latent), np.ones(model.n_components)
     step = -(-len(x) // _ROWS_OF_GAINS)
     with torch.no_grad():
-        y = model.posterior_mean(torch.from_numpy(x[::step]).to(_device(model)))
+        y = model.posterior_mean(torch.from_numpy(x[::step]).to(device_of(model)))
         z = model.map(y)
     w = np.ones(len(y)) if weight is None else weight[::step].astype(np.float64)
     share = w / w.sum()
@@ -141,15 +141,11 @@ def gains_of(
 
 def _jacobians(decode: Callable[[Tensor], Tensor], codes: np.ndarray, model: VAE) -> np.ndarray:
     with np.errstate(under="ignore"):
-        rows = torch.from_numpy(codes.astype(np.float32)).to(_device(model))
+        rows = torch.from_numpy(codes.astype(np.float32)).to(device_of(model))
     with own_torch_state():
         parts = [jacobian(decode, z).double() for z in rows.split(_ROWS_AT_A_TIME)]
     detach_activations(model)
     return torch.cat(parts).numpy(force=True)
-
-
-def _device(model: VAE) -> torch.device:
-    return next(model.parameters()).device
 
 
 def _inverse(gain: np.ndarray) -> np.ndarray:

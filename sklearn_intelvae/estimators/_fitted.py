@@ -16,7 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor, nn
 
 from sklearn_intelvae._checks import check_sentences
-from sklearn_intelvae._part import call
+from sklearn_intelvae._part import call, device_of
 from sklearn_intelvae._random import own_torch_state
 from sklearn_intelvae.estimators._codes import gains_of
 from sklearn_intelvae.estimators._standardization import Standardization
@@ -186,8 +186,3 @@ def apply(
             outputs[start : start + size] = output
     assert outputs is not None
     return outputs.numpy()
-
-
-def device_of(model: nn.Module) -> torch.device:
-    """Return the device of a model's parameters."""
-    return next(model.parameters()).device

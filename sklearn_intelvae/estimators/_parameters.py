@@ -160,7 +160,6 @@ _RECIPE_FROM_LINEAR = Recipe(
     steps_per_row=1,
     max_steps=2600,
     open_ended_steps=1000,
-    batch_sizes=(32, 256),
     batches_per_epoch=4,
     learning_rate_init=3e-3,
     schedule=one_cycle,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from sklearn.utils import check_consistent_length
 
+from sklearn_intelvae._part import device_of
 from sklearn_intelvae._random import generator_from, own_torch_state
 from sklearn_intelvae.estimators._base import BaseModel
-from sklearn_intelvae.estimators._fitted import device_of
 from sklearn_intelvae.estimators._parameters import (
     ENCODER_CONSTRAINTS,
     TRAINING_CONSTRAINTS,

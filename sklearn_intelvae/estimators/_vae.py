@@ -8,7 +8,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_intelvae._part import call
+from sklearn_intelvae._part import call, device_of
 from sklearn_intelvae._random import (
     OwnRandomness,
     draw_seed,
@@ -18,7 +18,6 @@ from sklearn_intelvae._random import (
 )
 from sklearn_intelvae.estimators._base import BaseModel
 from sklearn_intelvae.estimators._codes import Codes
-from sklearn_intelvae.estimators._fitted import device_of
 from sklearn_intelvae.estimators._sampling import (
     draws_from_density,
     draws_in_cluster,

@@ -12,12 +12,14 @@ import torch
 from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 
+from sklearn_intelvae._moments import effective_rows
 from sklearn_intelvae._part import Mapping
 from sklearn_intelvae.mappings._initial_clusters import initial_clusters
 from sklearn_intelvae.mappings._sectors import Sectors
 
 _FINAL_GUIDANCE = 0.1
 _SMALLEST_CLUSTER = 0.06
+"""As a share of the rows."""
 _SHARES_SPEED = 5.0
 """The shares of the prior move by this many times the progress of the warm-up in a step."""
 
@@ -230,9 +232,8 @@ class Clusters(Mapping):
         if self.centers is None:
             return pull
         fading = self.guidance_weight * (1 - self.progress).clamp(min=_FINAL_GUIDANCE)
-        targets = self.cluster_of_center[
-            :, torch.cdist(x * self.column_weights, self.centers).argmin(dim=1)
-        ]
+        nearest = torch.cdist(x * self.column_weights, self.centers).argmin(dim=1)
+        targets = self.cluster_of_center[:, nearest]
         for (cut, plane), target in zip(self._planes(mean), targets, strict=True):
             weight = fading + self.balance_weight * cut.deficit()[target]
             pull = pull + weight * cut.classification_loss(plane, target)
@@ -271,10 +272,9 @@ class Clusters(Mapping):
 def _weights_of_columns(X: Tensor) -> Tensor:
     """Return factors below 1 for columns whose variance few rows determine, shape (n_features,).
 
-    In its standard deviation, a column that is constant but for a few rows is very large in these,
-    which would become clusters of their own. Its variance is multiplied by the share of the rows
-    that determine it, relative to the share below which rows are no cluster.
+    In units of its standard deviation, a column that is constant but for a few rows is very large
+    in these rows, and they would become a cluster. If the share of the rows that determine the
+    variance is below that of the smallest cluster, the variance is multiplied by their ratio.
     """
-    squared = (X - X.mean(dim=0)).square().double()
-    n_effective = squared.sum(dim=0).square() / squared.square().sum(dim=0).clamp(min=1e-300)
-    return (n_effective / (_SMALLEST_CLUSTER * len(X))).clamp(max=1.0).sqrt().float()
+    share = effective_rows(X) / len(X)
+    return (share / _SMALLEST_CLUSTER).clamp(max=1.0).sqrt().float()

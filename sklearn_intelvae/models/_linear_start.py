@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from sklearn_intelvae._part import Likelihood, Mapping, call
 from sklearn_intelvae._random import generator_from, own_torch_state
 from sklearn_intelvae.models._linear_model import MAX_NUMBERS, MAX_ROWS, fit_linear_model
-from sklearn_intelvae.networks import LinearPath
 from sklearn_intelvae.posteriors import Posterior
 
 _N_DRAWS, _TOLERANCE = 256, 1e-3
@@ -153,26 +152,6 @@ def start_at_linear_model(model: Any, X: Tensor, weight: Tensor | None, n_steps:
     model.decoder.start_at(
         _float32((inverse.matrix @ solution.weights).T),
         _float32(solution.mean + inverse.offset @ solution.weights),
-    )
-
-
-def with_linear_paths(
-    encoder: nn.Module, decoder: nn.Module, sizes: tuple[int, int, int, int, int]
-) -> tuple[LinearPath, LinearPath]:
-    """Return both networks beside linear functions.
-
-    Parameters
-    ----------
-    encoder, decoder : torch.nn.Module
-        Sized networks.
-    sizes : tuple of int
-        Numbers of features, of the encoder's outputs, of components, of the decoder's inputs, and
-        of its outputs.
-    """
-    n_features, n_codes, n_components, n_latent, n_outputs = sizes
-    return (
-        LinearPath(encoder, n_features, n_codes, n_components),
-        LinearPath(decoder, n_latent, n_outputs),
     )
 
 

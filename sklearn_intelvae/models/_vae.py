@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -31,11 +30,7 @@ from sklearn_intelvae._random import OwnRandomness, generator_from
 from sklearn_intelvae.distributions import Density, Distribution, PosteriorDistribution
 from sklearn_intelvae.likelihoods import Likelihood
 from sklearn_intelvae.mappings import Mapping
-from sklearn_intelvae.models._linear_start import (
-    can_start,
-    start_at_linear_model,
-    with_linear_paths,
-)
+from sklearn_intelvae.models._linear_start import can_start
 from sklearn_intelvae.networks import LinearPath
 from sklearn_intelvae.posteriors import Posterior
 from sklearn_intelvae.priors import Prior
@@ -257,14 +252,7 @@ class VAE(nn.Module):
         paths = [network for network in networks if isinstance(network, LinearPath)]
         return [parameter for path in paths for parameter in path.linear_parameters()]
 
-    def initialize(
-        self,
-        X: Tensor,
-        generator: torch.Generator,
-        rows: Tensor | None = None,
-        weight: Tensor | None = None,
-        n_steps: float = math.inf,
-    ) -> None:
+    def initialize(self, X: Tensor, generator: torch.Generator) -> None:
         """Set starting values of all parts from the training rows, and check some of them.
 
         The mapping and networks of the user are applied to the first rows.
@@ -275,16 +263,8 @@ class VAE(nn.Module):
             The training rows; if they are weighted, rows drawn in proportion to their weights.
         generator : torch.Generator
             Source of all random numbers.
-        rows : Tensor of shape (n_samples, n_features) or None
-            The training rows, if X has been drawn from them.
-        weight : Tensor of shape (n_samples,) or None
-            The weights of ``rows``.
-        n_steps : float
-            Number of training steps that follow.
         """
         initialize_parts(self._nested_parts, X, generator)
-        if self.has_linear_paths:
-            start_at_linear_model(self, X if rows is None else rows, weight, n_steps)
         x = X[:3]
         y = torch.linspace(-1, 1, len(x) * self.n_components, dtype=torch.float32)
         check_mapping(self.mapping, x, y.reshape(len(x), -1))
@@ -374,8 +354,8 @@ class VAEParts(NamedTuple):
             n_outputs = per_feature * n_features
             decoder = sized_network(parts.decoder, n_latent, n_outputs, "decoder")
             if parts._starts_linear(n_features, n_components):
-                sizes = n_features, n_codes, n_components, n_latent, n_outputs
-                encoder, decoder = with_linear_paths(encoder, decoder, sizes)
+                encoder = LinearPath(encoder, n_features, n_codes, n_components)
+                decoder = LinearPath(decoder, n_latent, n_outputs)
         parts = parts._replace(encoder=encoder, decoder=decoder)
         model = VAE(parts, n_features, n_components, n_latent)
         convert_to_float32(model.eval())

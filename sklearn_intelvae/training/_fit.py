@@ -25,6 +25,7 @@ from sklearn_intelvae._random import (
 )
 from sklearn_intelvae.exceptions import DivergenceError
 from sklearn_intelvae.models import VAE
+from sklearn_intelvae.models._linear_start import start_at_linear_model
 from sklearn_intelvae.objectives import Objective
 from sklearn_intelvae.training._net import MultiPlayerNet, uncompiled
 from sklearn_intelvae.training._pretrain import pretrain_encoder
@@ -242,10 +243,9 @@ class _Fit:
             objective = untrained_copy(spec.objective)
         model = spec.parts.build(self.X.shape[1], spec.n_components, generator)
         rows = self._rows_to_start_from(generator)
+        model.initialize(rows, generator)
         if isinstance(model, VAE) and model.has_linear_paths:
-            model.initialize(rows, generator, *self._rows_and_weights(), self.horizon_steps)
-        else:
-            model.initialize(rows, generator)
+            start_at_linear_model(model, *self._rows_and_weights(), self.horizon_steps)
         with OwnRandomness(generator):
             objective.build(model)
             objective.float()

@@ -13,6 +13,8 @@ from torch import nn
 
 from sklearn_intelvae.objectives import Objective
 
+_BATCH_RANGE = 32, 256
+_MIN_EPOCHS = 20
 _RISE, _FIRST_RATE = 0.3, 1e-3
 
 
@@ -63,14 +65,10 @@ class Recipe(NamedTuple):
         Steps for each training row; more would overfit a small table.
     max_steps : int
         Upper limit of the steps, enough for a large table.
-    min_epochs : int
-        Lower limit of the epochs.
     open_ended_steps : int
         Steps that a warm-up refers to if epochs are requested one at a time.
-    batch_sizes : (int, int)
-        Smallest and largest number of rows of a batch.
     batches_per_epoch : int
-        The number of batches in an epoch, if their size is between the two.
+        The number of batches in an epoch, if they have from 32 to 256 rows.
     learning_rate_init : float
         Largest learning rate.
     schedule : callable
@@ -88,8 +86,6 @@ class Recipe(NamedTuple):
     steps_per_row: float
     max_steps: int
     open_ended_steps: int
-    min_epochs: int = 20
-    batch_sizes: tuple[int, int] = (32, 256)
     batches_per_epoch: int = 16
     learning_rate_init: float = 1e-3
     schedule: Schedule = cosine_decay
@@ -111,10 +107,10 @@ class Recipe(NamedTuple):
         Returns
         -------
         n_epochs : int
-            At least ``min_epochs``.
+            At least 20.
         """
         steps = min(self.steps_per_row * n_rows, self.max_steps)
-        return max(math.ceil(steps * batch_size / n_rows), self.min_epochs)
+        return max(math.ceil(steps * batch_size / n_rows), _MIN_EPOCHS)
 
     def batch_size(self, n_rows: int) -> int:
         """Return the number of rows of a batch.
@@ -127,10 +123,10 @@ class Recipe(NamedTuple):
         Returns
         -------
         size : int
-            A power of two, or a limit.
+            A power of two, from 32 to 256.
         """
         size = 2 ** round(math.log2(max(n_rows, 1) / self.batches_per_epoch))
-        return int(np.clip(size, *self.batch_sizes))
+        return int(np.clip(size, *_BATCH_RANGE))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -92,12 +92,13 @@ class TestDecoderJacobian:
         np.testing.assert_allclose(J[:, 0], 3 * Z**2 + step**2)
 
     def test_with_a_step_differences_are_taken_of_a_vae_too(self):
-        vae, Z = with_output(fitted(), "representation")
+        vae = InteLVAE(linear_path=False, whiten=True, **SMALL).fit(table())
+        vae, Z = with_output(vae, "representation")
         shift = np.array([0.7, 0], dtype=np.float32)
         expected = (vae.inverse_transform(Z + shift) - vae.inverse_transform(Z - shift)) / 1.4
         J = decoder_jacobian(vae, Z, step=0.7)
         np.testing.assert_allclose(J[..., 0], expected, atol=1e-6)
-        assert np.abs(J - decoder_jacobian(vae, Z)).max() > 1e-5
+        assert np.abs(J - decoder_jacobian(vae, Z)).max() > 0.01
 
     @pytest.mark.parametrize("output", OUTPUTS)
     @pytest.mark.parametrize("mapping", REGISTRY["mapping"])

@@ -13,6 +13,7 @@ from sklearn.neighbors import KernelDensity
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_intelvae import DivergenceError, InteLVAE, SparseInteLVAE
+from sklearn_intelvae.likelihoods import Gaussian
 from sklearn_intelvae.metrics import frechet_distance
 from tests.estimators.shelf import GENERATIVE, SMALL, cases
 
@@ -66,7 +67,9 @@ def vae(X):
 @pytest.mark.slow
 def test_samples_from_the_default_density_are_closer_to_the_data():
     X = (load_digits().data / 16).astype(np.float32)
-    vae = InteLVAE(10, max_iter=150, random_state=0).fit(X).fit_density(X)
+    """With random starting weights, from which codes fill the prior less, and one unit."""
+    settings = dict(linear_path=False, likelihood=Gaussian("learned"), max_iter=150)
+    vae = InteLVAE(10, random_state=0, **settings).fit(X).fit_density(X)
     prior, density, floor = (
         frechet_distance(X, rows)
         for rows in (
@@ -76,7 +79,7 @@ def test_samples_from_the_default_density_are_closer_to_the_data():
         )
     )
     print(f"Frechet distance: prior {prior:.3f}, density {density:.3f}, reconstructed {floor:.3f}")
-    assert density < 0.7 * prior
+    assert density < 0.5 * prior
     assert density < 1.5 * floor
 
 

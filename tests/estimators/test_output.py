@@ -130,7 +130,7 @@ def test_a_search_may_choose_it_for_the_classifier_that_follows():
     X, y = load_digits(return_X_y=True)
     X, y = X[:300] / 16, y[:300]
     pipe = make_pipeline(
-        SparseInteLVAE(8, gamma=10, max_iter=10, random_state=0),
+        SparseInteLVAE(8, gamma=10, max_iter=40, random_state=0),
         StandardScaler(),
         LogisticRegression(max_iter=1000),
     )

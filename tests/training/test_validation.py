@@ -7,6 +7,7 @@ from skorch.callbacks import Callback, EarlyStopping
 
 from sklearn_intelvae import InteLVAE
 from sklearn_intelvae._random import Stream, draw_seed, generator_from, seed_of
+from sklearn_intelvae.likelihoods import Gaussian
 from sklearn_intelvae.objectives import ELBO, Batch
 from sklearn_intelvae.training._skorch import WarmedUpEarlyStopping
 
@@ -52,9 +53,11 @@ def test_early_stopping_with_a_negative_loss_restores_the_best_weights(rng):
         learning_rate="constant",
         learning_rate_init=3e-3,
         max_iter=200,
+        likelihood=Gaussian(0.01),
         random_state=0,
     ).fit(X[:100], X_val=X[100:])
     scores = np.array(vae.validation_scores_)
+    assert scores.max() > 0
     assert vae.n_iter_ == scores.argmax() + 6 < 200
     noise = generator_from(seed_of(draw_seed(0), Stream.VALIDATION_NOISE))
     table = vae._standardization.apply(X[100:])
