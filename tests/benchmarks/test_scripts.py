@@ -22,7 +22,7 @@ SCRIPTS = [name for name in MODULES if not name.rpartition(".")[2].startswith("_
 TOOLS = {
     "benchmarks.mutations",
     "benchmarks.run_all",
-    "benchmarks.same_numbers",
+    "benchmarks.model_files",
     "benchmarks.structure",
 }
 PACKAGES = {

@@ -2,7 +2,7 @@
 
 ``files/expected.npz`` holds the table, and the codes and scores that 0f01f7a computed before and
 after a further ``partial_fit``. Processors round differently, so that a tolerance is needed here;
-``python -m benchmarks.same_numbers`` compares both versions on one machine, bit for bit.
+``python -m benchmarks.model_files`` compares both versions on one machine, bit for bit.
 """
 
 from pathlib import Path
