@@ -114,6 +114,7 @@ METHODS: dict[str, Callable[[int, int], Any]] = {
     "GaussianMixture": lambda k, seed: Mixture(seed),
     "start alone": partial(_ours, InteLVAE, max_iter=1, learning_rate_init=1e-9),
     "InteLVAE": partial(_ours, InteLVAE),
+    "InteLVAE, mixture prior": partial(_ours, InteLVAE, prior="mixture"),
     "random weights": partial(_ours, InteLVAE, linear_path=False),
     "SparseInteLVAE": partial(_ours, SparseInteLVAE),
     "ClusteredInteLVAE": partial(_ours, ClusteredInteLVAE),

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from sklearn_intelvae.mappings import Function
+from sklearn_intelvae._random import generator_from, own_torch_state
+from sklearn_intelvae.mappings import DimensionSelector, Function
 
 Packed = Any
 
@@ -108,7 +109,22 @@ def upgraded_state(state: dict[str, Any], file_format: int) -> dict[str, Any]:
     if file_format < 3:
         n_features = state["n_features_in_"]
         state = state | {"_location": np.zeros(n_features), "_unit": np.ones(n_features)}
+        state["module_"] = _with_buffers_of_selectors(state)
     return state
+
+
+@own_torch_state()
+def _with_buffers_of_selectors(state: dict[str, Any]) -> dict[str, Any]:
+    """Return the weights of the model with what gates had no names for: they had no factor."""
+    sizes = state["n_features_in_"], state["_description"]["n_components"]
+    model = state["_parts_at_fit"].build(*sizes, generator_from(0))
+    added = {
+        f"{prefix}.{name}": np.float32(name == "sharpness")
+        for prefix, part in model.named_modules()
+        if isinstance(part, DimensionSelector)
+        for name, _ in part.named_buffers(recurse=False)
+    }
+    return {k: np.asarray(v) for k, v in added.items()} | state["module_"]
 
 
 def _with_names_of_format_2(state: dict[str, Any]) -> dict[str, Any]:

@@ -166,7 +166,7 @@ _RECIPE_FROM_LINEAR = Recipe(
     warmup=0.5,
     costs_warm_up=False,
     linear_rate=0.1,
-    noise_rate=0.03,
+    noise_rates=(0.03, 0.1),
 )
 
 

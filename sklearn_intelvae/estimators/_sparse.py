@@ -31,10 +31,18 @@ class SparseInteLVAE(BaseVAE):
     ----------
     n_components : int, default=2
         Size of y and of z.
-    gamma : float, default=3.0
+    gamma : float or "auto", default="auto"
         Weight of the sparsity penalty, in nats per row; 0 for no penalty. Useful values grow with
-        the reconstruction term, from about 1 to 30: raise gamma until the log-likelihood
-        begins to decrease.
+        the number of columns, from about 0.1 to 1 times it. "auto" means a weight that training
+        finds, within ``max_cost`` and ``sparsity``.
+    max_cost : float, default=0.05
+        With ``gamma="auto"``, what sparsity may cost: the loss of log-likelihood compared to a VAE
+        without gates, in nats per row and column of X. It is an estimate.
+    sparsity : float, default=0.5
+        With ``gamma="auto"``, the Hoyer score of the codes, from 0 to 1, above which gamma is
+        decreased, even if it could cost more; see
+        :func:`~sklearn_intelvae.metrics.hoyer_sparsity`. To get sparser codes raise ``max_cost``
+        too.
     floor : float, default=0.0
         Smallest gate, from 0 to below 1. A floor above zero limits the sparsity that can be
         reached.
@@ -99,7 +107,7 @@ default="gaussian"
     learning_rate_init : float or "auto", default="auto"
         Largest learning rate of Adam. "auto" means 3e-3 for a fit from the linear model, otherwise
         1e-3. From the linear model, the linear functions beside the networks have a tenth of it,
-        and the noise of the likelihood 3 %.
+        and the noise of the likelihood 3 to 10 %, more if there are more rows for each column.
     batch_size : int or "auto", default="auto"
         Rows in a batch. "auto" means a number from 32 to 256: about a quarter of the rows for a fit
         from the linear model, otherwise about a sixteenth.
@@ -211,7 +219,9 @@ default="gaussian"
         self,
         n_components=2,
         *,
-        gamma=3.0,
+        gamma="auto",
+        max_cost=0.05,
+        sparsity=0.5,
         floor=0.0,
         selector_layer_sizes=(64,),
         regularize="abs",
@@ -246,6 +256,8 @@ default="gaussian"
     ):
         self.n_components = n_components
         self.gamma = gamma
+        self.max_cost = max_cost
+        self.sparsity = sparsity
         self.floor = floor
         self.selector_layer_sizes = selector_layer_sizes
         self.regularize = regularize
@@ -293,6 +305,8 @@ default="gaussian"
     def _parts(self):
         selector = DimensionSelector(
             gamma=self.gamma,
+            max_cost=self.max_cost,
+            sparsity=self.sparsity,
             hidden_layer_sizes=layer_sizes("selector_layer_sizes", self.selector_layer_sizes),
             floor=self.floor,
             regularize=self.regularize,

@@ -217,15 +217,16 @@ class _Fit:
 
     def _net(self, model: Any, objective: Objective, seed: int, **settings: Any) -> MultiPlayerNet:
         """Return an initialized net."""
-        spec = self.spec
+        spec, recipe = self.spec, self.spec.recipe
+        noise_rate = recipe.noise_rate(len(self.train), self.X.shape[1])
         return MultiPlayerNet(
             model.to(spec.device).train(),
             objective.to(spec.device),
             seed=seed,
             schedule=self.schedule,
-            relative_rates=(spec.recipe.linear_rate, spec.recipe.noise_rate),
-            costs_warm_up=spec.recipe.costs_warm_up,
-            warmup_steps=spec.recipe.warmup * self.horizon_steps,
+            relative_rates=(recipe.linear_rate, noise_rate),
+            costs_warm_up=recipe.costs_warm_up,
+            warmup_steps=recipe.warmup * self.horizon_steps,
             batch_events="callbacks" in settings and bool(spec.skorch_callbacks),
             batch_size=self.batch_size,
             device=str(spec.device),

@@ -16,6 +16,7 @@ from sklearn_intelvae.objectives import Objective
 _BATCH_RANGE = 32, 256
 _MIN_EPOCHS = 20
 _RISE, _FIRST_RATE = 0.3, 1e-3
+_NOISE_RATE_PER_ROW = 5e-4
 
 
 class ModelParts(Protocol):
@@ -78,9 +79,11 @@ class Recipe(NamedTuple):
     costs_warm_up : bool
         Whether the costs in the objective grow during the warm-up too, and not only the parts
         follow it.
-    linear_rate, noise_rate : float
-        Learning rates of the linear functions beside the networks, and of the noise of the
-        likelihood, relative to that of the networks.
+    linear_rate : float
+        Learning rate of the linear functions beside the networks, relative to that of the networks.
+    noise_rates : (float, float)
+        Smallest and largest learning rate of the noise of the likelihood, relative to that of the
+        networks. Between them it is proportional to the number of rows for each column.
     """
 
     steps_per_row: float
@@ -92,7 +95,24 @@ class Recipe(NamedTuple):
     warmup: float = 0.0
     costs_warm_up: bool = True
     linear_rate: float = 1.0
-    noise_rate: float = 1.0
+    noise_rates: tuple[float, float] = (1.0, 1.0)
+
+    def noise_rate(self, n_rows: int, n_columns: int) -> float:
+        """Return the relative learning rate of the noise.
+
+        Parameters
+        ----------
+        n_rows, n_columns : int
+            Of the training rows. The fewer rows determine the noise of a column, the sooner it
+            becomes too small for other rows.
+
+        Returns
+        -------
+        rate : float
+            Within ``noise_rates``.
+        """
+        rate = _NOISE_RATE_PER_ROW * n_rows / n_columns
+        return float(np.clip(rate, *self.noise_rates))
 
     def n_epochs(self, n_rows: int, batch_size: int) -> int:
         """Return the number of epochs of a fit.

@@ -482,12 +482,19 @@ def test_each_parameter_reaches_its_part():
     assert any(isinstance(layer, nn.Tanh) for layer in conv.layers)
 
     sparse = SparseInteLVAE(
-        gamma=2.5, floor=0.3, selector_layer_sizes=(6, 4), regularize="gates", **settings
+        gamma=2.5,
+        max_cost=0.1,
+        sparsity=0.7,
+        floor=0.3,
+        selector_layer_sizes=(6, 4),
+        regularize="gates",
+        **settings,
     ).fit(X)
     selector = sparse.module_.mapping
-    assert (selector.gamma, selector.floor, selector.regularize) == (2.5, 0.3, "gates")
+    assert (selector.gamma, selector.max_cost, selector.sparsity) == (2.5, 0.1, 0.7)
+    assert (selector.floor, selector.regularize) == (0.3, "gates")
     assert [m.out_features for m in selector.network.layers[::2]] == [6, 4, 2]
-    assert isinstance(sparse.module_.encoder.layers[1], nn.Tanh)
+    assert isinstance(sparse.module_.encoder.network.layers[1], nn.Tanh)
 
     held = []
 

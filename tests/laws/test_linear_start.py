@@ -178,7 +178,6 @@ class Swapped(Posterior):
     [
         {"mapping": "sphere"},
         {"mapping": "clusters"},
-        {"mapping": "sparse"},
         {"mapping": Compose(Linear([[1.0, 0.0], [0.0, 1.0]]), Sphere())},
         {"likelihood": Tripled()},
         {"posterior": Swapped()},
@@ -189,7 +188,6 @@ class Swapped(Posterior):
     ids=[
         "sphere",
         "clusters",
-        "sparse",
         "composed",
         "likelihood",
         "posterior",

@@ -106,7 +106,7 @@ class TestCompose:
 
     def test_loss_terms_of_one_name_add_up(self):
         y, mean = normal(30), normal(30, seed=2)
-        g = built(Compose(Scaled(), Compose(DimensionSelector(), Scaled())))
+        g = built(Compose(Scaled(), Compose(DimensionSelector(3.0), Scaled())))
         between = 2 * y
         selected = g.second.first(between)
         penalties = (

@@ -139,6 +139,47 @@ def test_gates_lie_between_floor_and_one(floor):
     assert gates.max().item() <= 1
 
 
+def training_steps(g, y, n_steps=200, n_columns=10):
+    """Pass the warm-up with the same draws in each step; return the weights of the penalty."""
+    g.train()
+    weights = []
+    for step in range(n_steps):
+        g.set_progress(step / n_steps)
+        g.loss_terms(y.new_zeros(1, n_columns), y, y, g(y))
+        weights.append(g.weight.item())
+    return np.array(weights)
+
+
+class TestAutomaticGamma:
+    def test_it_grows_with_the_warm_up_while_nothing_becomes_sparse(self):
+        weights = training_steps(built(DimensionSelector(sparsity=1.0)), normal(200))
+        assert (weights[:10] == 0).all()
+        assert (np.diff(weights[11:]) > 0).all()
+
+    def test_it_is_proportional_to_the_cost_and_to_the_number_of_columns(self):
+        y = normal(200)
+        one = training_steps(built(DimensionSelector(max_cost=0.1)), y)[-1]
+        two = training_steps(built(DimensionSelector(max_cost=0.2)), y)[-1]
+        wide = training_steps(built(DimensionSelector(max_cost=0.1)), y, n_columns=20)[-1]
+        assert two == wide == pytest.approx(2 * one, rel=1e-5)
+
+    def test_it_decreases_where_codes_are_sparser_than_asked(self):
+        weights = training_steps(built(DimensionSelector(sparsity=0.0)), normal(200))
+        assert weights[-1] < 0.2 * weights.max()
+
+    def test_it_does_not_change_in_evaluation_mode(self):
+        g, y = built(DimensionSelector()), normal(50)
+        training_steps(g, y)
+        before = g.weight.item()
+        penalty(g.eval(), y)
+        assert g.weight.item() == before > 0
+
+    def test_without_a_warm_up_it_is_found_too(self):
+        g, y = built(DimensionSelector()).train(), normal(50)
+        g.set_progress(1.0)
+        assert [penalty(g, y).item() == 0 for _ in range(3)] == [True, False, False]
+
+
 def test_the_gates_start_open_and_the_penalty_grows_from_zero_in_training():
     g, y = built(DimensionSelector(5.0)), normal(50)
     assert g.gates(y).min().item() > 0.85
