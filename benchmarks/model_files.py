@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import pickle
-import subprocess
 import sys
 import tempfile
 import warnings
@@ -21,7 +19,6 @@ from typing import Any
 
 import numpy as np
 
-COMMIT = "0f01f7a"
 ROOT = Path(__file__).parents[1]
 FILES = ROOT / "tests" / "estimators" / "files"
 
@@ -58,29 +55,22 @@ def differences(ours: dict[str, Any], theirs: dict[str, Any]) -> Iterator[str]:
             yield name
 
 
-def _run(folder: Path, path: Path) -> dict[str, dict[str, Any]]:
-    environment = os.environ | {"PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, __file__, "--dump", str(path)]
-    subprocess.run(command, check=True, env=environment, cwd=path.parent)
-    return pickle.loads(path.read_bytes())
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dump", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.dump:
+    if options.dump:  # perhaps with the package and the benchmarks of the earlier commit
         dump(options.dump)
         return
-    with tempfile.TemporaryDirectory() as folder:
-        old = Path(folder) / "old"
-        old.mkdir()
-        archive = subprocess.run(
-            ["git", "archive", COMMIT], cwd=ROOT, check=True, capture_output=True
-        )
-        subprocess.run(["tar", "-x", "-C", old], input=archive.stdout, check=True)
-        theirs = _run(old, Path(folder) / "old.pickle")
-        ours = _run(ROOT, Path(folder) / "new.pickle")
+    from benchmarks._earlier import COMMIT, extracted, run_with
+
+    found = []
+    with extracted() as old, tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "found.pickle"
+        for package in (old, ROOT):
+            run_with(package, __file__, "--dump", str(path))
+            found.append(pickle.loads(path.read_bytes()))
+    theirs, ours = found
     other = {name: sorted(differences(found, theirs[name])) for name, found in ours.items()}
     for name, different in other.items():
         if different:

@@ -22,6 +22,7 @@ SCRIPTS = (
     "contract",
     "determinism",
     "league.tables",
+    "league.earlier",
     "intelvae.holes",
     "intelvae.clusters",
     "intelvae.proportions",

@@ -22,6 +22,7 @@ _MAX_EXACT = 500
 """Of matrices with more rows and columns only the largest singular values are computed."""
 
 
+_MANY_ITERATIONS = 100
 _IDLE, _MOVED = 0.6, 0.75
 """A component is idle if it changes x by less than this share of the noise; it then takes over this
 share of the noise of a column."""
@@ -151,8 +152,17 @@ def _factor_analysis(
     """Return W and the noise; where the noise is at its lower bound, W is adapted to it."""
     n_columns = centered.shape[1]
     varies = np.square(centered).sum(axis=0) > 0
-    rows = centered[:, varies]
-    if not has_mean_zero:  # the estimator subtracts the mean, which weights have shifted
+    rows, settings = centered[:, varies], {"max_iter": max_iter, "random_state": 0}
+    if (
+        max_iter < _MANY_ITERATIONS
+        and 2 * rows.shape[1] < len(rows)
+        and rows.shape[1] <= _MAX_EXACT
+    ):
+        # The same second moments in fewer rows. With many iterations the estimator is left as it
+        # is: an exact SVD would end at another, slightly larger likelihood.
+        rows = np.linalg.qr(rows, mode="r") * math.sqrt(rows.shape[1] / len(rows))
+        has_mean_zero, settings["svd_method"] = False, "lapack"
+    if not has_mean_zero:  # the estimator subtracts the mean
         rows = np.concatenate([rows, -rows])
     weights, noise = np.zeros((k, n_columns)), min_noise.astype(np.float64)
     if not varies.any():
@@ -161,7 +171,7 @@ def _factor_analysis(
     # Columns that the factors explain without noise end at the lower bound.
     with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
         warnings.simplefilter("ignore", ConvergenceWarning)
-        fitted = FactorAnalysis(n_factors, max_iter=max_iter, random_state=0).fit(rows)
+        fitted = FactorAnalysis(n_factors, **settings).fit(rows)
     noise[varies] = np.maximum(fitted.noise_variance_, min_noise[varies])
     weights[:n_factors, varies] = fitted.components_
     if (noise[varies] > fitted.noise_variance_).any():
