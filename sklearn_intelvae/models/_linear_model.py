@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import warnings
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.decomposition import FactorAnalysis
@@ -152,7 +152,8 @@ def _factor_analysis(
     """Return W and the noise; where the noise is at its lower bound, W is adapted to it."""
     n_columns = centered.shape[1]
     varies = np.square(centered).sum(axis=0) > 0
-    rows, settings = centered[:, varies], {"max_iter": max_iter, "random_state": 0}
+    rows = centered[:, varies]
+    settings: dict[str, Any] = {"max_iter": max_iter, "random_state": 0}
     if (
         max_iter < _MANY_ITERATIONS
         and 2 * rows.shape[1] < len(rows)
