@@ -161,7 +161,7 @@ def _factor_analysis(
     ):
         # The same second moments in fewer rows. With many iterations the estimator is left as it
         # is: an exact SVD would end at another, slightly larger likelihood.
-        rows = np.linalg.qr(rows, mode="r") * math.sqrt(rows.shape[1] / len(rows))
+        rows = np.asarray(np.linalg.qr(rows, mode="r")) * math.sqrt(rows.shape[1] / len(rows))
         has_mean_zero, settings["svd_method"] = False, "lapack"
     if not has_mean_zero:  # the estimator subtracts the mean
         rows = np.concatenate([rows, -rows])
