@@ -23,6 +23,8 @@ SCRIPTS = (
     "determinism",
     "league.tables",
     "league.earlier",
+    "league.start",
+    "league.images",
     "intelvae.holes",
     "intelvae.clusters",
     "intelvae.proportions",
