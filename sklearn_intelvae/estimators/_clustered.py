@@ -108,14 +108,14 @@ default="gaussian"
         down to zero, the half cosine alone, or none. "auto" means "one-cycle" for a fit from the
         linear model, otherwise "cosine".
     learning_rate_init : float or "auto", default="auto"
-        Largest learning rate of Adam. "auto" means 3e-3 for a fit from the linear model, otherwise
+        Largest learning rate of Adam. "auto" means 5e-3 for a fit from the linear model, otherwise
         1e-3. From the linear model, the linear functions beside the networks have a tenth of it,
         and the noise of the likelihood 3 to 10 %, more if there are more rows for each column.
     batch_size : int or "auto", default="auto"
-        Rows in a batch. "auto" means a number from 32 to 256: about a quarter of the rows for a fit
+        Rows in a batch. "auto" means a number from 32 to 256: about an eighth of the rows for a fit
         from the linear model, otherwise about a sixteenth.
     max_iter : int or "auto", default="auto"
-        Number of epochs. "auto" means 1 step for each row, at most 2600 steps, for a fit from the
+        Number of epochs. "auto" means 3 steps for 4 rows, at most 2300 steps, for a fit from the
         linear model, otherwise 3 steps for each row, at most 8000; and at least 20 epochs.
         ``partial_fit`` has no fixed length; its warm-up refers to 1000 steps.
     n_init : int, default=1

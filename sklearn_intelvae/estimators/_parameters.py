@@ -157,11 +157,11 @@ BOUND_CONSTRAINTS: dict[str, list[Any]] = {
 
 _RECIPE = Recipe(steps_per_row=3, max_steps=8000, open_ended_steps=1000, warmup=0.5)
 _RECIPE_FROM_LINEAR = Recipe(
-    steps_per_row=1,
-    max_steps=2600,
+    steps_per_row=0.75,
+    max_steps=2300,
     open_ended_steps=1000,
-    batches_per_epoch=4,
-    learning_rate_init=3e-3,
+    batches_per_epoch=8,
+    learning_rate_init=5e-3,
     schedule=one_cycle,
     warmup=0.5,
     costs_warm_up=False,

@@ -13,17 +13,17 @@ from torch import Tensor, nn
 from sklearn_intelvae._part import Mapping
 from sklearn_intelvae.networks import MLP
 
-_OPEN, _SHARPNESS = 3.0, 8.0
+_OPEN, _SHARPNESS = 3.0, 16.0
 _MEASURED, _MEMORY = 0.05, 0.9
 _SAVED_AT_LEAST = 0.05
-_SHARE_OF_WORK = 0.4
+_SHARE_OF_WORK = 0.3
 _CORRECTION = 0.1
 
 
 class DimensionSelector(Mapping):
     r"""Multiply y by gates that a small network computes from y: a sparse representation.
 
-    .. math:: g(y) = y \odot D(y), \qquad D(y) = f + (1 - f)\, \sigma(8\, \mathrm{MLP}(y))
+    .. math:: g(y) = y \odot D(y), \qquad D(y) = f + (1 - f)\, \sigma(16\, \mathrm{MLP}(y))
 
     The gates alone do not make z sparse. A penalty does: it is low if each row uses few dimensions
     and different rows use different ones. With H the entropy, over a batch of M rows whose use of
@@ -70,13 +70,13 @@ class DimensionSelector(Mapping):
     -----
     The gates start open and constant, so that training starts from a plain VAE, and the penalty
     grows during the warm-up. A penalty at full weight from the start closes components before the
-    decoder has learned to use them. The factor 8 lets gates open and close in few steps.
+    decoder has learned to use them. The factor 16 lets gates open and close in few steps.
 
     What a weight costs: at the minimum of loss + gamma P, an increase of gamma by d gamma raises
     the loss without penalty by -gamma dP. So the loss that gamma causes is between 0 and
-    gamma (P_0 - P), where P_0 is the penalty of a plain VAE. It was at most 0.4 times that bound on
+    gamma (P_0 - P), where P_0 is the penalty of a plain VAE. It was about 0.3 times that bound on
     tables of 100 to 10,000 rows, so that "auto" solves
-    0.4 gamma (P_0 - P) = ``max_cost`` times the number of columns while P decreases, with P_0
+    0.3 gamma (P_0 - P) = ``max_cost`` times the number of columns while P decreases, with P_0
     measured during the first 5 % of the warm-up.
 
     References
