@@ -72,7 +72,7 @@ def test_a_scheduler_of_skorch_sets_the_rate(X):
     InteLVAE(
         2, max_iter=3, learning_rate="constant", skorch_callbacks=[See(), scheduler], **SMALL
     ).fit(X)
-    np.testing.assert_allclose(rates, [3e-3, 1.5e-3, 7.5e-4])
+    np.testing.assert_allclose(rates, [5e-3, 2.5e-3, 1.25e-3])
 
 
 def test_a_scheduler_beside_the_cosine_is_refused(X):
@@ -106,7 +106,7 @@ def test_one_cycle_rises_and_falls(X):
     networks, linear, noise = np.transpose(rates)
     top = networks.argmax()
     assert 3 <= top <= 7
-    assert networks[top] == pytest.approx(3e-3, rel=0.1)
+    assert networks[top] == pytest.approx(5e-3, rel=0.1)
     assert (np.diff(networks[: top + 1]) > 0).all()
     assert (np.diff(networks[top:]) < 0).all()
     np.testing.assert_allclose(linear, 0.1 * networks)
@@ -122,7 +122,7 @@ def test_partial_fit_keeps_the_initial_rate(X):
 
     vae = InteLVAE(2, max_iter=4, skorch_callbacks=[See()], **SMALL).fit(X)
     vae.partial_fit(X).partial_fit(X)
-    assert rates[-2:] == [3e-3, 3e-3] != rates[2:4]
+    assert rates[-2:] == [5e-3, 5e-3] != rates[2:4]
 
 
 def test_gradient_clipping_works(X):
