@@ -23,11 +23,9 @@ from sklearn_intelvae.metrics import few_label_curve, hoyer_sparsity
 
 SEEDS = range(5)
 N_COMPONENTS = 20
-GAMMAS = {"bernoulli": (0, 1, 3), "gaussian": (0, 5, 15)}
-MODELS = {
-    likelihood: ("VAE", *(f"sparse, gamma {gamma}" for gamma in gammas))
-    for likelihood, gammas in GAMMAS.items()
-}
+LIKELIHOODS = ("bernoulli", "gaussian")
+SPARSE = {"sparse": {}, "sparser": {"sparsity": 0.7, "max_cost": 0.2}}
+MODELS = ("VAE", *SPARSE)
 METHODS = (
     "k-means",
     "Gaussian mixture",
@@ -48,7 +46,7 @@ def sparsity(scale: str, likelihood: str, model: str, seed: int) -> dict[str, fl
     if model == "VAE":
         vae = InteLVAE(N_COMPONENTS, **settings)
     else:
-        vae = SparseInteLVAE(N_COMPONENTS, gamma=float(model.split()[-1]), **settings)
+        vae = SparseInteLVAE(N_COMPONENTS, **SPARSE[model], **settings)
     Z_train, Z_test = vae.fit(X_train).transform(X_train), vae.transform(X_test)
     row = {
         "hoyer": hoyer_sparsity(Z_test),
@@ -104,8 +102,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     scale, seeds = options.scale, some(options.scale, SEEDS)
     cases = [
         {"likelihood": likelihood, "model": model, "seed": seed}
-        for likelihood in some(scale, list(GAMMAS))
-        for model in some(scale, MODELS[likelihood], 2)
+        for likelihood in some(scale, LIKELIHOODS)
+        for model in some(scale, MODELS, 2)
         for seed in seeds
     ]
     rows = results.rows("digits_sparsity", cases, partial(sparsity, scale))
