@@ -39,6 +39,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 N_LABELS = (20, 50, 100, 500)
+SPARSITIES = (0.5, 0.7)
 SEED = 0
 
 
@@ -46,14 +47,14 @@ def digits() -> dict:
     """Return 1,797 images of 8 x 8 pixels, and settings for them."""
     X, y = load_digits(return_X_y=True)
     split = train_test_split(X, y, test_size=0.3, stratify=y, random_state=SEED)
-    return {"split": split, "shape": (1, 8, 8), "n_components": 20, "gammas": [3.0, 15.0]}
+    return {"split": split, "shape": (1, 8, 8), "n_components": 20}
 
 
 def fashion_mnist() -> dict:
     """Return 70,000 images of 28 x 28 pixels, and settings for them."""
     train, test = (fetch_fashion_mnist(subset=s, return_X_y=True) for s in ("train", "test"))
     split = (train[0], test[0], train[1], test[1])
-    return {"split": split, "shape": (1, 28, 28), "n_components": 32, "gammas": [10.0, 30.0]}
+    return {"split": split, "shape": (1, 28, 28), "n_components": 32}
 
 
 DATA = {"digits": digits, "fashion-mnist": fashion_mnist}
@@ -68,18 +69,18 @@ def step(title: str) -> Iterator[None]:
     print(f"   {time.perf_counter() - start:.1f} s", flush=True)
 
 
-def search(X: np.ndarray, y: np.ndarray, n_components: int, gammas: list[float]) -> GridSearchCV:
+def search(X: np.ndarray, y: np.ndarray, n_components: int) -> GridSearchCV:
     """Search the settings of the representation by the accuracy of a classifier."""
     pipe = Pipeline(
         [
             ("scale", MinMaxScaler(clip=True)),
-            ("latent", SparseInteLVAE(n_components, random_state=SEED)),
+            ("latent", SparseInteLVAE(n_components, max_cost=0.2, random_state=SEED)),
             ("classify", LogisticRegression(max_iter=2000)),
         ]
     )
     sizes = [n_components // 2, n_components]
     grid = [
-        {"latent__n_components": sizes, "latent__gamma": gammas},
+        {"latent__n_components": sizes, "latent__sparsity": SPARSITIES},
         {
             "latent": [InteLVAE(random_state=SEED)],
             "latent__n_components": sizes,
@@ -101,14 +102,16 @@ def _brief(params: dict) -> str:
     )
 
 
-def representations(n_components: int, gamma: float) -> dict:
+def representations(n_components: int) -> dict:
     """Return the representations to compare, by name."""
     return {
         "PCA": PCA(n_components, random_state=SEED),
         "NMF": NMF(n_components, init="nndsvda", max_iter=1000, tol=1e-3, random_state=SEED),
         "SparsePCA": MiniBatchSparsePCA(n_components, max_iter=100, random_state=SEED),
         "VAE": InteLVAE(n_components, random_state=SEED),
-        "SparseInteLVAE": SparseInteLVAE(n_components, gamma=gamma, random_state=SEED),
+        "SparseInteLVAE": SparseInteLVAE(
+            n_components, sparsity=SPARSITIES[-1], max_cost=0.2, random_state=SEED
+        ),
     }
 
 
@@ -173,11 +176,11 @@ def main() -> None:
     X_train, X_test, y_train, y_test = data["split"]
     print(f"{arguments.data}: {len(X_train)} rows to fit, {len(X_test)} held out")
     with step("Search the settings of the representation (1200 rows, 2 folds)"):
-        found = search(X_train, y_train, data["n_components"], data["gammas"])
+        found = search(X_train, y_train, data["n_components"])
         print(f"   accuracy on held-out rows: {found.score(X_test, y_test):.3f}")
     scaler = clone(found.best_estimator_["scale"]).fit(X_train)
     scaled = scaler.transform(X_train), scaler.transform(X_test)
-    models = representations(data["n_components"], data["gammas"][-1])
+    models = representations(data["n_components"])
     with step("Compare representations: accuracy of a linear classifier, sparsity, likelihood"):
         curves = compare(models, *scaled, y_train, y_test)
     sparse = models["SparseInteLVAE"]
