@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks._provenance import ROOT
+
 COMMIT = "0f01f7a"
-ROOT = Path(__file__).parents[1]
 
 
 @contextmanager

@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks._earlier import ROOT, extracted, run_with
+from benchmarks._earlier import extracted, run_with
+from benchmarks._provenance import ROOT
 from benchmarks._report import command_line, some
 from benchmarks._tables import TABLES
 from benchmarks.league import _default_fit

@@ -69,6 +69,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         for data in (("digits",) if scale == "quick" else ("fashion-mnist", "mnist"))
         for likelihood in LIKELIHOODS[data]
         for model in MODELS
+        if model in _SETTINGS or likelihood == LIKELIHOODS[data][0]
     ]
     rows = results.rows(f"league/images_{scale}", cases, case)
     table = mean_and_spread(rows.drop(columns="n_train"), ["data", "likelihood", "model"], digits=2)

@@ -115,7 +115,7 @@ def upgraded_state(state: dict[str, Any], file_format: int) -> dict[str, Any]:
 
 @own_torch_state()
 def _with_buffers_of_selectors(state: dict[str, Any]) -> dict[str, Any]:
-    """Return the weights of the model with what gates had no names for: they had no factor."""
+    """Return the weights with the buffers that selectors now have: a factor of 1, and zeros."""
     sizes = state["n_features_in_"], state["_description"]["n_components"]
     model = state["_parts_at_fit"].build(*sizes, generator_from(0))
     added = {

@@ -195,7 +195,7 @@ class DimensionSelector(Mapping):
 
 
 def _updated(average: Tensor, value: Tensor) -> Tensor:
-    """Return the moving average with one more value; zero stands for no value so far."""
+    """Return the exponential moving average after one more batch; before the first it is 0."""
     return torch.where(average == 0, value, torch.lerp(value, average, _MEMORY))
 
 

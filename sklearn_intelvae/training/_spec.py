@@ -103,8 +103,8 @@ class Recipe(NamedTuple):
         Parameters
         ----------
         n_rows, n_columns : int
-            Of the training rows. The fewer rows determine the noise of a column, the sooner it
-            becomes too small for other rows.
+            Size of the table of training rows. With few rows for each column, a high rate fits the
+            noise to these rows, and held-out rows get a lower likelihood.
 
         Returns
         -------
