@@ -393,6 +393,9 @@ class Prior(Part):
     has_modes : bool
         Whether the density is a :class:`~sklearn_intelvae.distributions.MixtureDensity`; False by
         default. An estimator with such a prior has ``predict_proba`` and ``sample(mode=...)``.
+    has_axes : bool
+        Whether the axes of y have a meaning, True by default. If not, any linear function of y
+        would do as well, and ``transform`` returns codes along their principal axes.
 
     Examples
     --------
@@ -424,6 +427,7 @@ class Prior(Part):
     """
 
     has_modes: bool = False
+    has_axes: bool = True
 
     def build(self, n_components: int, n_features: int) -> None:
         """Store the size of y as ``n_components``; a subclass also creates its weights.
@@ -454,6 +458,18 @@ class Prior(Part):
         ----------
         encode : callable
             As in ``density``.
+        """
+
+    def fit_codes(self, y: Tensor) -> None:
+        """Update the prior's own weights from codes of all training rows.
+
+        Called before the first step, after each quarter of a fit and at its end, if the fit has at
+        least 100 steps; not by ``partial_fit``.
+
+        Parameters
+        ----------
+        y : Tensor of shape (n, n_components)
+            A draw from q(y | x) for each of at most some thousand rows.
         """
 
 

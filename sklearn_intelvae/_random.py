@@ -144,6 +144,8 @@ class Stream(IntEnum):
     """Dropout, for which torch has only the global generator; the number is that of the step."""
     CLASSES = 7
     """Weights that a class of the user draws in its constructor, if the class itself is passed."""
+    CODES = 8
+    """Draws from q(y | x) that a prior is fitted to; the number is that of the step."""
 
 
 def seed_of(seed: int, stream: Stream, number: int = 0) -> int:

@@ -7,13 +7,14 @@ receive.
 from sklearn_intelvae.distributions._bernoulli import Bernoulli
 from sklearn_intelvae.distributions._density import Density, Distribution, MixtureDensity
 from sklearn_intelvae.distributions._gaussian import FullNormal, Normal, PosteriorDistribution
-from sklearn_intelvae.distributions._gaussian_mixture import GaussianMixture
+from sklearn_intelvae.distributions._gaussian_mixture import FullGaussianMixture, GaussianMixture
 from sklearn_intelvae.distributions._laplace import Laplace
 
 __all__ = [
     "Bernoulli",
     "Density",
     "Distribution",
+    "FullGaussianMixture",
     "FullNormal",
     "GaussianMixture",
     "Laplace",

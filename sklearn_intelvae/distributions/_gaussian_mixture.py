@@ -1,4 +1,4 @@
-"""The density that several priors share: a mixture of diagonal Gaussians."""
+"""The densities that several priors share: mixtures of Gaussians."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sklearn_intelvae.distributions._density import MixtureDensity
-from sklearn_intelvae.distributions._gaussian import HALF_LOG_2PI, Normal
+from sklearn_intelvae.distributions._gaussian import HALF_LOG_2PI, Normal, PosteriorDistribution
 
 
 @dataclass(frozen=True)
@@ -86,3 +86,86 @@ class GaussianMixture(MixtureDensity):
         volume = self.log_scale.sum(-1) + mean.shape[-1] * HALF_LOG_2PI
         joint = torch.addmm(exponent, rows, pull.T) + (self.logits.log_softmax(0) - volume)
         return joint.reshape(*y.shape[:-1], -1)
+
+
+@dataclass(frozen=True)
+class FullGaussianMixture(MixtureDensity):
+    """A mixture of K Gaussians with full covariances and weights softmax(logits).
+
+    Parameters
+    ----------
+    mean : Tensor of shape (K, d)
+        Means.
+    factor : Tensor of shape (K, d, d)
+        Upper triangular F with positive diagonals; the inverse of a covariance is F F^T.
+    logits : Tensor of shape (K,)
+        Log weights, up to a constant.
+    is_standard : bool, default=False
+        Whether the density is N(0, I), whose KL divergence has a closed form.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_intelvae.distributions import FullGaussianMixture
+    >>> mean = torch.tensor([[-2.0, 0.0], [2.0, 0.0]])
+    >>> p = FullGaussianMixture(mean, torch.eye(2).expand(2, 2, 2), torch.zeros(2))
+    >>> p.responsibilities(torch.tensor([[0.0, 0.0], [8.0, 0.0]])).round(decimals=2)
+    tensor([[0.5000, 0.5000],
+            [0.0000, 1.0000]])
+    """
+
+    mean: Tensor
+    factor: Tensor
+    logits: Tensor
+    is_standard: bool = False
+
+    @property
+    def n_modes(self) -> int:  # type: ignore[override]
+        """Number of Gaussians, K."""
+        return len(self.logits)
+
+    def log_prob(self, y: Tensor) -> Tensor:
+        """Return the log density of each row of y, whose shape is (..., d)."""
+        return self._log_joint(y).logsumexp(-1)
+
+    def responsibilities(self, y: Tensor) -> Tensor:
+        """Return the probability of each Gaussian given y, shape (..., K); rows sum to one."""
+        return self._log_joint(y).softmax(-1)
+
+    def sample(self, n_samples: int, generator: torch.Generator) -> Tensor:
+        """Draw a Gaussian for each row, then the row from it, shape (n_samples, d)."""
+        shares = self.logits.softmax(0)
+        k = torch.multinomial(shares, n_samples, replacement=True, generator=generator)
+        shape = n_samples, self.mean.shape[1]
+        noise = torch.randn(shape, generator=generator, dtype=torch.float32, device=k.device)
+        y = torch.empty_like(noise)
+        for mode, (mean, factor) in enumerate(zip(self.mean, self.factor, strict=True)):
+            rows = k == mode
+            y[rows] = mean + torch.linalg.solve_triangular(
+                factor, noise[rows], upper=True, left=False
+            )
+        return y
+
+    def mode(self, k: int) -> FullGaussianMixture:
+        """Return Gaussian k alone."""
+        only = slice(k, k + 1)
+        return FullGaussianMixture(self.mean[only], self.factor[only], self.logits[only])
+
+    def kl(self, q: PosteriorDistribution, y: Tensor) -> Tensor:
+        """Return KL(q || p) of each row, shape (n,): estimated at y unless p is N(0, I)."""
+        per_component = self.kl_per_component(q)
+        return super().kl(q, y) if per_component is None else per_component.sum(-1)
+
+    def kl_per_component(self, q: PosteriorDistribution) -> Tensor | None:
+        """Return the terms of KL(q || N(0, I)), or None for any other density."""
+        return q.kl_from_standard() if self.is_standard else None
+
+    def _log_joint(self, y: Tensor) -> Tensor:
+        """Return log(weight_k) + log N(y; mean_k, covariance_k), shape (..., K)."""
+        k, d = self.mean.shape
+        whitening = self.factor.transpose(0, 1).reshape(d, k * d)
+        offset = (self.mean[:, None] @ self.factor).reshape(k * d)
+        white = (y.reshape(-1, d) @ whitening - offset).reshape(-1, k, d)
+        volume = d * HALF_LOG_2PI - self.factor.diagonal(dim1=1, dim2=2).log().sum(-1)
+        joint = -0.5 * white.square().sum(-1) + (self.logits.log_softmax(0) - volume)
+        return joint.reshape(*y.shape[:-1], k)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -11,12 +12,15 @@ from torch import Tensor
 
 from sklearn_intelvae._part import detach_activations, device_of
 from sklearn_intelvae._random import own_torch_state
+from sklearn_intelvae._threads import one_thread
 from sklearn_intelvae.estimators._parameters import OUTPUTS
+from sklearn_intelvae.mappings import Identity
 from sklearn_intelvae.models import VAE
 from sklearn_intelvae.models._jacobian import jacobian
 
 _ROWS_AT_A_TIME = 256
 _ROWS_OF_GAINS = 512
+_SMALLEST_AXIS = 1e-9
 
 
 @dataclass(frozen=True)
@@ -29,8 +33,9 @@ class Codes:
         The fitted model.
     output : {"representation", "posterior_mean", "both"}
         Whether the codes are z, the mean of q(y | x), or both side by side.
-    gains : tuple of ndarray or None
-        Factors for the columns of z, and for those of y; None if codes are whitened.
+    units : tuple of ndarray or None
+        For z and for y, what converts whitened codes to the unit of X: a factor for each column, or
+        a matrix to multiply rows by. None if codes are whitened.
 
     Raises
     ------
@@ -40,7 +45,7 @@ class Codes:
 
     model: VAE
     output: str
-    gains: tuple[np.ndarray, np.ndarray] | None = None
+    units: tuple[np.ndarray, np.ndarray] | None = None
 
     def __post_init__(self) -> None:
         if self.output not in OUTPUTS:
@@ -51,16 +56,6 @@ class Codes:
         """The number of columns."""
         n_latent = 0 if self.output == "posterior_mean" else self.model.n_latent
         return n_latent + (0 if self.output == "representation" else self.model.n_components)
-
-    @property
-    def gain(self) -> np.ndarray | None:
-        """The factor of each column, (n_columns,), or None."""
-        if self.gains is None:
-            return None
-        of_z, of_y = self.gains
-        return {"representation": of_z, "posterior_mean": of_y}.get(
-            self.output, np.concatenate(self.gains)
-        )
 
     def of_rows(self, x: Tensor) -> Tensor:
         """Return the whitened codes of rows."""
@@ -76,16 +71,26 @@ class Codes:
             return self.model.decode_mean(self.model.map(codes))
         return self.model.decode_mean(codes[:, : self.model.n_latent])
 
-    def with_gain(self, codes: np.ndarray) -> np.ndarray:
+    def in_units(self, codes: np.ndarray) -> np.ndarray:
         """Return codes in the unit of X for whitened codes."""
-        return codes if self.gain is None else codes * self.gain.astype(codes.dtype)
+        return self._converted(codes, lambda unit: unit)
 
-    def without_gain(self, codes: np.ndarray) -> np.ndarray:
-        """Undo :meth:`with_gain`; a column without effect on x becomes 0."""
-        if self.gain is None:
-            return codes
+    def whitened(self, codes: np.ndarray) -> np.ndarray:
+        """Undo :meth:`in_units`; what has no effect on x becomes 0."""
         with np.errstate(over="ignore", under="ignore"):
-            return codes * _inverse(self.gain).astype(codes.dtype)
+            return self._converted(codes, _inverse)
+
+    def _converted(
+        self, codes: np.ndarray, of_unit: Callable[[np.ndarray], np.ndarray]
+    ) -> np.ndarray:
+        """Multiply the columns of z, and those of y, by what a function makes of their units."""
+        if self.units is None:
+            return codes
+        of_z, of_y = map(of_unit, self.units)
+        if self.output == "both":
+            n = self.model.n_latent
+            return np.concatenate([_product(codes[:, :n], of_z), _product(codes[:, n:], of_y)], 1)
+        return _product(codes, of_z if self.output == "representation" else of_y)
 
     def jacobian(self, codes: np.ndarray) -> np.ndarray:
         """Return the change of each feature of x per unit of each code, in float64.
@@ -95,14 +100,35 @@ class Codes:
         codes : ndarray of shape (n, n_columns)
             As ``transform`` returns them.
         """
-        J = _jacobians(self.decode, self.without_gain(codes), self.model)
-        return J if self.gain is None else J * _inverse(self.gain)
+        J = _jacobians(self.decode, self.whitened(codes), self.model)
+        n, n_features, n_codes = J.shape
+        if self.units is None:
+            return J
+        flat = self._converted(J.reshape(-1, n_codes), lambda unit: _inverse(unit).T)
+        return flat.reshape(n, n_features, n_codes)
 
 
-def gains_of(
-    model: VAE, x: np.ndarray, weight: np.ndarray | None, unit: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the root mean squared lengths of the columns of the decoder's Jacobian.
+class Units(NamedTuple):
+    """How much the codes change x.
+
+    Attributes
+    ----------
+    gain_of_z, gain_of_y : ndarray of shape (n_latent,) and (n_components,), float64
+        Root mean squared lengths of the columns of the decoder's Jacobian; ones if the mapping has
+        no free scale.
+    axes : ndarray of shape (n_latent, n_latent) or None
+        The matrix by which rows of z become coordinates in which distances are those of x, on the
+        average over rows, and along the principal axes of the codes. None if the components of z
+        have a meaning of their own.
+    """
+
+    gain_of_z: np.ndarray
+    gain_of_y: np.ndarray
+    axes: np.ndarray | None
+
+
+def units_of(model: VAE, x: np.ndarray, weight: np.ndarray | None, unit: float) -> Units:
+    """Return how much the codes change x.
 
     Parameters
     ----------
@@ -114,14 +140,9 @@ def gains_of(
         Their weights.
     unit : float
         Unit of x.
-
-    Returns
-    -------
-    of_z, of_y : ndarray of shape (n_latent,) and (n_components,), float64
-        For z and for y. Ones if the mapping has no free scale.
     """
     if not model.mapping.has_free_scale:
-        return np.ones(model.n_latent), np.ones(model.n_components)
+        return Units(np.ones(model.n_latent), np.ones(model.n_components), None)
     step = -(-len(x) // _ROWS_OF_GAINS)
     with torch.no_grad():
         y = model.posterior_mean(torch.from_numpy(x[::step]).to(device_of(model)))
@@ -129,14 +150,39 @@ def gains_of(
     w = np.ones(len(y)) if weight is None else weight[::step].astype(np.float64)
     share = w / w.sum()
 
-    def length(decode: Callable[[Tensor], Tensor], codes: Tensor) -> np.ndarray:
-        J = _jacobians(decode, codes.numpy(force=True), model)
-        return unit * np.sqrt(share @ np.square(J).sum(axis=1))
+    def length(J: np.ndarray) -> np.ndarray:
+        return np.sqrt(share @ np.square(J).sum(axis=1))
 
-    return (
-        length(model.decode_mean, z),
-        length(lambda codes: model.decode_mean(model.map(codes)), y),
-    )
+    of_z = unit * _jacobians(model.decode_mean, z.numpy(force=True), model)
+    if isinstance(model.mapping, Identity):
+        axes = None if model.prior.has_axes else _principal_axes(of_z, z.numpy(force=True), share)
+        return Units(length(of_z), length(of_z), axes)
+    of_y = _jacobians(lambda y: model.decode_mean(model.map(y)), y.numpy(force=True), model)
+    return Units(length(of_z), unit * length(of_y), None)
+
+
+def _principal_axes(J: np.ndarray, z: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Return the square root of the mean metric of the decoder, rotated to the axes of the codes.
+
+    Parameters
+    ----------
+    J : ndarray of shape (n, n_features, n_latent)
+        Jacobians of the decoder.
+    z : ndarray of shape (n, n_latent)
+        Codes.
+    share : ndarray of shape (n,)
+        Weights of the rows, of sum 1.
+    """
+    with one_thread():
+        metric = np.einsum("n,nij,nik->jk", share, J, J, optimize=True)
+        squares, vectors = np.linalg.eigh(metric)
+        root = (vectors * np.sqrt(np.maximum(squares, 0))) @ vectors.T
+        centered = (z - share @ z) @ root
+        _, rotation = np.linalg.eigh((share[:, None] * centered).T @ centered)
+        axes = root @ rotation[:, ::-1]
+        loadings = np.tensordot(share, J, 1) @ _inverse(axes).T
+    largest = np.take_along_axis(loadings, np.abs(loadings).argmax(axis=0)[None], axis=0)
+    return axes * np.where(largest < 0, -1.0, 1.0)
 
 
 def _jacobians(decode: Callable[[Tensor], Tensor], codes: np.ndarray, model: VAE) -> np.ndarray:
@@ -148,5 +194,15 @@ def _jacobians(decode: Callable[[Tensor], Tensor], codes: np.ndarray, model: VAE
     return torch.cat(parts).numpy(force=True)
 
 
-def _inverse(gain: np.ndarray) -> np.ndarray:
-    return np.divide(1.0, gain, out=np.zeros_like(gain), where=gain > 0)
+def _product(codes: np.ndarray, unit: np.ndarray) -> np.ndarray:
+    if unit.ndim == 1:
+        return codes * unit.astype(codes.dtype)
+    with one_thread():
+        return (codes.astype(np.float64) @ unit).astype(codes.dtype)
+
+
+def _inverse(unit: np.ndarray) -> np.ndarray:
+    if unit.ndim == 1:
+        return np.divide(1.0, unit, out=np.zeros_like(unit), where=unit > 0)
+    with one_thread():
+        return np.linalg.pinv(unit, rcond=_SMALLEST_AXIS)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from sklearn_intelvae._checks import check_sentences
 from sklearn_intelvae._part import call, device_of
 from sklearn_intelvae._random import own_torch_state
-from sklearn_intelvae.estimators._codes import gains_of
+from sklearn_intelvae.estimators._codes import units_of
 from sklearn_intelvae.estimators._standardization import Standardization
 from sklearn_intelvae.estimators._validation import check_finite
 from sklearn_intelvae.models import VAE
@@ -63,8 +63,8 @@ def fitted_attributes(result: FitResult, data: FitData, unit: float) -> dict[str
         rows, weight = _diagnostic_rows(result.index), data.train.get("weight")
         arguments = data.train["x"][rows], None if weight is None else weight[rows]
         attributes |= _components(result.model, *arguments)
-        of_z, of_y = gains_of(result.model, *arguments, unit)
-        attributes |= {"gain_": of_z, "_gain_of_mean": of_y}
+        of_z, of_y, axes = units_of(result.model, *arguments, unit)
+        attributes |= {"gain_": of_z, "_gain_of_mean": of_y, "_axes": axes}
     return attributes
 
 

@@ -221,7 +221,7 @@ default="gaussian"
         *,
         mapping="identity",
         posterior="diagonal",
-        prior="normal",
+        prior="auto",
         likelihood="gaussian",
         objective="elbo",
         beta=1.0,

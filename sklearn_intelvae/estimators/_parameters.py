@@ -43,6 +43,7 @@ from sklearn_intelvae.objectives import (
 )
 from sklearn_intelvae.posteriors import DiagonalGaussian, FullGaussian, Posterior
 from sklearn_intelvae.priors import (
+    FittedMixture,
     Laplace,
     Mixture,
     Normal,
@@ -78,6 +79,7 @@ REGISTRY: dict[str, dict[str, type[Part]]] = {
         "normal": Normal,
         "laplace": Laplace,
         "mixture": Mixture,
+        "fitted-mixture": FittedMixture,
         "vamp": Vamp,
         "vamp-init-mixture": VampInitMixture,
         "spike-and-slab": SpikeAndSlab,
@@ -104,6 +106,9 @@ _BASES: dict[str, type[Part]] = {
     "objective": Objective,
 }
 """The base classes that parts must derive from; mappings and networks may be any module."""
+
+_MAPPINGS_FOR_ANY_PRIOR = Identity, DimensionSelector
+"""Mappings whose geometry does not refer to N(0, I)."""
 
 OUTPUTS = "representation", "posterior_mean", "both"
 
@@ -140,7 +145,7 @@ ENCODER_CONSTRAINTS: dict[str, list[Any]] = {
 VAE_CONSTRAINTS: dict[str, list[Any]] = {
     **ENCODER_CONSTRAINTS,
     "decoder": [StrOptions({"auto", *REGISTRY["decoder"]}), callable],
-    "prior": [StrOptions(set(REGISTRY["prior"])), callable],
+    "prior": [StrOptions({"auto", *REGISTRY["prior"]}), callable],
     "likelihood": [StrOptions(set(REGISTRY["likelihood"])), callable],
     "linear_path": ["boolean"],
     "whiten": ["boolean"],
@@ -157,8 +162,8 @@ BOUND_CONSTRAINTS: dict[str, list[Any]] = {
 
 _RECIPE = Recipe(steps_per_row=3, max_steps=8000, open_ended_steps=1000, warmup=0.5)
 _RECIPE_FROM_LINEAR = Recipe(
-    steps_per_row=0.75,
-    max_steps=2300,
+    steps_per_row=0.55,
+    max_steps=1700,
     open_ended_steps=1000,
     batches_per_epoch=8,
     learning_rate_init=5e-3,
@@ -168,12 +173,15 @@ _RECIPE_FROM_LINEAR = Recipe(
     linear_rate=0.1,
     noise_rates=(0.03, 0.1),
 )
+_STEPS_OF_GATES: dict[str, Any] = {"steps_per_row": 0.75, "max_steps": 2300}
+"""Gates need more steps than networks alone, to close where they cost little."""
 
 
-def bound_recipes(kl_warmup: float | str) -> tuple[Recipe, Recipe]:
+def bound_recipes(kl_warmup: float | str, *, has_gates: bool = False) -> tuple[Recipe, Recipe]:
     """Return the recipes of these estimators, from random weights and from a linear model."""
     given = {} if isinstance(kl_warmup, str) else {"warmup": kl_warmup, "costs_warm_up": True}
-    return _RECIPE._replace(**given), _RECIPE_FROM_LINEAR._replace(**given)
+    from_linear = _RECIPE_FROM_LINEAR._replace(**_STEPS_OF_GATES if has_gates else {})
+    return _RECIPE._replace(**given), from_linear._replace(**given)
 
 
 def fit_spec(
@@ -234,9 +242,21 @@ def vae_parts(params: dict[str, Any], *, mapping: Mapping, posterior: Posterior)
         mapping=mapping,
         decoder=network(params, "decoder"),
         likelihood=resolve("likelihood", params["likelihood"]),
-        prior=resolve("prior", params["prior"]),
+        prior=_prior(params, mapping),
         linear_path=params["linear_path"],
     )
+
+
+def _prior(params: dict[str, Any], mapping: Mapping) -> Prior:
+    """Return the prior; "auto" is fitted to the codes if nothing else says how they should lie."""
+    value = params["prior"]
+    if not isinstance(value, str) or value != "auto":
+        return resolve("prior", value)
+    objective, beta = params.get("objective"), params.get("beta")
+    is_bound = isinstance(objective, str) and objective == "elbo"
+    is_bound = is_bound and not callable(beta) and beta == 1
+    is_free = isinstance(mapping, _MAPPINGS_FOR_ANY_PRIOR) and params["linear_path"]
+    return FittedMixture() if is_bound and is_free else Normal()
 
 
 def bound_objective(objective: Any, beta: Any, kl_warmup: float | str) -> Objective:

@@ -225,7 +225,7 @@ default="gaussian"
         floor=0.0,
         selector_layer_sizes=(64,),
         regularize="abs",
-        prior="normal",
+        prior="auto",
         likelihood="gaussian",
         objective="elbo",
         beta=1.0,
@@ -297,7 +297,7 @@ default="gaussian"
 
     @property
     def _recipes(self):
-        return bound_recipes(self.kl_warmup)
+        return bound_recipes(self.kl_warmup, has_gates=True)
 
     def _objective(self):
         return bound_objective(self.objective, self.beta, self.kl_warmup)

@@ -121,7 +121,7 @@ class BaseVAE(BaseModel):
         """
         X = self._validated(X)
         codes = self._codes
-        return codes.with_gain(self._apply(codes.of_rows, X))
+        return codes.in_units(self._apply(codes.of_rows, X))
 
     @property
     def _codes(self):
@@ -134,7 +134,9 @@ class BaseVAE(BaseModel):
                 "whiten=False needs the gains of the decoder, which the file of an older version "
                 "does not have: set whiten=True, or fit again."
             )
-        return Codes(model, self.output, (self.gain_, self._gain_of_mean))
+        axes = getattr(self, "_axes", None)
+        gains = self.gain_, self._gain_of_mean
+        return Codes(model, self.output, gains if axes is None else (axes, axes))
 
     @property
     def _n_features_out(self):
@@ -174,7 +176,7 @@ class BaseVAE(BaseModel):
         check_is_fitted(self)
         codes = self._codes
         Z = validated_codes(X, codes.n_columns, type(self).__name__)
-        return self._decode(codes.decode, codes.without_gain(Z))
+        return self._decode(codes.decode, codes.whitened(Z))
 
     def reconstruct(self, X):
         """Return ``inverse_transform(transform(X))``, which is the same for each ``output``.

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 import warnings
-from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.decomposition import FactorAnalysis
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.extmath import randomized_svd
-from threadpoolctl import ThreadpoolController
+
+from sklearn_intelvae._threads import one_thread
 
 MAX_ROWS, MAX_NUMBERS = 10_000, 10**7
 _MAX_EXACT = 500
@@ -120,8 +120,7 @@ def fit_linear_model(
     if weight is not None:
         centered = centered * np.sqrt(weight / weight.mean())[:, None]
     k = min(n_components, *centered.shape)
-    # The last bits depend on the number of threads.
-    with _threadpools().limit(limits=1, user_api="blas"):
+    with one_thread():
         if noise is not None:
             noise = np.broadcast_to(noise, mean.shape).astype(np.float64)
             weights = _best_weights(centered, k, noise)
@@ -132,12 +131,6 @@ def fit_linear_model(
         weights = _rotated(weights, noise)
     rest = np.zeros((n_components - k, len(mean)))
     return LinearModel(mean, np.concatenate([_with_fixed_signs(weights), rest]), noise)
-
-
-@cache
-def _threadpools() -> ThreadpoolController:
-    """Return a controller of the libraries that are loaded; to find them takes milliseconds."""
-    return ThreadpoolController()
 
 
 def _best_weights(centered: np.ndarray, k: int, noise: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Priors: the distribution p(y) of the intermediary latent."""
 
 from sklearn_intelvae._part import Prior
+from sklearn_intelvae.priors._fitted_mixture import FittedMixture
 from sklearn_intelvae.priors._laplace import Laplace
 from sklearn_intelvae.priors._mixture import Mixture
 from sklearn_intelvae.priors._normal import Normal
@@ -11,6 +12,7 @@ from sklearn_intelvae.priors._variance_clip import AdaptiveVarianceClip
 
 __all__ = [
     "AdaptiveVarianceClip",
+    "FittedMixture",
     "Laplace",
     "Mixture",
     "Normal",

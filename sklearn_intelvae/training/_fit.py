@@ -29,6 +29,7 @@ from sklearn_intelvae.models._linear_start import start_at_linear_model
 from sklearn_intelvae.objectives import Objective
 from sklearn_intelvae.training._net import MultiPlayerNet, uncompiled
 from sklearn_intelvae.training._pretrain import pretrain_encoder
+from sklearn_intelvae.training._prior import PriorFits, fit_prior, fits_prior
 from sklearn_intelvae.training._rows import Batches, Rows, split_rows
 from sklearn_intelvae.training._skorch import SklearnCallbacks, net_params, skorch_callbacks
 from sklearn_intelvae.training._spec import FitData, FitResult, FitSpec, Schedule, constant_rate
@@ -98,6 +99,7 @@ class _Fit:
     valid: Rows | None
     batch_size: int
     n_epochs: int
+    one_epoch: bool
     horizon_steps: int
     steps_per_epoch: int
     schedule: Schedule
@@ -131,6 +133,7 @@ class _Fit:
             valid=valid,
             batch_size=batch_size,
             n_epochs=1 if one_epoch else n_epochs,
+            one_epoch=one_epoch,
             horizon_steps=steps,
             steps_per_epoch=steps_per_epoch,
             schedule=constant_rate if one_epoch else spec.learning_rate or spec.recipe.schedule,
@@ -144,7 +147,11 @@ class _Fit:
         seed = self._best_trial_seed(seed)
         model, objective = self._model_and_objective(seed)
         self._pretrain(model, seed)
-        callbacks = self.user_callbacks + self.callbacks.callback_for_start(self._result_of)
+        callbacks = [
+            *self.user_callbacks,
+            *self._prior_fits(model, seed),
+            *self.callbacks.callback_for_start(self._result_of),
+        ]
         net = self._net(model, objective, seed, callbacks=callbacks)
         if self.previous is not None:
             net.restore(self.previous.state)
@@ -215,6 +222,15 @@ class _Fit:
                 seed=seed_of(seed, Stream.PRETRAINING),
             )
 
+    def _fits_prior(self, model: Any) -> bool:
+        return fits_prior(model, self.horizon_steps, self.one_epoch)
+
+    def _prior_fits(self, model: Any, seed: int) -> list[tuple[str, PriorFits]]:
+        """Return the callback that fits the prior to the codes, if the prior asks for it."""
+        if not self._fits_prior(model):
+            return []
+        return [("prior_fits", PriorFits(self.train, seed, self.n_epochs))]
+
     def _net(self, model: Any, objective: Objective, seed: int, **settings: Any) -> MultiPlayerNet:
         """Return an initialized net."""
         spec, recipe = self.spec, self.spec.recipe
@@ -247,6 +263,8 @@ class _Fit:
         model.initialize(rows, generator)
         if isinstance(model, VAE) and model.has_linear_paths:
             start_at_linear_model(model, *self._rows_and_weights(), self.horizon_steps)
+            if self._fits_prior(model):
+                fit_prior(model.to(spec.device), self.train, seed)
         with OwnRandomness(generator):
             objective.build(model)
             objective.float()

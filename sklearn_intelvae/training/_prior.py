@@ -1,0 +1,86 @@
+"""Fits of the prior to the codes of the training rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from skorch.callbacks import Callback
+
+from sklearn_intelvae._part import Prior, call
+from sklearn_intelvae._random import Stream, draws_by_weight, generator_from, seed_of
+from sklearn_intelvae.models import VAE
+from sklearn_intelvae.training._rows import Rows
+
+_ROWS_PER_COMPONENT, _ROW_RANGE = 200, (2500, 10_000)
+_ROWS_AT_A_TIME = 1000
+_MIN_STEPS = 100
+_TIMES = 0.25, 0.5, 0.75
+
+
+class PriorFits(Callback):
+    """Fits the prior to the codes after each quarter of a fit, and at its end.
+
+    Parameters
+    ----------
+    rows : Rows
+        The training rows.
+    seed : int
+        Seed of the draws.
+    n_epochs : int
+        Length of the fit.
+    """
+
+    def __init__(self, rows: Rows, seed: int, n_epochs: int) -> None:
+        self.rows = rows
+        self.seed = seed
+        self.epochs = {round(share * n_epochs) for share in _TIMES}
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Fit the prior if a quarter of the fit has passed."""
+        if len(net.history) in self.epochs:
+            fit_prior(net.module_, self.rows, self.seed, net.steps_done_)
+
+    def on_train_end(self, net: Any, **kwargs: Any) -> None:
+        """Fit the prior to the final codes."""
+        fit_prior(net.module_, self.rows, self.seed, net.steps_done_)
+
+
+def fits_prior(model: Any, n_steps: float, one_epoch: bool) -> bool:
+    """Return whether the prior is to be fitted to codes, in a fit of so many steps."""
+    if not isinstance(model, VAE) or one_epoch or n_steps < _MIN_STEPS:
+        return False
+    return type(model.prior).fit_codes is not Prior.fit_codes
+
+
+@torch.no_grad()
+def fit_prior(model: VAE, rows: Rows, seed: int, n_steps_done: int = 0) -> None:
+    """Fit the prior to a draw from q(y | x) of each row, of some thousand rows at most.
+
+    Parameters
+    ----------
+    model : VAE
+        The model.
+    rows : Rows
+        The training rows; if they are weighted, they are drawn in proportion to their weights.
+    seed : int
+        Seed of the draws.
+    n_steps_done : int, default=0
+        Number of the draws.
+    """
+    generator = generator_from(seed_of(seed, Stream.CODES, n_steps_done), rows.device)
+    most = int(np.clip(_ROWS_PER_COMPONENT * model.n_components, *_ROW_RANGE))
+    index = rows.index[:: -(-len(rows) // most)]
+    if "weight" in rows.tensors:
+        weight = rows.tensors["weight"][rows.index]
+        index = rows.index[draws_by_weight(weight, len(index), generator)]
+    training = model.training
+    model.eval()
+    try:
+        chunks = (rows.tensors["x"][chunk] for chunk in index.split(_ROWS_AT_A_TIME))
+        y = torch.cat([model.encode(x).sample(generator) for x in chunks])
+    finally:
+        model.train(training)
+    if y.isfinite().all():
+        call(model.prior.fit_codes, y)
