@@ -10,6 +10,7 @@ from sklearn_intelvae import distributions
 from sklearn_intelvae.distributions import (
     Bernoulli,
     Density,
+    FullGaussianMixture,
     FullNormal,
     GaussianMixture,
     Laplace,
@@ -29,7 +30,7 @@ X = torch.linspace(0, 1, 12).reshape(4, 3).flip(0)
 
 def test_all_public_distributions_are_tested():
     bases = {"Density", "Distribution", "MixtureDensity", "PosteriorDistribution"}
-    tested = {Bernoulli, FullNormal, GaussianMixture, Laplace, Normal}
+    tested = {Bernoulli, FullGaussianMixture, FullNormal, GaussianMixture, Laplace, Normal}
     assert set(distributions.__all__) - bases == {cls.__name__ for cls in tested}
 
 
@@ -253,3 +254,31 @@ class TestDefaultsOfADensity:
     def test_a_density_without_weights_is_its_own_detached_copy(self):
         p = Uniform()
         assert p.detached() is p
+
+
+class TestFullGaussianMixture:
+    def test_it_agrees_with_torch(self, generator):
+        factor = torch.randn(4, 3, 3, generator=generator).triu(1) + 2 * torch.eye(3)
+        mean, logits = MEAN, torch.randn(4, generator=generator)
+        p = FullGaussianMixture(mean, factor, logits)
+        each = reference.MultivariateNormal(mean, precision_matrix=factor @ factor.mT)
+        expected = reference.MixtureSameFamily(reference.Categorical(logits=logits), each)
+        torch.testing.assert_close(p.log_prob(X), expected.log_prob(X))
+        torch.testing.assert_close(p.mode(2).log_prob(X), each.log_prob(X[:, None])[:, 2])
+        torch.testing.assert_close(p.responsibilities(X).sum(1), torch.ones(4))
+        draws = p.sample(50_000, generator)
+        torch.testing.assert_close(draws.mean(0), expected.mean, atol=0.02, rtol=0)
+        torch.testing.assert_close(draws.var(0), expected.variance, atol=0.02, rtol=0)
+
+    def test_of_diagonal_covariances_it_is_the_other_mixture(self):
+        log_scale, logits = SCALES["per row"], torch.linspace(-1, 1, 4)
+        full = FullGaussianMixture(MEAN, torch.diag_embed((-log_scale).exp()), logits)
+        torch.testing.assert_close(
+            full.log_prob(X), GaussianMixture(MEAN, log_scale, logits).log_prob(X)
+        )
+
+    def test_gradients_reach_its_tensors_unless_it_is_detached(self):
+        parts = MEAN.clone(), torch.eye(3).repeat(4, 1, 1), torch.zeros(4)
+        p = FullGaussianMixture(*(v.requires_grad_() for v in parts))
+        assert p.log_prob(X).requires_grad
+        assert not p.detached().log_prob(X).requires_grad

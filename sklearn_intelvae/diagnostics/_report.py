@@ -42,6 +42,12 @@ _SIGNIFICANT, _REDUCED = 4.0, 0.5
 _NEGLIGIBLE = 0.01
 
 
+_NO_AXES = (
+    "The prior of this model has no axes of its own: any linear function of y fits as well, and "
+    "the axes of y are where training ended. Fit with prior='normal' to study axes."
+)
+
+
 @dataclass(frozen=True)
 class DisentanglementReport:
     """The result of :func:`disentanglement_report`; ``print`` shows it as a table with advice.
@@ -150,7 +156,7 @@ def disentanglement_report(estimator, X, factors=None):
     >>> from sklearn_intelvae.diagnostics import disentanglement_report
     >>> from sklearn_intelvae.likelihoods import Gaussian
     >>> X, W, *_ = make_entangled_factors(2000, n_factors=2, perturbation=1.4, random_state=0)
-    >>> vae = InteLVAE(2, likelihood=Gaussian(0.5), random_state=0).fit(X)
+    >>> vae = InteLVAE(2, prior="normal", likelihood=Gaussian(0.5), random_state=0).fit(X)
     >>> report = disentanglement_report(vae, X, W)
     >>> report.pca_alignment > 0.9, report.scores["MCC"] < 0.8
     (True, True)
@@ -191,7 +197,10 @@ def disentanglement_report(estimator, X, factors=None):
     if ties:
         warnings.warn(ties, UserWarning, stacklevel=2)
     rotates = isinstance(estimator.module_.mapping, ICA)
-    return replace(report, advice=tuple(_advice(report, factors, ties, rotates)))
+    advice = _advice(report, factors, ties, rotates)
+    if not estimator.module_.prior.has_axes:
+        advice = (_NO_AXES, *advice)
+    return replace(report, advice=tuple(advice))
 
 
 def _axes_follow_variance(estimator: BaseVAE) -> bool:

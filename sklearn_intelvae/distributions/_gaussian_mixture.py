@@ -134,7 +134,7 @@ class FullGaussianMixture(MixtureDensity):
 
     def sample(self, n_samples: int, generator: torch.Generator) -> Tensor:
         """Draw a Gaussian for each row, then the row from it, shape (n_samples, d)."""
-        shares = self.logits.softmax(0)
+        shares = self.logits.softmax(0).nan_to_num(1.0)
         k = torch.multinomial(shares, n_samples, replacement=True, generator=generator)
         shape = n_samples, self.mean.shape[1]
         noise = torch.randn(shape, generator=generator, dtype=torch.float32, device=k.device)
@@ -150,6 +150,11 @@ class FullGaussianMixture(MixtureDensity):
         """Return Gaussian k alone."""
         only = slice(k, k + 1)
         return FullGaussianMixture(self.mean[only], self.factor[only], self.logits[only])
+
+    def detached(self) -> FullGaussianMixture:
+        """Return a detached copy (no gradients)."""
+        mean, factor, logits = (v.detach() for v in (self.mean, self.factor, self.logits))
+        return FullGaussianMixture(mean, factor, logits, self.is_standard)
 
     def kl(self, q: PosteriorDistribution, y: Tensor) -> Tensor:
         """Return KL(q || p) of each row, shape (n,): estimated at y unless p is N(0, I)."""

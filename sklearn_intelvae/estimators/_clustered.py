@@ -53,10 +53,13 @@ class ClusteredInteLVAE(ClusterMixin, BaseVAE):
     guidance_weight : float, default=20.0
         Weight, in nats per row, of the pull towards the initial clusters, which decreases to a
         tenth; 0 for no initial clusters.
-    prior : {"normal", "laplace", "mixture", "vamp", "vamp-init-mixture", "spike-and-slab"} or \
-sklearn_intelvae.priors.Prior, default="normal"
-        Distribution p(y) of the intermediary latent; see :mod:`sklearn_intelvae.priors`. The
-        settings of an object are searched as ``prior__n_modes`` and so on.
+    prior : {"auto", "normal", "laplace", "mixture", "fitted-mixture", "vamp", \
+"vamp-init-mixture", "spike-and-slab"} or sklearn_intelvae.priors.Prior, default="auto"
+        Distribution p(y) of the intermediary latent; see :mod:`sklearn_intelvae.priors`. "auto"
+        means "fitted-mixture", a mixture of Gaussians that follows the codes, if nothing else says
+        how these should lie: with the mappings "identity" and "sparse", the objective "elbo",
+        ``beta=1`` and a linear path. Otherwise it means "normal", N(0, I). The settings of an
+        object are searched as ``prior__n_modes`` and so on.
     likelihood : {"gaussian", "bernoulli", "laplace"} or sklearn_intelvae.likelihoods.Likelihood, \
 default="gaussian"
         Distribution p(X | z); see :mod:`sklearn_intelvae.likelihoods`. "gaussian" and "laplace"
@@ -95,8 +98,11 @@ default="gaussian"
     whiten : bool, default=False
         As in PCA: by default each column of the codes is multiplied by the effect that it has on X,
         ``gain_``; with True each column that carries information has about unit variance. The
-        columns of a mapping with a fixed geometry, such as a circle, are returned as they are. The
-        model does not depend on it, as on ``output``.
+        columns of a mapping with a fixed geometry, such as a circle, are returned as they are. With
+        the mapping "identity" and the prior "fitted-mixture" the axes of z have no meaning; there
+        the codes of whiten=False are rotated as well: their distances are, on the average, those
+        of the decoded rows, and their columns are uncorrelated and ordered by variance, as in PCA.
+        The model does not depend on it, as on ``output``.
     output : {"representation", "posterior_mean", "both"}, default="representation"
         What ``transform`` returns: z = g(mean of q(y | X)), the mean of q(y | X) itself, or z and
         then that mean. The mean of q(y | X) has the information that g removes. With few labels a
@@ -115,8 +121,8 @@ default="gaussian"
         Rows in a batch. "auto" means a number from 32 to 256: about an eighth of the rows for a fit
         from the linear model, otherwise about a sixteenth.
     max_iter : int or "auto", default="auto"
-        Number of epochs. "auto" means 3 steps for 4 rows, at most 2300 steps, for a fit from the
-        linear model, otherwise 3 steps for each row, at most 8000; and at least 20 epochs.
+        Number of epochs. "auto" means about a step for 2 rows, at most 1700 steps, for a fit from
+        the linear model, otherwise 3 steps for each row, at most 8000; and at least 20 epochs.
         ``partial_fit`` has no fixed length; its warm-up refers to 1000 steps.
     n_init : int, default=1
         Number of fits from different initial weights, orders of the rows and noise. The fit with
@@ -234,7 +240,7 @@ default="gaussian"
         shift=5.0,
         power=0.2,
         guidance_weight=20.0,
-        prior="normal",
+        prior="auto",
         likelihood="gaussian",
         objective="elbo",
         beta=1.0,

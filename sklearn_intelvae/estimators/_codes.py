@@ -135,7 +135,7 @@ def units_of(model: VAE, x: np.ndarray, weight: np.ndarray | None, unit: float) 
     model : VAE
         A fitted model.
     x : ndarray of shape (n, n_features)
-        Training rows. If there are more than 512, evenly spaced ones are used.
+        Training rows. The Jacobian is computed at no more than 512 of them, evenly spaced.
     weight : ndarray of shape (n,) or None
         Their weights.
     unit : float
@@ -143,42 +143,49 @@ def units_of(model: VAE, x: np.ndarray, weight: np.ndarray | None, unit: float) 
     """
     if not model.mapping.has_free_scale:
         return Units(np.ones(model.n_latent), np.ones(model.n_components), None)
-    step = -(-len(x) // _ROWS_OF_GAINS)
-    with torch.no_grad():
-        y = model.posterior_mean(torch.from_numpy(x[::step]).to(device_of(model)))
-        z = model.map(y)
-    w = np.ones(len(y)) if weight is None else weight[::step].astype(np.float64)
-    share = w / w.sum()
+    some = slice(None, None, -(-len(x) // _ROWS_OF_GAINS))
+    w = np.ones(len(x)) if weight is None else weight.astype(np.float64)
+    share = w[some] / w[some].sum()
 
     def length(J: np.ndarray) -> np.ndarray:
         return np.sqrt(share @ np.square(J).sum(axis=1))
 
-    of_z = unit * _jacobians(model.decode_mean, z.numpy(force=True), model)
-    if isinstance(model.mapping, Identity):
-        axes = None if model.prior.has_axes else _principal_axes(of_z, z.numpy(force=True), share)
-        return Units(length(of_z), length(of_z), axes)
-    of_y = _jacobians(lambda y: model.decode_mean(model.map(y)), y.numpy(force=True), model)
-    return Units(length(of_z), unit * length(of_y), None)
+    with torch.no_grad():
+        rows = torch.from_numpy(x).to(device_of(model)).split(_ROWS_AT_A_TIME)
+        y = torch.cat([model.posterior_mean(x) for x in rows])
+        z = model.map(y[some]).numpy(force=True)
+    of_z = unit * _jacobians(model.decode_mean, z, model)
+    if not isinstance(model.mapping, Identity):
+        of_y = _jacobians(
+            lambda y: model.decode_mean(model.map(y)), y[some].numpy(force=True), model
+        )
+        return Units(length(of_z), unit * length(of_y), None)
+    if model.prior.has_axes:
+        return Units(length(of_z), length(of_z), None)
+    codes = y.double().numpy(force=True)
+    axes = _principal_axes(
+        of_z, share, np.cov(codes.T, aweights=w, ddof=0).reshape([z.shape[1]] * 2)
+    )
+    return Units(length(of_z), length(of_z), axes)
 
 
-def _principal_axes(J: np.ndarray, z: np.ndarray, share: np.ndarray) -> np.ndarray:
+def _principal_axes(J: np.ndarray, share: np.ndarray, covariance: np.ndarray) -> np.ndarray:
     """Return the square root of the mean metric of the decoder, rotated to the axes of the codes.
 
     Parameters
     ----------
     J : ndarray of shape (n, n_features, n_latent)
         Jacobians of the decoder.
-    z : ndarray of shape (n, n_latent)
-        Codes.
     share : ndarray of shape (n,)
         Weights of the rows, of sum 1.
+    covariance : ndarray of shape (n_latent, n_latent)
+        Of the codes.
     """
     with one_thread():
         metric = np.einsum("n,nij,nik->jk", share, J, J, optimize=True)
         squares, vectors = np.linalg.eigh(metric)
         root = (vectors * np.sqrt(np.maximum(squares, 0))) @ vectors.T
-        centered = (z - share @ z) @ root
-        _, rotation = np.linalg.eigh((share[:, None] * centered).T @ centered)
+        _, rotation = np.linalg.eigh(root @ covariance @ root)
         axes = root @ rotation[:, ::-1]
         loadings = np.tensordot(share, J, 1) @ _inverse(axes).T
     largest = np.take_along_axis(loadings, np.abs(loadings).argmax(axis=0)[None], axis=0)

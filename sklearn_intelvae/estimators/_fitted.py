@@ -29,7 +29,7 @@ from sklearn_intelvae.training import FitData, FitResult
 STEPS_TO_LEARN = 1000
 """A fit with fewer steps is not expected to have converged, and is not warned about."""
 
-_DIAGNOSTIC_ROWS = 2048
+_DIAGNOSTIC_ROWS, _ROWS_OF_AXES = 2048, 10_000
 _ACTIVE_VARIANCE = 0.01
 _COLLAPSED_NATS = 0.1
 _INSIDE = str(Path(__file__).parents[1]), str(Path(sklearn.__file__).parent), contextlib.__file__
@@ -60,17 +60,21 @@ def fitted_attributes(result: FitResult, data: FitData, unit: float) -> dict[str
         "_fitted_to_pairs": "previous" in data.train,
     }
     if isinstance(result.model, VAE):
-        rows, weight = _diagnostic_rows(result.index), data.train.get("weight")
-        arguments = data.train["x"][rows], None if weight is None else weight[rows]
-        attributes |= _components(result.model, *arguments)
-        of_z, of_y, axes = units_of(result.model, *arguments, unit)
+        x, weight = data.train["x"], data.train.get("weight")
+
+        def some(n):
+            rows = _evenly_spaced(result.index, n)
+            return x[rows], None if weight is None else weight[rows]
+
+        attributes |= _components(result.model, *some(_DIAGNOSTIC_ROWS))
+        of_z, of_y, axes = units_of(result.model, *some(_ROWS_OF_AXES), unit)
         attributes |= {"gain_": of_z, "_gain_of_mean": of_y, "_axes": axes}
     return attributes
 
 
-def _diagnostic_rows(index: np.ndarray) -> np.ndarray:
-    """Return evenly spaced training rows, about 2048 at most."""
-    return index[:: -(-len(index) // _DIAGNOSTIC_ROWS)]
+def _evenly_spaced(index: np.ndarray, n: int) -> np.ndarray:
+    """Return evenly spaced training rows, n at most."""
+    return index[:: -(-len(index) // n)]
 
 
 def _components(model: VAE, X: np.ndarray, weight: np.ndarray | None) -> dict[str, Any]:

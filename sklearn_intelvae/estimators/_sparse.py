@@ -50,10 +50,13 @@ class SparseInteLVAE(BaseVAE):
         Widths of the hidden layers of the selector.
     regularize : {"abs", "gates"}, default="abs"
         Whether the penalty is on the magnitudes of z or on the gates.
-    prior : {"normal", "laplace", "mixture", "vamp", "vamp-init-mixture", "spike-and-slab"} or \
-sklearn_intelvae.priors.Prior, default="normal"
-        Distribution p(y) of the intermediary latent; see :mod:`sklearn_intelvae.priors`. The
-        settings of an object are searched as ``prior__n_modes`` and so on.
+    prior : {"auto", "normal", "laplace", "mixture", "fitted-mixture", "vamp", \
+"vamp-init-mixture", "spike-and-slab"} or sklearn_intelvae.priors.Prior, default="auto"
+        Distribution p(y) of the intermediary latent; see :mod:`sklearn_intelvae.priors`. "auto"
+        means "fitted-mixture", a mixture of Gaussians that follows the codes, if nothing else says
+        how these should lie: with the mappings "identity" and "sparse", the objective "elbo",
+        ``beta=1`` and a linear path. Otherwise it means "normal", N(0, I). The settings of an
+        object are searched as ``prior__n_modes`` and so on.
     likelihood : {"gaussian", "bernoulli", "laplace"} or sklearn_intelvae.likelihoods.Likelihood, \
 default="gaussian"
         Distribution p(X | z); see :mod:`sklearn_intelvae.likelihoods`. "gaussian" and "laplace"
@@ -92,8 +95,11 @@ default="gaussian"
     whiten : bool, default=False
         As in PCA: by default each column of the codes is multiplied by the effect that it has on X,
         ``gain_``; with True each column that carries information has about unit variance. The
-        columns of a mapping with a fixed geometry, such as a circle, are returned as they are. The
-        model does not depend on it, as on ``output``.
+        columns of a mapping with a fixed geometry, such as a circle, are returned as they are. With
+        the mapping "identity" and the prior "fitted-mixture" the axes of z have no meaning; there
+        the codes of whiten=False are rotated as well: their distances are, on the average, those
+        of the decoded rows, and their columns are uncorrelated and ordered by variance, as in PCA.
+        The model does not depend on it, as on ``output``.
     output : {"representation", "posterior_mean", "both"}, default="representation"
         What ``transform`` returns: z = g(mean of q(y | X)), the mean of q(y | X) itself, or z and
         then that mean. The mean of q(y | X) has the information that g removes. With few labels a

@@ -22,13 +22,12 @@ from sklearn_intelvae.distributions._gaussian import HALF_LOG_2PI
 
 Start = dict[str, Any]
 
-_GROWTH = 1.6
+_GROWTH = 1.5
 _MANY_MODES = 4
-_PARTS = 4
+_PARTS, _FEW_ROWS = 4, 20
 _REGULARIZATION = 1e-3
 _MIN_ROWS_OF_A_MODE = 5
 _MAX_ITER, _TRIAL_ITER = 50, 20
-_BUFFERS = "means", "factors", "logits"
 
 
 class FittedMixture(Prior):
@@ -119,7 +118,7 @@ class FittedMixture(Prior):
         y : Tensor of shape (n, n_components)
             One draw for each row.
         """
-        rows = y.double().numpy(force=True)
+        rows = y.float().numpy(force=True)
         with (
             one_thread(),
             config_context(array_api_dispatch=False),
@@ -151,8 +150,10 @@ class FittedMixture(Prior):
 
         Each candidate is fitted to three quarters of the rows, and compared on the others.
         """
-        is_held_out = np.arange(len(rows)) % _PARTS == _PARTS - 1
-        fit_to, held_out = rows[~is_held_out], rows[is_held_out]
+        if len(rows) < _FEW_ROWS:
+            return start
+        order = np.random.default_rng(0).permutation(len(rows))
+        held_out, fit_to = np.split(rows[order], [len(rows) // _PARTS])
         if start is None:
             highest = -0.5 * np.square(held_out).sum(axis=1) - rows.shape[1] * HALF_LOG_2PI
         else:
@@ -177,10 +178,11 @@ class FittedMixture(Prior):
         return start
 
     def _set(self, mixture: GaussianMixture) -> None:
-        values = mixture.means_, mixture.precisions_cholesky_, np.log(mixture.weights_)
-        for name, value in zip(_BUFFERS, values, strict=True):
-            now = getattr(self, name)
-            setattr(self, name, torch.from_numpy(value).to(now.device, now.dtype))
+        device = self.logits.device
+        self.means, self.factors, self.logits = (
+            torch.from_numpy(value).to(device, torch.float32)
+            for value in (mixture.means_, mixture.precisions_cholesky_, np.log(mixture.weights_))
+        )
         self.is_fitted = True
 
     def get_extra_state(self) -> Tensor:
@@ -193,10 +195,12 @@ class FittedMixture(Prior):
 
     def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *arguments: Any) -> None:
         """Restore a mixture of any number of modes."""
-        for name in _BUFFERS:
-            saved, now = state.get(prefix + name), getattr(self, name)
-            if isinstance(saved, Tensor) and saved.shape[1:] == now.shape[1:]:
-                setattr(self, name, now.new_empty(saved.shape))
+        logits, d = state.get(f"{prefix}logits"), self.n_components
+        if isinstance(logits, Tensor) and logits.ndim == 1:
+            k = len(logits)
+            self.means = self.means.new_empty(k, d)
+            self.factors = self.factors.new_empty(k, d, d)
+            self.logits = self.logits.new_empty(k)
         super()._load_from_state_dict(state, prefix, *arguments)
 
 

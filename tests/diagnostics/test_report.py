@@ -18,6 +18,7 @@ from sklearn_intelvae.metrics import mean_correlation
 def linear_vae(X, n_components=2, eta=0.25, **settings):
     """A VAE of linear networks, whose optimum is known to be PCA."""
     usual = dict(
+        prior="normal",
         likelihood=Gaussian(eta**0.5),
         hidden_layer_sizes=(),
         kl_warmup=0.0,

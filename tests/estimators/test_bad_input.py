@@ -91,7 +91,10 @@ def test_parameters_outside_their_range(parameter, value, message, X):
         ("mapping", "clusters flow glue hierarchy ica identity sparse sphere"),
         ("posterior", "diagonal full"),
         ("likelihood", "bernoulli gaussian laplace"),
-        ("prior", "laplace mixture normal spike-and-slab vamp vamp-init-mixture"),
+        (
+            "prior",
+            "auto fitted-mixture laplace mixture normal spike-and-slab vamp vamp-init-mixture",
+        ),
         ("objective", "annealed-capacity autoencoder beta-tc dip elbo factor slow soft-intro"),
         ("encoder", "auto conv mlp"),
         ("decoder", "auto conv mlp"),

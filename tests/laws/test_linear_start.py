@@ -273,7 +273,7 @@ def test_more_components_than_columns():
 
 def test_set_output_and_whitening_after_the_fit():
     X = series()
-    vae = InteLVAE(3, max_iter=3, random_state=0).fit(X)
+    vae = InteLVAE(3, prior="normal", max_iter=3, random_state=0).fit(X)
     scaled = vae.transform(X)
     white = vae.set_params(whiten=True).transform(X)
     np.testing.assert_allclose(scaled, white * vae.gain_, rtol=1e-5)

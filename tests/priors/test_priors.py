@@ -18,13 +18,22 @@ from sklearn_intelvae import InteLVAE, distributions, priors
 from sklearn_intelvae.distributions import Density, GaussianMixture, MixtureDensity
 from sklearn_intelvae.estimators._parameters import REGISTRY
 from sklearn_intelvae.posteriors import DiagonalGaussian, FullGaussian
-from sklearn_intelvae.priors import Laplace, Mixture, Normal, SpikeAndSlab, Vamp, VampInitMixture
+from sklearn_intelvae.priors import (
+    FittedMixture,
+    Laplace,
+    Mixture,
+    Normal,
+    SpikeAndSlab,
+    Vamp,
+    VampInitMixture,
+)
 from tests.small_models import seeded, small_vae
 
 PRIORS = {
     "Normal": [Normal()],
     "Laplace": [Laplace()],
     "Mixture": [Mixture(), Mixture(4, learn=False, spread=3.0), Mixture(1), Mixture(3, scale=5.0)],
+    "FittedMixture": [FittedMixture(), FittedMixture(1), FittedMixture(4)],
     "Vamp": [Vamp(), Vamp(1), Vamp(500)],
     "VampInitMixture": [
         VampInitMixture(),
@@ -37,10 +46,18 @@ CASES = [prior for cases in PRIORS.values() for prior in cases]
 N_FEATURES = 4
 
 
+def groups(n, n_components):
+    """Return codes in three groups."""
+    centers = 3 * torch.eye(3, n_components)
+    noise = 0.5 * torch.randn(n, n_components, generator=seeded(2))
+    return centers[torch.arange(n) % 3] + noise
+
+
 def model(prior, n_components=3):
-    """Return a model with this prior, initialized from rows."""
+    """Return a model with this prior, initialized from rows and fitted to codes."""
     m = small_vae(N_FEATURES, n_components, prior=prior)
     m.initialize(3 * torch.randn(100, N_FEATURES, generator=seeded(1)), seeded(2))
+    m.prior.fit_codes(groups(200, n_components))
     return m
 
 
@@ -81,7 +98,7 @@ class TestLaws:
         assert isinstance(p, Density)
         assert isinstance(p, MixtureDensity) == prior.has_modes == (p.n_modes > 0)
         if prior.has_modes:
-            assert p.n_modes == prior.n_modes
+            assert p.n_modes == prior.get_params().get("n_modes", p.n_modes)
             shares = p.responsibilities(torch.randn(9, 3, generator=seeded()))
             assert shares.shape == (9, p.n_modes)
             torch.testing.assert_close(shares.sum(1), torch.ones(9))
@@ -199,6 +216,85 @@ def test_memory_does_not_grow_with_rows_times_gaussians_times_components():
     with saved_tensors_hooks(lambda t: sizes.append(t.numel()) or t, lambda t: t):
         p.log_prob(y)
     assert max(sizes) <= 100 * 50
+
+
+def full_in_double_precision(mixture, y):
+    """Return the log density, from covariances."""
+    mean, factor = mixture.mean.double(), mixture.factor.double()
+    covariance = torch.linalg.inv(factor @ factor.transpose(1, 2))
+    each = torch.distributions.MultivariateNormal(mean, covariance).log_prob(y.double()[:, None])
+    return (each + mixture.logits.double().log_softmax(0)).logsumexp(-1)
+
+
+class TestFittedMixture:
+    def fitted(self, y, **params):
+        prior = FittedMixture(**params)
+        prior.build(y.shape[1], N_FEATURES)
+        prior.fit_codes(y)
+        return prior
+
+    def test_the_density_is_that_of_its_covariances(self):
+        p = self.fitted(groups(300, 3)).density(None)
+        y = 2 * torch.randn(100, 3, generator=seeded())
+        expected = full_in_double_precision(p, y)
+        torch.testing.assert_close(p.log_prob(y).double(), expected, rtol=1e-4, atol=1e-4)
+
+    def test_draws_have_the_covariances(self):
+        p = self.fitted(groups(300, 3)).density(None)
+        for k in range(p.n_modes):
+            one = p.mode(k)
+            draws = one.sample(20_000, seeded(k)).double()
+            precision = (one.factor @ one.factor.transpose(1, 2))[0].double()
+            torch.testing.assert_close(
+                draws.T.cov() @ precision, torch.eye(3, dtype=torch.float64), atol=0.06, rtol=0
+            )
+            torch.testing.assert_close(draws.mean(0).float(), one.mean[0], atol=0.03, rtol=0)
+
+    def test_it_finds_groups_and_follows_them(self):
+        prior = self.fitted(groups(300, 3))
+        before = prior.density(None)
+        assert 3 <= before.n_modes <= 7
+        moved = groups(300, 3) + 5
+        prior.fit_codes(moved)
+        after = prior.density(None)
+        assert after.n_modes >= before.n_modes
+        assert after.log_prob(moved).mean() > before.log_prob(moved).mean() + 5
+
+    def test_it_stays_standard_for_codes_that_are(self):
+        y = torch.randn(200, 3, generator=seeded())
+        p = self.fitted(y).density(None)
+        assert p.n_modes == 1
+        torch.testing.assert_close(p.log_prob(y), density(Normal()).log_prob(y))
+        q = distributions.Normal(y, y)
+        assert torch.equal(p.kl(q, y), density(Normal()).kl(q, y))
+
+    @pytest.mark.parametrize("n", [1, 2, 3, 7, 20])
+    def test_few_codes_are_no_reason_to_fail(self, n):
+        prior = self.fitted(groups(n, 3))
+        assert prior.density(None).log_prob(groups(50, 3)).isfinite().all()
+        prior = self.fitted(groups(300, 3))
+        prior.fit_codes(groups(n, 3))
+        assert prior.density(None).log_prob(groups(50, 3)).isfinite().all()
+
+    def test_equal_codes_are_no_reason_to_fail(self):
+        prior = self.fitted(torch.ones(100, 3))
+        assert prior.density(None).log_prob(torch.ones(5, 3)).isfinite().all()
+
+    def test_the_largest_number_of_modes_holds(self):
+        y = 5 * torch.randn(8, 3, generator=seeded())
+        y = y[torch.arange(800) % 8] + 0.1 * torch.randn(800, 3, generator=seeded(1))
+        assert self.fitted(y, max_modes=5).density(None).n_modes <= 5
+        assert self.fitted(y).density(None).n_modes >= 7
+
+    def test_weights_of_any_number_of_modes_are_loaded(self):
+        fitted, other = self.fitted(groups(300, 3)), FittedMixture()
+        other.build(3, N_FEATURES)
+        other.load_state_dict(fitted.state_dict())
+        y = groups(20, 3)
+        assert torch.equal(other.density(None).log_prob(y), fitted.density(None).log_prob(y))
+        fitted.fit_codes(groups(200, 3) + 1)
+        other.fit_codes(groups(200, 3) + 1)
+        assert torch.equal(other.density(None).log_prob(y), fitted.density(None).log_prob(y))
 
 
 def two_bumps(n):

@@ -34,7 +34,7 @@ def test_the_error_names_the_epoch_and_keeps_the_last_finite_weights(X):
 
 
 def test_the_estimator_of_the_error_has_the_weights_of_the_last_finite_epoch(X):
-    settings = SMALL | dict(batch_size=30, learning_rate="constant", kl_warmup=0.0)
+    settings = SMALL | dict(prior="normal", batch_size=30, learning_rate="constant", kl_warmup=0.0)
     with pytest.raises(DivergenceError) as caught:
         InteLVAE(2, objective=Late(), max_iter=9, **settings).fit(X)
     two = InteLVAE(2, max_iter=2, **settings).fit(X)
