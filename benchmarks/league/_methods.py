@@ -14,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from sklearn.preprocessing import FunctionTransformer
 
+from benchmarks.league._own_environment import Encoder, Generator
 from sklearn_intelvae import ClusteredInteLVAE, InteLVAE, SoftIntroVAE, SparseInteLVAE
 
 _MIXTURES = (1, 2, 3, 4, 6, 8, 11, 15, 20, 30)
@@ -112,9 +113,11 @@ METHODS: dict[str, Callable[[int, int], Any]] = {
     "FastICA": lambda k, seed: FastICA(k, random_state=seed, max_iter=500),
     "NMF": NonNegative,
     "GaussianMixture": lambda k, seed: Mixture(seed),
+    "UMAP": partial(Encoder, "UMAP"),
+    "TVAE": partial(Generator, "TVAE"),
     "start alone": partial(_ours, InteLVAE, max_iter=1, learning_rate_init=1e-9),
     "InteLVAE": partial(_ours, InteLVAE),
-    "InteLVAE, mixture prior": partial(_ours, InteLVAE, prior="mixture"),
+    "InteLVAE, normal prior": partial(_ours, InteLVAE, prior="normal"),
     "random weights": partial(_ours, InteLVAE, linear_path=False),
     "SparseInteLVAE": partial(_ours, SparseInteLVAE),
     "ClusteredInteLVAE": partial(_ours, ClusteredInteLVAE),

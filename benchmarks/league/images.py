@@ -24,10 +24,10 @@ LIKELIHOODS = {
     "fashion-mnist": ("gaussian", "bernoulli"),
     "mnist": ("bernoulli",),
 }
-MODELS = ("other test images", "PCA", "InteLVAE", "InteLVAE, mixture prior", "random weights")
+MODELS = ("other test images", "PCA", "InteLVAE", "InteLVAE, normal prior", "random weights")
 _SETTINGS = {
     "InteLVAE": {},
-    "InteLVAE, mixture prior": {"prior": "mixture"},
+    "InteLVAE, normal prior": {"prior": "normal"},
     "random weights": {"linear_path": False},
 }
 
