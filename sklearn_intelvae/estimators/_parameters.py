@@ -162,8 +162,8 @@ BOUND_CONSTRAINTS: dict[str, list[Any]] = {
 
 _RECIPE = Recipe(steps_per_row=3, max_steps=8000, open_ended_steps=1000, warmup=0.5)
 _RECIPE_FROM_LINEAR = Recipe(
-    steps_per_row=0.55,
-    max_steps=1700,
+    steps_per_row=0.45,
+    max_steps=1400,
     open_ended_steps=1000,
     batches_per_epoch=8,
     learning_rate_init=5e-3,
