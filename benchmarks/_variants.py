@@ -35,6 +35,7 @@ def variants() -> dict[str, BaseEstimator]:
             found[f"InteLVAE, {parameter} {name}"] = InteLVAE(**{parameter: name}, **SMALL)
     return found | {
         "InteLVAE, early stopping": InteLVAE(early_stopping=True, validation_fraction=0.3, **SMALL),
+        "InteLVAE, prior fitted": InteLVAE(**SMALL | {"max_iter": 25, "batch_size": 10}),
         "InteLVAE, two starts": InteLVAE(n_init=2, **SMALL),
         "InteLVAE, both outputs": InteLVAE(mapping="sphere", output="both", **SMALL),
     }

@@ -62,7 +62,9 @@ def estimator_of(method: str, n_components: int, seed: int, **settings: Any) -> 
     if method == "PCL":
         return PCL(n_components, random_state=seed, **settings)
     return InteLVAE(
-        n_components, random_state=seed, **{"kl_warmup": 0.1} | METHODS[method] | settings
+        n_components,
+        random_state=seed,
+        **{"prior": "normal", "kl_warmup": 0.1} | METHODS[method] | settings,
     )
 
 

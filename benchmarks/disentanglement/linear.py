@@ -65,6 +65,7 @@ def fitted(X: np.ndarray, steps: int, eta: float, seed: int) -> Linear:
     """Fit a linear VAE and return what it has learned."""
     vae = InteLVAE(
         N_COMPONENTS,
+        prior="normal",
         likelihood=Gaussian(scale=eta**0.5),
         hidden_layer_sizes=(),
         kl_warmup=0.0,

@@ -50,6 +50,7 @@ def case(scale: str, method: str, ratio: float, seed: int) -> dict[str, float]:
     X, W = table(ratio, n_rows, seed)
     vae = InteLVAE(
         2,
+        prior="normal",
         likelihood=Gaussian(scale=(BETA / 2) ** 0.5),
         hidden_layer_sizes=(),
         kl_warmup=0.0,

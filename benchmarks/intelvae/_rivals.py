@@ -20,7 +20,7 @@ def rivals(means: list[list[float]], n_clusters: int) -> dict[str, dict[str, obj
     """
     fixed = Mixture(n_modes=len(means), learn=False, means=means, scale=math.exp(0.5))
     return {
-        "VAE": {},
+        "VAE": {"prior": "normal"},
         "fixed mixture": {"prior": fixed},
         "learned mixture": {"prior": Mixture(n_modes=n_clusters)},
         "VampPrior": {"prior": Vamp(n_modes=500)},

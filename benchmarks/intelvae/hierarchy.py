@@ -37,6 +37,7 @@ def fitted(scale: Scale, model: str, seed: int) -> InteLVAE:
     vae = InteLVAE(
         N_LEVELS * LEVEL_SIZE,
         mapping="identity" if model == "VAE" else Hierarchy(N_LEVELS),
+        prior="normal",
         likelihood="bernoulli",
         random_state=seed,
         **scale.network(),

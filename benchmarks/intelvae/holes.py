@@ -36,7 +36,7 @@ def fitted(scale: Scale, shape: str, model: str, seed: int) -> InteLVAE:
     mapping = Glue() if shape == "infinity" else Sphere()
     if model == "VAE":
         mapping = "identity"
-    vae = InteLVAE(2, mapping=mapping, random_state=seed, **scale.length())
+    vae = InteLVAE(2, mapping=mapping, prior="normal", random_state=seed, **scale.length())
     return vae.fit(curve(shape, N_ROWS[scale.name], seed))
 
 

@@ -51,14 +51,14 @@ def n_labels(scale: Scale) -> tuple[int, ...]:
 
 def models(scale: Scale) -> dict[str, Callable[[], Model]]:
     """Return a function that constructs the estimator, for each model of the comparison."""
-    settings = dict(likelihood="bernoulli", **scale.network())
+    settings = dict(prior="normal", likelihood="bernoulli", **scale.network())
     gaussian = settings | {"likelihood": "gaussian"}
     sparse = partial(SparseInteLVAE, 50, **settings)
     penalized = {"mapping": PenaltyOnly(gamma=30.0)}
     found: dict[str, Callable[[], Model]] = {
         "VAE": partial(InteLVAE, 50, **settings),
         "beta-VAE, beta 4": partial(InteLVAE, 50, beta=4.0, **settings),
-        "VAE, spike-and-slab prior": partial(InteLVAE, 50, prior=SpikeAndSlab(), **settings),
+        "VAE, spike-and-slab prior": partial(InteLVAE, 50, **settings | {"prior": SpikeAndSlab()}),
         "VAE with penalty alone, gamma 30": partial(InteLVAE, 50, **settings | penalized),
         "selector, gamma 0": partial(sparse, gamma=0),
     }

@@ -26,7 +26,7 @@ WINDOWS = {"eight_gaussians": 2, "two_spirals": 4, "checkerboard": 4, "rings": 4
 """Half the sides of the papers' windows."""
 N_MODES = 64
 VAE = {
-    "VAE": {},
+    "VAE": {"prior": "normal"},
     "VAE, VampPrior": {"prior": Vamp(n_modes=N_MODES)},
 }
 SOFT_INTRO = {

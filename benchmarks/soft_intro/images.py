@@ -48,8 +48,9 @@ def fitted(scale: Scale, data: str, model: str, seed: int) -> InteLVAE | SoftInt
     settings = scale.data[data] | scale.images | {"random_state": seed}
     if scale.convolutions:
         settings["image_shape"] = IMAGE_SHAPES[data]
-    vae = InteLVAE(**settings) if model == VAE else SoftIntroVAE(**settings, **SOFT_INTRO[model])
-    return vae.fit(X)
+    if model == VAE:
+        return InteLVAE(prior="normal", **settings).fit(X)
+    return SoftIntroVAE(**settings, **SOFT_INTRO[model]).fit(X)
 
 
 def codes(vae: InteLVAE | SoftIntroVAE, X: np.ndarray, seed: int) -> dict[str, np.ndarray]:

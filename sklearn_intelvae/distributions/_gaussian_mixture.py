@@ -134,8 +134,10 @@ class FullGaussianMixture(MixtureDensity):
 
     def sample(self, n_samples: int, generator: torch.Generator) -> Tensor:
         """Draw a Gaussian for each row, then the row from it, shape (n_samples, d)."""
-        shares = self.logits.softmax(0).nan_to_num(1.0)
-        k = torch.multinomial(shares, n_samples, replacement=True, generator=generator)
+        k = torch.zeros(n_samples, dtype=torch.int64, device=generator.device)
+        if self.n_modes > 1:
+            shares = self.logits.softmax(0).nan_to_num(1.0)
+            k = torch.multinomial(shares, n_samples, replacement=True, generator=generator)
         shape = n_samples, self.mean.shape[1]
         noise = torch.randn(shape, generator=generator, dtype=torch.float32, device=k.device)
         y = torch.empty_like(noise)

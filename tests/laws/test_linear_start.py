@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy.spatial.distance import pdist
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_wine
 from sklearn.decomposition import PCA, FactorAnalysis
@@ -280,3 +281,19 @@ def test_set_output_and_whitening_after_the_fit():
     both = vae.set_params(output="both", whiten=False).transform(X)
     np.testing.assert_allclose(both[:, :3], scaled, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(vae.inverse_transform(both), vae.reconstruct(X), rtol=1e-3)
+
+
+def test_codes_without_axes_of_their_own_lie_as_the_decoded_rows_do():
+    X = standardized(TABLES["breast cancer"]())
+    vae = InteLVAE(5, random_state=0).fit(X)
+    assert not vae.module_.prior.has_axes
+    Z = vae.transform(X).astype(np.float64)
+    deviations = Z.std(axis=0)
+    assert (np.diff(deviations) < 0).all()
+    np.testing.assert_allclose(np.corrcoef(Z.T), np.eye(5), atol=1e-4)
+    ratio = pdist(Z) / pdist(vae.reconstruct(X))
+    assert 0.9 < np.median(ratio) < 1.1
+    np.testing.assert_allclose(vae.inverse_transform(Z), vae.reconstruct(X), rtol=1e-3, atol=1e-4)
+    both = vae.set_params(output="both").transform(X)
+    np.testing.assert_array_equal(both, np.hstack([Z, Z]).astype(np.float32))
+    assert np.array_equal(vae.set_params(output="representation").transform(X), both[:, :5])
