@@ -133,7 +133,17 @@ def test_it_raises_the_bound_where_rows_form_groups(X):
         (InteLVAE(linear_path=False), priors.Normal),
         (InteLVAE(prior="normal"), priors.Normal),
     ],
-    ids=repr,
+    ids=[
+        "default",
+        "sparse mapping",
+        "sparse",
+        "sphere",
+        "beta",
+        "schedule",
+        "beta-tc",
+        "random weights",
+        "normal",
+    ],
 )
 def test_the_default_prior_is_fitted_if_nothing_else_says_how_codes_should_lie(estimator, expected):
     assert type(estimator._parts().prior) is expected
