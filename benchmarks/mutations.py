@@ -72,8 +72,8 @@ MUTATIONS = [
         "zero_weights",
         "diagnostics are not weighted",
         "estimators/_fitted.py",
-        'return x[rows], None if weight is None else weight[rows]',
-        'return x[rows], None',
+        "return x[rows], None if weight is None else weight[rows]",
+        "return x[rows], None",
     ),
     Mutation(
         "zero_weights",
