@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_intelvae.estimators._vae import BaseVAE
+from sklearn_intelvae.estimators._vae import BaseVAE, jacobian_of_inverse
 
 _RELATIVE_STEP = 1e-4
 
@@ -65,13 +65,7 @@ def decoder_jacobian(estimator, Z, *, step=None):
     if hasattr(estimator, "fit"):
         check_is_fitted(estimator)
     if step is None and isinstance(estimator, BaseVAE):
-        codes = estimator._codes
-        if Z.shape[1] != codes.n_columns:
-            raise ValueError(
-                f"Z has {Z.shape[1]} columns, but the codes of this {type(estimator).__name__} "
-                f"have {codes.n_columns}: pass codes as transform returns them."
-            )
-        return estimator._standardization.unit[:, None] * codes.jacobian(Z)
+        return jacobian_of_inverse(estimator, Z)
     return _by_differences(estimator.inverse_transform, Z, step)
 
 

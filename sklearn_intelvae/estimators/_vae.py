@@ -534,3 +534,32 @@ class BaseVAE(BaseModel):
             )
         if source == "density" and mode is not None:
             raise ValueError(f"mode={mode!r} needs source='prior', got source='density'.")
+
+
+def jacobian_of_inverse(estimator, Z):
+    """Return the derivative of ``inverse_transform`` with respect to each code.
+
+    Parameters
+    ----------
+    estimator : BaseVAE
+        Fitted.
+    Z : ndarray of shape (n, n_codes)
+        Codes as ``transform`` returns them.
+
+    Returns
+    -------
+    jacobian : ndarray of shape (n, n_features, n_codes), float64
+        In the unit of X per unit of a code.
+
+    Raises
+    ------
+    ValueError
+        If Z has another number of columns than the codes.
+    """
+    codes = estimator._codes
+    if Z.shape[1] != codes.n_columns:
+        raise ValueError(
+            f"Z has {Z.shape[1]} columns, but the codes of this {type(estimator).__name__} "
+            f"have {codes.n_columns}: pass codes as transform returns them."
+        )
+    return estimator._standardization.unit[:, None] * codes.jacobian(Z)
