@@ -2,7 +2,8 @@
 
 Run ``python -m benchmarks.league.earlier``; it resumes where it stopped. The earlier package is
 extracted from git. For each table and seed both versions fit the same standardized rows, one after
-the other, each in a process of its own with one thread. Then the present version fits anew with an
+the other and then once more, each in a process of its own with one thread; the shorter time of the
+two counts. Then the present version fits anew with an
 eighth and with a quarter of the steps of the earlier one. The first row is a search of 12 settings
 in two folds of the digits.
 """
@@ -44,7 +45,11 @@ def case(old: Path, table: str, seed: int) -> dict[str, float]:
         }
     k = n_components(table, rows.train.shape[1])
     settings = {"k": k, "seed": seed}
-    before, now = (_run(p, rows, max_iter="auto", **settings) for p in (old, ROOT))
+    before, now, *again = (
+        _run(p, rows, max_iter="auto", **settings) for p in (old, ROOT, old, ROOT)
+    )
+    for first, second in zip((before, now), again, strict=True):
+        first["seconds"] = min(first["seconds"], second["seconds"])
     n = len(rows.train)
     steps = before["epochs"] * math.ceil(n / _earlier_batch_size(n))
     row = {
