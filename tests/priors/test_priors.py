@@ -280,6 +280,14 @@ class TestFittedMixture:
         prior = self.fitted(torch.ones(100, 3))
         assert prior.density(None).log_prob(torch.ones(5, 3)).isfinite().all()
 
+    @pytest.mark.parametrize("scale", [1e-20, 1e8, 1e20, 1e38])
+    def test_codes_of_any_size_are_no_reason_to_fail(self, scale):
+        prior = self.fitted(scale * groups(100, 3))
+        assert prior.density(None).log_prob(groups(5, 3)).isfinite().all()
+        prior = self.fitted(groups(300, 3))
+        prior.fit_codes(scale * groups(100, 3))
+        assert not prior.density(None).log_prob(groups(5, 3)).isnan().any()
+
     def test_the_largest_number_of_modes_holds(self):
         y = 5 * torch.randn(8, 3, generator=seeded())
         y = y[torch.arange(800) % 8] + 0.1 * torch.randn(800, 3, generator=seeded(1))
