@@ -15,7 +15,7 @@ from sklearn_intelvae.networks import MLP
 
 _OPEN, _SHARPNESS = 3.0, 16.0
 _MEASURED, _MEMORY = 0.05, 0.9
-_SAVED_AT_LEAST = 0.2
+_SAVED_AT_LEAST = 0.1
 _SHARE_OF_WORK = 0.3
 _CORRECTION = 0.3
 
