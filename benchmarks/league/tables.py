@@ -8,8 +8,8 @@ columns, at most 20, and 32 for images.
 
 Most settings were chosen on other tables, ``benchmarks._tables.TUNING_TABLES``. Some tables of the
 league were looked at too: breast_cancer, digits, vehicle, segment, satimage, texture, heart, wine
-and movement_libras for the penalty of ``SparseInteLVAE``; satimage, segment, vehicle, breast_cancer,
-wine, heart and both sets of images for the fitted prior; all tables with classes for the
+and movement_libras for the penalty of ``SparseInteLVAE``; satimage, segment, vehicle, wine, heart,
+breast_cancer and both sets of images for the fitted prior; all tables with classes for the
 coordinates of the codes; satimage, digits, breast_cancer and spambase for the learning rate of the
 noise; vehicle, digits, segment and the seconds of eight tables for the number of steps and the size
 of batches.
