@@ -25,6 +25,8 @@ SCRIPTS = (
     "league.earlier",
     "league.start",
     "league.images",
+    "league.codes",
+    "league.recipe",
     "intelvae.holes",
     "intelvae.clusters",
     "intelvae.proportions",

@@ -434,7 +434,8 @@ class BaseVAE(BaseModel):
         >>> from sklearn_intelvae import InteLVAE
         >>> from sklearn_intelvae.metrics import frechet_distance
         >>> X = load_digits().data / 16
-        >>> vae = InteLVAE(10, max_iter=150, random_state=0).fit(X).fit_density(X)
+        >>> vae = InteLVAE(10, prior="normal", max_iter=150, random_state=0)
+        >>> vae = vae.fit(X).fit_density(X)
         >>> from_prior, from_density = vae.sample(1797), vae.sample(1797, source="density")
         >>> frechet_distance(X, from_density) < 0.7 * frechet_distance(X, from_prior)
         True
