@@ -17,7 +17,7 @@ _OPEN, _SHARPNESS = 3.0, 16.0
 _MEASURED, _MEMORY = 0.05, 0.9
 _SAVED_AT_LEAST = 0.1
 _SHARE_OF_WORK = 0.3
-_CORRECTION = 0.3
+_CORRECTION = 0.1
 
 
 class DimensionSelector(Mapping):

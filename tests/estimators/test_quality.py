@@ -43,7 +43,7 @@ def test_the_sphere_leaves_the_hole_of_a_ring_empty_and_finds_its_angle(seed):
 @pytest.mark.slow
 def test_a_plain_vae_fills_the_hole():
     _, X = ring(1000)
-    vae = InteLVAE(2, random_state=0).fit(X)
+    vae = InteLVAE(2, prior="normal", random_state=0).fit(X)
     assert (np.linalg.norm(vae.sample(2000), axis=1) < 1.5).mean() > 0.05
 
 
