@@ -393,9 +393,6 @@ class Prior(Part):
     has_modes : bool
         Whether the density is a :class:`~sklearn_intelvae.distributions.MixtureDensity`; False by
         default. An estimator with such a prior has ``predict_proba`` and ``sample(mode=...)``.
-    has_axes : bool
-        Whether the axes of y have a meaning, True by default. If not, any linear function of y
-        would do as well, and ``transform`` returns codes along their principal axes.
 
     Examples
     --------
@@ -427,7 +424,6 @@ class Prior(Part):
     """
 
     has_modes: bool = False
-    has_axes: bool = True
 
     def build(self, n_components: int, n_features: int) -> None:
         """Store the size of y as ``n_components``; a subclass also creates its weights.

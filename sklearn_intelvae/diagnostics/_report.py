@@ -198,7 +198,7 @@ def disentanglement_report(estimator, X, factors=None):
         warnings.warn(ties, UserWarning, stacklevel=2)
     rotates = isinstance(estimator.module_.mapping, ICA)
     advice = _advice(report, factors, ties, rotates)
-    if not estimator.module_.prior.has_axes:
+    if not estimator.module_.prior_distribution().has_axes:
         advice = (_NO_AXES, *advice)
     return replace(report, advice=tuple(advice))
 

@@ -67,6 +67,9 @@ class Density:
     ----------
     n_modes : int
         Number of modes of a :class:`MixtureDensity`; 0 for any other density.
+    has_axes : bool
+        Whether the axes of y have a meaning, True by default. If not, any linear function of y has
+        a density of the same kind, and ``transform`` returns codes along their principal axes.
 
     Examples
     --------
@@ -84,6 +87,7 @@ class Density:
     """
 
     n_modes: int = 0
+    has_axes: bool = True
 
     def log_prob(self, y: Tensor) -> Tensor:
         """Return log p(y) of each row.

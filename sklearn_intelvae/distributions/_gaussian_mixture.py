@@ -12,8 +12,41 @@ from sklearn_intelvae.distributions._density import MixtureDensity
 from sklearn_intelvae.distributions._gaussian import HALF_LOG_2PI, Normal, PosteriorDistribution
 
 
+class _GaussianModes(MixtureDensity):
+    """What mixtures of Gaussians with any covariances share."""
+
+    mean: Tensor
+    logits: Tensor
+
+    @property
+    def n_modes(self) -> int:  # type: ignore[override]
+        """Number of Gaussians, K."""
+        return len(self.logits)
+
+    def log_prob(self, y: Tensor) -> Tensor:
+        """Return the log density of each row of y, whose shape is (..., d)."""
+        return self._log_joint(y).logsumexp(-1)
+
+    def responsibilities(self, y: Tensor) -> Tensor:
+        """Return the probability of each Gaussian given y, shape (..., K); rows sum to one."""
+        return self._log_joint(y).softmax(-1)
+
+    def _draw_modes(self, n_samples: int, generator: torch.Generator) -> Tensor:
+        """Draw a Gaussian for each row, shape (n_samples,).
+
+        Weights that are not finite count as equal, so that a diverging model can still be sampled
+        and its loss shows that it diverges.
+        """
+        shares = self.logits.softmax(0).nan_to_num(1.0)
+        return torch.multinomial(shares, n_samples, replacement=True, generator=generator)
+
+    def _log_joint(self, y: Tensor) -> Tensor:
+        """Return log(weight_k) + log N(y; mean_k, covariance_k), shape (..., K)."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True)
-class GaussianMixture(MixtureDensity):
+class GaussianMixture(_GaussianModes):
     """A mixture of K Gaussians N(mean_k, diag(exp(log_scale_k)^2)) with weights softmax(logits).
 
     Parameters
@@ -37,27 +70,9 @@ class GaussianMixture(MixtureDensity):
     log_scale: Tensor
     logits: Tensor
 
-    @property
-    def n_modes(self) -> int:  # type: ignore[override]
-        """Number of Gaussians, K."""
-        return len(self.logits)
-
-    def log_prob(self, y: Tensor) -> Tensor:
-        """Return the log density of each row of y, whose shape is (..., d)."""
-        return self._log_joint(y).logsumexp(-1)
-
-    def responsibilities(self, y: Tensor) -> Tensor:
-        """Return the probability of each Gaussian given y, shape (..., K); rows sum to one."""
-        return self._log_joint(y).softmax(-1)
-
     def sample(self, n_samples: int, generator: torch.Generator) -> Tensor:
-        """Draw a Gaussian for each row, then the row from it, shape (n_samples, d).
-
-        Weights that are not finite count as equal, so that a diverging model can still be sampled
-        and its loss shows that it diverges.
-        """
-        shares = self.logits.softmax(0).nan_to_num(1.0)
-        k = torch.multinomial(shares, n_samples, replacement=True, generator=generator)
+        """Draw a Gaussian for each row, then the row from it, shape (n_samples, d)."""
+        k = self._draw_modes(n_samples, generator)
         return Normal(self.mean[k], self.log_scale[k]).sample(generator)
 
     def mode(self, k: int) -> GaussianMixture:
@@ -89,7 +104,7 @@ class GaussianMixture(MixtureDensity):
 
 
 @dataclass(frozen=True)
-class FullGaussianMixture(MixtureDensity):
+class FullGaussianMixture(_GaussianModes):
     """A mixture of K Gaussians with full covariances and weights softmax(logits).
 
     Parameters
@@ -118,26 +133,14 @@ class FullGaussianMixture(MixtureDensity):
     factor: Tensor
     logits: Tensor
     is_standard: bool = False
-
-    @property
-    def n_modes(self) -> int:  # type: ignore[override]
-        """Number of Gaussians, K."""
-        return len(self.logits)
-
-    def log_prob(self, y: Tensor) -> Tensor:
-        """Return the log density of each row of y, whose shape is (..., d)."""
-        return self._log_joint(y).logsumexp(-1)
-
-    def responsibilities(self, y: Tensor) -> Tensor:
-        """Return the probability of each Gaussian given y, shape (..., K); rows sum to one."""
-        return self._log_joint(y).softmax(-1)
+    has_axes = False
 
     def sample(self, n_samples: int, generator: torch.Generator) -> Tensor:
         """Draw a Gaussian for each row, then the row from it, shape (n_samples, d)."""
-        k = torch.zeros(n_samples, dtype=torch.int64, device=generator.device)
         if self.n_modes > 1:
-            shares = self.logits.softmax(0).nan_to_num(1.0)
-            k = torch.multinomial(shares, n_samples, replacement=True, generator=generator)
+            k = self._draw_modes(n_samples, generator)
+        else:  # the same draws as from the normal distribution
+            k = torch.zeros(n_samples, dtype=torch.int64, device=generator.device)
         shape = n_samples, self.mean.shape[1]
         noise = torch.randn(shape, generator=generator, dtype=torch.float32, device=k.device)
         y = torch.empty_like(noise)

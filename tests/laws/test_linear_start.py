@@ -286,7 +286,7 @@ def test_set_output_and_whitening_after_the_fit():
 def test_codes_without_axes_of_their_own_lie_as_the_decoded_rows_do():
     X = standardized(TABLES["breast cancer"]())
     vae = InteLVAE(5, random_state=0).fit(X)
-    assert not vae.module_.prior.has_axes
+    assert not vae.module_.prior_distribution().has_axes
     Z = vae.transform(X).astype(np.float64)
     deviations = Z.std(axis=0)
     assert (np.diff(deviations) < 0).all()
