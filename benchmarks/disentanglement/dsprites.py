@@ -103,8 +103,12 @@ def case(scale: Scale, method: str, data: str, seed: int) -> dict[str, float]:
         model = PCL(W.shape[1], **settings)
     else:
         decoder = ConvDecoder(IMAGE_SHAPE, CHANNELS, n_hidden=256)
-        settings |= {"decoder": decoder, "likelihood": "bernoulli", "kl_warmup": 0.0}
-        settings["prior"] = "normal"
+        settings |= {
+            "decoder": decoder,
+            "likelihood": "bernoulli",
+            "prior": "normal",
+            "kl_warmup": 0.0,
+        }
         model = InteLVAE(W.shape[1], **settings, **METHODS[method])
     model.fit(X, **({"X_prev": X_prev} if method in PAIRS else {}))
     Z = model.transform(X[:10_000])

@@ -73,24 +73,23 @@ class Codes:
 
     def in_units(self, codes: np.ndarray) -> np.ndarray:
         """Return codes in the unit of X for whitened codes."""
-        return self._converted(codes, lambda unit: unit)
+        return codes if self.units is None else self._times(codes, *self.units)
 
     def whitened(self, codes: np.ndarray) -> np.ndarray:
         """Undo :meth:`in_units`; what has no effect on x becomes 0."""
-        with np.errstate(over="ignore", under="ignore"):
-            return self._converted(codes, _inverse)
-
-    def _converted(
-        self, codes: np.ndarray, of_unit: Callable[[np.ndarray], np.ndarray]
-    ) -> np.ndarray:
-        """Multiply the columns of z, and those of y, by what a function makes of their units."""
         if self.units is None:
             return codes
-        of_z, of_y = map(of_unit, self.units)
-        if self.output == "both":
-            n = self.model.n_latent
-            return np.concatenate([_product(codes[:, :n], of_z), _product(codes[:, n:], of_y)], 1)
-        return _product(codes, of_z if self.output == "representation" else of_y)
+        with np.errstate(over="ignore", under="ignore"):
+            return self._times(codes, *map(_inverse, self.units))
+
+    def _times(self, codes: np.ndarray, of_z: np.ndarray, of_y: np.ndarray) -> np.ndarray:
+        """Multiply the columns that hold z by ``of_z``, and those that hold y by ``of_y``."""
+        if self.output == "representation":
+            return _product(codes, of_z)
+        if self.output == "posterior_mean":
+            return _product(codes, of_y)
+        z, y = np.split(codes, [self.model.n_latent], axis=1)
+        return np.concatenate([_product(z, of_z), _product(y, of_y)], axis=1)
 
     def jacobian(self, codes: np.ndarray) -> np.ndarray:
         """Return the change of each feature of x per unit of each code, in float64.
@@ -101,11 +100,10 @@ class Codes:
             As ``transform`` returns them.
         """
         J = _jacobians(self.decode, self.whitened(codes), self.model)
-        n, n_features, n_codes = J.shape
         if self.units is None:
             return J
-        flat = self._converted(J.reshape(-1, n_codes), lambda unit: _inverse(unit).T)
-        return flat.reshape(n, n_features, n_codes)
+        rows = J.reshape(-1, J.shape[2])
+        return self._times(rows, *(_inverse(unit).T for unit in self.units)).reshape(J.shape)
 
 
 class Units(NamedTuple):
@@ -143,30 +141,34 @@ def units_of(model: VAE, x: np.ndarray, weight: np.ndarray | None, unit: float) 
     """
     if not model.mapping.has_free_scale:
         return Units(np.ones(model.n_latent), np.ones(model.n_components), None)
-    some = slice(None, None, -(-len(x) // _ROWS_OF_GAINS))
     w = np.ones(len(x)) if weight is None else weight.astype(np.float64)
-    share = w[some] / w[some].sum()
+    step = -(-len(x) // _ROWS_OF_GAINS)
+    share = w[::step] / w[::step].sum()
 
     def length(J: np.ndarray) -> np.ndarray:
         return np.sqrt(share @ np.square(J).sum(axis=1))
 
     with torch.no_grad():
-        rows = torch.from_numpy(x).to(device_of(model)).split(_ROWS_AT_A_TIME)
-        y = torch.cat([model.posterior_mean(x) for x in rows])
-        z = model.map(y[some]).numpy(force=True)
+        y = _posterior_means(model, x[::step])
+        z = model.map(y).numpy(force=True)
+        has_axes = model.prior_distribution().has_axes
     of_z = unit * _jacobians(model.decode_mean, z, model)
     if not isinstance(model.mapping, Identity):
-        of_y = _jacobians(
-            lambda y: model.decode_mean(model.map(y)), y[some].numpy(force=True), model
-        )
-        return Units(length(of_z), unit * length(of_y), None)
-    if model.prior.has_axes:
-        return Units(length(of_z), length(of_z), None)
-    codes = y.double().numpy(force=True)
-    axes = _principal_axes(
-        of_z, share, np.cov(codes.T, aweights=w, ddof=0).reshape([z.shape[1]] * 2)
-    )
+        y = y.numpy(force=True)
+        of_y = unit * _jacobians(lambda y: model.decode_mean(model.map(y)), y, model)
+        return Units(length(of_z), length(of_y), None)
+    axes = None
+    if not has_axes:
+        means = _posterior_means(model, x).double().numpy(force=True)
+        covariance = np.cov(means.T, aweights=w, ddof=0)
+        axes = _principal_axes(of_z, share, np.atleast_2d(covariance))
     return Units(length(of_z), length(of_z), axes)
+
+
+@torch.no_grad()
+def _posterior_means(model: VAE, x: np.ndarray) -> Tensor:
+    rows = torch.from_numpy(x).to(device_of(model)).split(_ROWS_AT_A_TIME)
+    return torch.cat([model.posterior_mean(chunk) for chunk in rows])
 
 
 def _principal_axes(J: np.ndarray, share: np.ndarray, covariance: np.ndarray) -> np.ndarray:

@@ -252,11 +252,13 @@ def _prior(params: dict[str, Any], mapping: Mapping) -> Prior:
     value = params["prior"]
     if not isinstance(value, str) or value != "auto":
         return resolve("prior", value)
-    objective, beta = params.get("objective"), params.get("beta")
-    is_bound = isinstance(objective, str) and objective == "elbo"
-    is_bound = is_bound and not callable(beta) and beta == 1
-    is_free = isinstance(mapping, _MAPPINGS_FOR_ANY_PRIOR) and params["linear_path"]
-    return FittedMixture() if is_bound and is_free else Normal()
+    is_free = (
+        isinstance(mapping, _MAPPINGS_FOR_ANY_PRIOR)
+        and params["linear_path"]
+        and is_same(params.get("objective"), "elbo")
+        and is_same(params["beta"], 1)
+    )
+    return FittedMixture() if is_free else Normal()
 
 
 def bound_objective(objective: Any, beta: Any, kl_warmup: float | str) -> Objective:

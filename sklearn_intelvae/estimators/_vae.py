@@ -134,9 +134,8 @@ class BaseVAE(BaseModel):
                 "whiten=False needs the gains of the decoder, which the file of an older version "
                 "does not have: set whiten=True, or fit again."
             )
-        axes = getattr(self, "_axes", None)
-        gains = self.gain_, self._gain_of_mean
-        return Codes(model, self.output, gains if axes is None else (axes, axes))
+        units = (self.gain_, self._gain_of_mean) if self._axes is None else (self._axes, self._axes)
+        return Codes(model, self.output, units)
 
     @property
     def _n_features_out(self):

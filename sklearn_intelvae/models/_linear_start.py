@@ -16,7 +16,9 @@ from sklearn_intelvae.models._linear_model import MAX_NUMBERS, MAX_ROWS, fit_lin
 from sklearn_intelvae.posteriors import Posterior
 
 _N_DRAWS, _TOLERANCE = 256, 1e-3
-_ITERATIONS, _ALL_ITERATIONS, _MIN_STEPS = 15, 1000, 100
+_ITERATIONS, _ALL_ITERATIONS = 15, 1000
+MIN_STEPS = 100
+"""A fit of fewer steps stays at the linear model, which is then computed to its optimum."""
 
 
 class Affine(NamedTuple):
@@ -44,7 +46,7 @@ def inverse_at_start(mapping: Mapping, n_components: int) -> Affine | None:
     n = _N_DRAWS + 4 * n_components
     y = torch.randn(n, n_components, generator=generator_from(0), dtype=torch.float32)
     try:
-        with own_torch_state(), torch.no_grad(), _evaluated(mapping):
+        with own_torch_state(), torch.no_grad(), evaluated(mapping):
             z = call(mapping, y)
             u = call(mapping.to_decoder, z)
         if u.shape != z.shape or len(u) != n or not u.isfinite().all():
@@ -75,7 +77,7 @@ def _is_linear_likelihood(likelihood: Likelihood, n_features: int) -> bool:
         linear = call(likelihood.linearize, mean, np.full(n_features, 0.1))
         if linear is None:
             return False
-        with torch.no_grad(), _evaluated(likelihood):
+        with torch.no_grad(), evaluated(likelihood):
             found = call(likelihood.mean, _float32(linear.output)[None])
         return found.shape[1] == n_features and bool(np.allclose(found, mean, atol=1e-3))
     except Exception:  # whatever is wrong with the likelihood, its checks will say
@@ -89,7 +91,7 @@ def _is_linear_posterior(posterior: Posterior, k: int) -> bool:
         outputs = call(posterior.outputs_for, variance)
         if outputs is None:
             return False
-        with torch.no_grad(), _evaluated(posterior):
+        with torch.no_grad(), evaluated(posterior):
             q = call(posterior, torch.cat([mean, outputs[k:]])[None])
         found = torch.cat([q.mean, q.variance])
         return torch.allclose(found, torch.stack([mean, variance]), atol=1e-3)
@@ -137,9 +139,9 @@ def start_at_linear_model(model: Any, X: Tensor, weight: Tensor | None, n_steps:
         noise=linear.noise,
         is_shared=linear.is_shared,
         min_noise=linear.min_noise,
-        max_iter=_ITERATIONS if n_steps >= _MIN_STEPS else _ALL_ITERATIONS,
+        max_iter=_ITERATIONS if n_steps >= MIN_STEPS else _ALL_ITERATIONS,
     )
-    if n_steps >= _MIN_STEPS and linear.noise is None and not linear.is_shared:
+    if n_steps >= MIN_STEPS and linear.noise is None and not linear.is_shared:
         solution = solution.with_all_components()
     call(model.likelihood.set_noise, solution.noise)
     encoder, variance_of_y = solution.posterior()
@@ -160,7 +162,7 @@ def _float32(array: np.ndarray) -> Tensor:
 
 
 @contextmanager
-def _evaluated(part: nn.Module) -> Iterator[None]:
+def evaluated(part: nn.Module) -> Iterator[None]:
     """Put a part into evaluation mode, for a while."""
     training = part.training
     part.eval()

@@ -6,7 +6,7 @@ import math
 import warnings
 from contextlib import suppress
 from numbers import Integral
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -20,14 +20,21 @@ from sklearn_intelvae._threads import one_thread
 from sklearn_intelvae.distributions import FullGaussianMixture
 from sklearn_intelvae.distributions._gaussian import HALF_LOG_2PI
 
-Start = dict[str, Any]
-
-_GROWTH = 1.5
-_MANY_MODES = 4
-_PARTS, _FEW_ROWS = 4, 20
-_REGULARIZATION = 1e-3
+_GROWTH, _MANY_MODES = 1.5, 4
+"""Candidates have 1.5 times as many modes as the one before: 2, 3, 5, 8, ... Of few modes two
+candidates may fail before the search ends, of many only one."""
+_HELD_OUT, _FEW_ROWS = 0.25, 20
 _MIN_ROWS_OF_A_MODE = 5
-_MAX_ITER, _TRIAL_ITER = 50, 10
+_REGULARIZATION = 1e-3
+_MAX_ITER, _MAX_ITER_OF_CANDIDATES = 50, 10
+
+
+class Modes(NamedTuple):
+    """A mixture from which EM starts: weights (K,), means (K, d) and precisions (K, d, d)."""
+
+    weights: np.ndarray
+    means: np.ndarray
+    precisions: np.ndarray
 
 
 class FittedMixture(Prior):
@@ -87,12 +94,10 @@ class FittedMixture(Prior):
     }
 
     has_modes = True
-    has_axes = False
-    is_fitted = False
-    may_grow = True
     means: Tensor
     factors: Tensor
     logits: Tensor
+    may_grow: Tensor
 
     def __init__(self, max_modes: int = 20) -> None:
         super().__init__()
@@ -104,12 +109,12 @@ class FittedMixture(Prior):
         self.register_buffer("means", torch.zeros(1, n_components))
         self.register_buffer("factors", torch.eye(n_components)[None])
         self.register_buffer("logits", torch.zeros(1))
+        self.register_buffer("may_grow", torch.tensor(True))
 
     def density(self, encode: Encode) -> FullGaussianMixture:
-        """Return the mixture."""
-        return FullGaussianMixture(
-            self.means, self.factors, self.logits, is_standard=not self.is_fitted
-        )
+        """Return the mixture; one mode is N(0, I), since a fit has two or more."""
+        is_standard = len(self.logits) == 1
+        return FullGaussianMixture(self.means, self.factors, self.logits, is_standard)
 
     def fit_codes(self, y: Tensor) -> None:
         """Fit the mixture to draws from q(y | X), with more modes if they help.
@@ -128,39 +133,35 @@ class FittedMixture(Prior):
             warnings.catch_warnings(),
         ):
             warnings.simplefilter("ignore")
-            start = self._present()
+            modes = self._modes()
             if self.may_grow:
-                grown = self._grown(rows, start)
-                self.may_grow, start = grown is not start, grown
-            if start is not None and len(rows) >= len(start["weights_init"]):
-                self._set(_fitted(rows, len(start["weights_init"]), start, _MAX_ITER))
+                grown = self._grown(rows, modes)
+                self.may_grow.fill_(len(grown.weights) > len(modes.weights))
+                modes = grown
+            if 1 < len(modes.weights) <= len(rows):
+                self._set(_fitted(rows, len(modes.weights), modes, _MAX_ITER))
 
-    def _present(self) -> Start | None:
-        """Return the mixture as it is, or None for N(0, I)."""
-        if not self.is_fitted:
-            return None
+    def _modes(self) -> Modes:
+        """Return the mixture as it is."""
         weights = self.logits.double().softmax(0).numpy(force=True)
         factors = self.factors.double().numpy(force=True)
-        return {
-            "weights_init": weights / weights.sum(),
-            "means_init": self.means.double().numpy(force=True),
-            "precisions_init": factors @ factors.transpose(0, 2, 1),
-        }
+        means = self.means.double().numpy(force=True)
+        return Modes(weights / weights.sum(), means, factors @ factors.transpose(0, 2, 1))
 
-    def _grown(self, rows: np.ndarray, start: Start | None) -> Start | None:
-        """Return a mixture of more modes if held-out rows have a higher density, else ``start``.
+    def _grown(self, rows: np.ndarray, modes: Modes) -> Modes:
+        """Return a mixture of more modes if held-out rows have a higher density, else ``modes``.
 
         Each candidate is fitted to three quarters of the rows, and compared on the others.
         """
         if len(rows) < _FEW_ROWS:
-            return start
+            return modes
         order = np.random.default_rng(0).permutation(len(rows))
-        held_out, fit_to = np.split(rows[order], [len(rows) // _PARTS])
-        if start is None:
+        held_out, fit_to = np.split(rows[order], [int(_HELD_OUT * len(rows))])
+        n_modes, n_failures = len(modes.weights), 0
+        if n_modes == 1:  # N(0, I)
             highest = -0.5 * np.square(held_out).sum(axis=1) - rows.shape[1] * HALF_LOG_2PI
         else:
-            highest = _fitted(fit_to, len(self.logits), start).score_samples(held_out)
-        n_modes, n_failures = len(self.logits), 0
+            highest = _fitted(fit_to, n_modes, modes).score_samples(held_out)
         while n_failures < (1 if n_modes >= _MANY_MODES else 2):
             n_modes = math.ceil(_GROWTH * n_modes)
             if n_modes > min(self.max_modes, len(fit_to) // _MIN_ROWS_OF_A_MODE):
@@ -169,15 +170,11 @@ class FittedMixture(Prior):
             log_p = mixture.score_samples(held_out)
             gain = log_p - highest
             if gain.mean() > gain.std() / math.sqrt(len(gain)):
+                modes = Modes(mixture.weights_, mixture.means_, mixture.precisions_)
                 highest, n_failures = log_p, 0
-                start = {
-                    "weights_init": mixture.weights_,
-                    "means_init": mixture.means_,
-                    "precisions_init": mixture.precisions_,
-                }
             else:
                 n_failures += 1
-        return start
+        return modes
 
     def _set(self, mixture: GaussianMixture) -> None:
         device = self.logits.device
@@ -185,15 +182,6 @@ class FittedMixture(Prior):
             torch.from_numpy(value).to(device, torch.float32)
             for value in (mixture.means_, mixture.precisions_cholesky_, np.log(mixture.weights_))
         )
-        self.is_fitted = True
-
-    def get_extra_state(self) -> Tensor:
-        """Return the two flags, which are saved with the weights."""
-        return torch.tensor([self.is_fitted, self.may_grow])
-
-    def set_extra_state(self, state: Tensor) -> None:
-        """Restore the two flags."""
-        self.is_fitted, self.may_grow = map(bool, state)
 
     def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *arguments: Any) -> None:
         """Restore a mixture of any number of modes."""
@@ -207,12 +195,19 @@ class FittedMixture(Prior):
 
 
 def _fitted(
-    rows: np.ndarray, n_modes: int, start: Start | None = None, max_iter: int = _TRIAL_ITER
+    rows: np.ndarray,
+    n_modes: int,
+    start: Modes | None = None,
+    max_iter: int = _MAX_ITER_OF_CANDIDATES,
 ) -> GaussianMixture:
+    """Return a mixture fitted by EM, from k-means or from other modes."""
+    weights, means, precisions = start or (None, None, None)
     return GaussianMixture(
         n_modes,
         reg_covar=_REGULARIZATION,
         max_iter=max_iter,
         random_state=0,
-        **({} if start is None else start),
+        weights_init=weights,
+        means_init=means,
+        precisions_init=precisions,
     ).fit(rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,11 @@ from skorch.callbacks import Callback
 from sklearn_intelvae._part import Prior, call
 from sklearn_intelvae._random import Stream, draws_by_weight, generator_from, seed_of
 from sklearn_intelvae.models import VAE
-from sklearn_intelvae.training._rows import Rows
+from sklearn_intelvae.models._linear_start import MIN_STEPS, evaluated
+from sklearn_intelvae.training._rows import Batches, Rows
 
 _ROWS_PER_COMPONENT, _ROW_RANGE = 200, (2500, 10_000)
 _ROWS_AT_A_TIME = 1000
-_MIN_STEPS = 100
 _TIMES = 0.25, 0.5, 0.75
 
 
@@ -49,7 +50,7 @@ class PriorFits(Callback):
 
 def fits_prior(model: Any, n_steps: float, one_epoch: bool) -> bool:
     """Return whether the prior is to be fitted to codes, in a fit of so many steps."""
-    if not isinstance(model, VAE) or one_epoch or n_steps < _MIN_STEPS:
+    if not isinstance(model, VAE) or one_epoch or n_steps < MIN_STEPS:
         return False
     return type(model.prior).fit_codes is not Prior.fit_codes
 
@@ -75,12 +76,8 @@ def fit_prior(model: VAE, rows: Rows, seed: int, n_steps_done: int = 0) -> None:
     if "weight" in rows.tensors:
         weight = rows.tensors["weight"][rows.index]
         index = rows.index[draws_by_weight(weight, len(index), generator)]
-    training = model.training
-    model.eval()
-    try:
-        chunks = (rows.tensors["x"][chunk] for chunk in index.split(_ROWS_AT_A_TIME))
-        y = torch.cat([model.encode(x).sample(generator) for x in chunks])
-    finally:
-        model.train(training)
+    batches = Batches(replace(rows, index=index), _ROWS_AT_A_TIME)
+    with evaluated(model):
+        y = torch.cat([model.encode(tensors["x"]).sample(generator) for tensors in batches])
     if y.isfinite().all():
         call(model.prior.fit_codes, y)
