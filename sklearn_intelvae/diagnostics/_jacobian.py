@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_intelvae.estimators._vae import BaseVAE, jacobian_of_inverse
 
-_RELATIVE_STEP = 1e-4
+_RELATIVE_STEP, _SMALLEST_SPREAD = 1e-4, 0.1
 
 
 def decoder_jacobian(estimator, Z, *, step=None):
@@ -28,9 +28,10 @@ def decoder_jacobian(estimator, Z, *, step=None):
         Codes as ``transform`` returns them, or arguments of the function.
     step : float, default=None
         Half the distance of the two codes of a central difference, in the unit of the codes. None
-        means a ten-thousandth of the standard deviation of Z. The noise of a posterior as step
-        averages a function over the scale that a VAE resolves. With a step, differences are used
-        for an estimator of this package too.
+        means a ten-thousandth of the standard deviation of each column of Z, or of a tenth of its
+        root mean square if that is larger. The noise of a posterior as step averages a function
+        over the scale that a VAE resolves. With a step, differences are used for an estimator of
+        this package too.
 
     Returns
     -------
@@ -70,7 +71,9 @@ def decoder_jacobian(estimator, Z, *, step=None):
 
 
 def _by_differences(decode: Callable[[Any], Any], Z: np.ndarray, step: float | None) -> np.ndarray:
-    spread = Z.std(axis=0)
+    # A column of few rows may hardly vary; smaller steps would be lost in the rounding of float32.
+    size = np.sqrt(np.square(Z).mean(axis=0))
+    spread = np.maximum(Z.std(axis=0), _SMALLEST_SPREAD * size)
     usual = _RELATIVE_STEP * np.where(spread > 0, spread, 1.0)
     steps = usual if step is None else [step] * Z.shape[1]
     columns = []

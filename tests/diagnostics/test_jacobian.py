@@ -185,7 +185,7 @@ class TestDecoderJacobian:
     @pytest.mark.parametrize("n", [120, 2, 1])
     def test_in_a_pipeline_with_a_scaler_it_has_the_unit_of_x(self, n):
         X = table() * np.logspace(-1, 1, 6).astype(np.float32)
-        pipe = make_pipeline(StandardScaler(), InteLVAE(prior="normal", **SMALL)).fit(X)
+        pipe = make_pipeline(StandardScaler(), InteLVAE(**SMALL)).fit(X)
         Z = pipe.transform(X)[:n]
         scale = pipe[0].scale_[:, None]
         expected = decoder_jacobian(pipe[1], Z)
