@@ -241,10 +241,13 @@ class Uniform(Density):
 
 
 class TestDefaultsOfADensity:
-    def test_the_kl_is_estimated_at_the_draws(self):
-        q = Normal(torch.zeros(4, 2), torch.full((4, 2), -1.0))
+    @pytest.mark.parametrize("log_scale", [torch.full((4, 2), -1.0), torch.tensor(-1.0)])
+    def test_the_kl_has_the_entropy_in_closed_form(self, log_scale):
+        q = Normal(torch.zeros(4, 2), log_scale)
         y = 0.1 * X[:, :2]
-        torch.testing.assert_close(Uniform().kl(q, y), q.log_prob(y) + 4 * np.log(2.0))
+        negative_entropy = 2 * (1 - 0.5 * np.log(2 * np.pi * np.e))
+        expected = torch.full((4,), negative_entropy + 4 * np.log(2.0), dtype=torch.float32)
+        torch.testing.assert_close(Uniform().kl(q, y), expected)
 
     def test_it_has_no_modes_and_its_kl_is_no_sum_over_components(self):
         assert Uniform().n_modes == 0

@@ -143,7 +143,7 @@ class PosteriorDistribution:
         terms : Tensor of shape (n, d)
             In nats.
         """
-        return self.log_scale + HALF_LOG_2PI + 0.5
+        return (self.log_scale + (HALF_LOG_2PI + 0.5)).expand_as(self.mean)
 
     def kl_from_laplace(self, location: Tensor | float, scale: float) -> Tensor:
         """Return the terms of KL(q || Laplace(location, scale)) per row and component.
