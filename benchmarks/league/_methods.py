@@ -19,6 +19,7 @@ from sklearn_intelvae import ClusteredInteLVAE, InteLVAE, SoftIntroVAE, SparseIn
 
 _MIXTURES = (1, 2, 3, 4, 6, 8, 11, 15, 20, 30)
 _MIN_ROWS_OF_A_MODE = 5
+_MAX_FAILURES = 3
 _FLOOR = 0.01
 """Of standard deviations, as fractions of those of the columns: that of our likelihoods."""
 
@@ -61,16 +62,22 @@ class Mixture(BaseEstimator):
         self.random_state = random_state
 
     def fit(self, X: np.ndarray) -> Mixture:
-        """Fit mixtures of up to 30 modes, and keep the best."""
-        fits = []
+        """Fit mixtures of up to 30 modes, and keep the best.
+
+        The search ends after three mixtures in a row that are not better than one before.
+        """
+        lowest, n_failures = np.inf, 0
         for n_modes in _MIXTURES:
-            if n_modes * _MIN_ROWS_OF_A_MODE > len(X):
+            if n_failures == _MAX_FAILURES or n_modes * _MIN_ROWS_OF_A_MODE > len(X):
                 break
             mixture = GaussianMixture(
                 n_modes, reg_covar=_FLOOR**2, random_state=self.random_state
             ).fit(X)
-            fits.append((mixture.bic(X), n_modes, mixture))
-        self.mixture_ = min(fits, key=lambda fit: fit[:2])[2]
+            bic = mixture.bic(X)
+            if bic < lowest:
+                self.mixture_, lowest, n_failures = mixture, bic, 0
+            else:
+                n_failures += 1
         return self
 
     def score_samples(self, X: np.ndarray) -> np.ndarray:

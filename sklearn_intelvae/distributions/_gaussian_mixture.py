@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
@@ -173,9 +174,21 @@ class FullGaussianMixture(_GaussianModes):
     def _log_joint(self, y: Tensor) -> Tensor:
         """Return log(weight_k) + log N(y; mean_k, covariance_k), shape (..., K)."""
         k, d = self.mean.shape
-        whitening = self.factor.transpose(0, 1).reshape(d, k * d)
-        offset = (self.mean[:, None] @ self.factor).reshape(k * d)
-        white = (y.reshape(-1, d) @ whitening - offset).reshape(-1, k, d)
-        volume = d * HALF_LOG_2PI - self.factor.diagonal(dim1=1, dim2=2).log().sum(-1)
-        joint = -0.5 * white.square().sum(-1) + (self.logits.log_softmax(0) - volume)
+        is_fixed = not any(v.requires_grad for v in (self.mean, self.factor, self.logits))
+        whitening, offset, constant = self._fixed_terms if is_fixed else self._terms()
+        white = torch.addmm(offset, y.reshape(-1, d), whitening).reshape(-1, k, d)
+        joint = torch.add(constant, white.square().sum(-1), alpha=-0.5)
         return joint.reshape(*y.shape[:-1], k)
+
+    @cached_property
+    def _fixed_terms(self) -> tuple[Tensor, Tensor, Tensor]:
+        with torch.inference_mode(False), torch.no_grad():  # a training may use them later
+            return self._terms()
+
+    def _terms(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what whitens y for all Gaussians, a matrix and an offset, and log constants."""
+        k, d = self.mean.shape
+        whitening = self.factor.transpose(0, 1).reshape(d, k * d)
+        offset = -(self.mean[:, None] @ self.factor).reshape(k * d)
+        volume = d * HALF_LOG_2PI - self.factor.diagonal(dim1=1, dim2=2).log().sum(-1)
+        return whitening, offset, self.logits.log_softmax(0) - volume

@@ -110,11 +110,14 @@ class FittedMixture(Prior):
         self.register_buffer("factors", torch.eye(n_components)[None])
         self.register_buffer("logits", torch.zeros(1))
         self.register_buffer("may_grow", torch.tensor(True))
+        self._density: FullGaussianMixture | None = None
 
     def density(self, encode: Encode) -> FullGaussianMixture:
         """Return the mixture; one mode is N(0, I), since a fit has two or more."""
-        is_standard = len(self.logits) == 1
-        return FullGaussianMixture(self.means, self.factors, self.logits, is_standard)
+        if self._density is None or self._density.mean is not self.means:
+            is_standard = len(self.logits) == 1
+            self._density = FullGaussianMixture(self.means, self.factors, self.logits, is_standard)
+        return self._density
 
     def fit_codes(self, y: Tensor) -> None:
         """Fit the mixture to draws from q(y | X), with more modes if they help.

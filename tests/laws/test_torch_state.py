@@ -43,6 +43,15 @@ def deterministic():
         torch.use_deterministic_algorithms(False)
 
 
+@contextmanager
+def subnormals_as_zero():
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+
+
 SETTINGS = {
     "no_grad": torch.no_grad,
     "inference_mode": torch.inference_mode,
@@ -52,6 +61,7 @@ SETTINGS = {
     "another device by default": lambda: torch.device("meta"),
     "autocast": lambda: torch.autocast("cpu", dtype=torch.bfloat16),
     "deterministic algorithms": deterministic,
+    "subnormal numbers as zero": subnormals_as_zero,
 }
 FURTHER = {
     "convolutions": InteLVAE(
@@ -117,6 +127,7 @@ def state():
         torch.get_default_device(),
         torch.is_autocast_enabled("cpu"),
         torch.are_deterministic_algorithms_enabled(),
+        sys.float_info.min / 2 == 0,
     )
 
 

@@ -76,6 +76,14 @@ def test_partial_fit_after_a_fit_keeps_the_mixture(X):
     assert modes(vae.partial_fit(X[:50])) == before
 
 
+def test_scores_between_two_trainings_change_no_bit(X):
+    vae, scored = InteLVAE(**FITTED).fit(X), InteLVAE(**FITTED).fit(X)
+    scored.score(X)
+    expected = vae.partial_fit(X[:50]).transform(X)
+    assert np.array_equal(scored.partial_fit(X[:50]).transform(X), expected)
+    assert vae.score(X) == scored.score(X)
+
+
 class Transparent(torch.nn.Module):
     """A model whose codes are its rows."""
 
