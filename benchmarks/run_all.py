@@ -24,6 +24,7 @@ SCRIPTS = (
     "league.tables",
     "league.earlier",
     "league.start",
+    "league.others",
     "league.images",
     "league.codes",
     "league.recipe",

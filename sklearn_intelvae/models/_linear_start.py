@@ -1,21 +1,25 @@
-"""Where a VAE starts: at the linear model that it generalizes."""
+"""Where a model starts: at the linear model that it generalizes."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from sklearn.decomposition import PCA, FastICA
 from torch import Tensor, nn
 
 from sklearn_intelvae._part import Likelihood, Mapping, call
 from sklearn_intelvae._random import generator_from, own_torch_state
+from sklearn_intelvae._threads import one_thread
 from sklearn_intelvae.models._linear_model import MAX_NUMBERS, MAX_ROWS, fit_linear_model
 from sklearn_intelvae.posteriors import Posterior
 
 _N_DRAWS, _TOLERANCE = 256, 1e-3
+_SMALLEST_DEVIATION = 1e-6
 _ITERATIONS, _ALL_ITERATIONS = 15, 1000
 MIN_STEPS = 100
 """A fit of fewer steps stays at the linear model, which is then computed to its optimum."""
@@ -130,10 +134,10 @@ def start_at_linear_model(model: Any, X: Tensor, weight: Tensor | None, n_steps:
     mean = share @ rows
     variance = share @ np.square(rows - mean)
     linear = call(model.likelihood.linearize, mean, variance)
-    step = -(-len(rows) // min(MAX_ROWS, max(1, MAX_NUMBERS // rows.shape[1])))
+    few = _evenly(rows)
     solution = fit_linear_model(
-        linear.output + (rows[::step] - mean) * linear.slope,
-        None if w is None else w[::step],
+        linear.output + (rows[few] - mean) * linear.slope,
+        None if w is None else w[few],
         linear.output,
         model.n_components,
         noise=linear.noise,
@@ -155,6 +159,41 @@ def start_at_linear_model(model: Any, X: Tensor, weight: Tensor | None, n_steps:
         _float32((inverse.matrix @ solution.weights).T),
         _float32(solution.mean + inverse.offset @ solution.weights),
     )
+
+
+def start_at_independent_components(path: Any, X: Tensor, generator: torch.Generator) -> None:
+    """Set the linear function beside an encoder to independent component analysis of X.
+
+    Parameters
+    ----------
+    path : LinearPath
+        Its outputs are the components. Those beyond the rank of X keep their random weights.
+    X : Tensor of shape (n_samples, n_features)
+        Rows, of which at most about 10,000 are used.
+    generator : torch.Generator
+        Source of the first guess.
+    """
+    rows = X.double().numpy(force=True)
+    rows = rows[_evenly(rows)]
+    with one_thread(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a solution that has not converged is good enough
+        pca = PCA(min(len(path.bias), *rows.shape), whiten=True, random_state=0).fit(rows)
+        deviations = np.sqrt(pca.explained_variance_)
+        k = int((deviations > _SMALLEST_DEVIATION * deviations[0]).sum())
+        if not k:
+            return
+        guess = torch.randn(k, k, generator=generator, dtype=torch.float64, device=generator.device)
+        ica = FastICA(whiten=False, w_init=guess.numpy(force=True))
+        rotation = ica.fit(pca.transform(rows)[:, :k]).components_
+    weight = path.weight.detach().clone()
+    weight[:k] = _float32(rotation @ (pca.components_[:k] / deviations[:k, None]))
+    path.start_at(weight, -weight @ _float32(pca.mean_))
+
+
+def _evenly(rows: np.ndarray) -> slice:
+    """Return a slice of at most about ``MAX_ROWS`` rows and ``MAX_NUMBERS`` numbers."""
+    most = min(MAX_ROWS, max(1, MAX_NUMBERS // rows.shape[1]))
+    return slice(None, None, -(-len(rows) // most))
 
 
 def _float32(array: np.ndarray) -> Tensor:

@@ -18,6 +18,8 @@ from sklearn_intelvae._part import (
     untrained_copy,
 )
 from sklearn_intelvae._random import OwnRandomness, draws_by_weight
+from sklearn_intelvae.models._linear_start import start_at_independent_components
+from sklearn_intelvae.networks import LinearPath
 
 _MOMENTUM = 0.05
 _WIDTH = 16
@@ -143,6 +145,8 @@ class PCLModel(nn.Module):
             Source of all random numbers.
         """
         initialize_parts(self._nested_parts, X, generator)
+        if isinstance(self.encoder, LinearPath):
+            start_at_independent_components(self.encoder, X, generator)
 
     def set_progress(self, fraction: float) -> None:
         """Tell the encoder the fraction of the warm-up that has passed.
@@ -163,6 +167,8 @@ class PCLParts(NamedTuple):
     ----------
     encoder : torch.nn.Module
         A network, or a plain module of any output width.
+    linear_path : bool
+        Whether a linear function is added to it, which starts at independent component analysis.
 
     Examples
     --------
@@ -174,6 +180,7 @@ class PCLParts(NamedTuple):
     """
 
     encoder: nn.Module
+    linear_path: bool = False
 
     def build(self, n_features: int, n_components: int, generator: torch.Generator) -> PCLModel:
         """Return a model for rows of ``n_features`` numbers; the encoder itself is copied.
@@ -193,6 +200,8 @@ class PCLParts(NamedTuple):
         with OwnRandomness(generator):
             encoder = untrained_copy(self.encoder)
             encoder = sized_network(encoder, n_features, n_components, "encoder")
+            if self.linear_path:
+                encoder = LinearPath(encoder, n_features, n_components)
             model = PCLModel(encoder, n_features, n_components)
         convert_to_float32(model)
         return model
@@ -207,7 +216,7 @@ class PCLParts(NamedTuple):
         """
 
     def starts_linear(self, n_features: int, n_components: int) -> bool:
-        """Return False: the model has no linear paths.
+        """Return whether the encoder starts at a linear function of the rows.
 
         Parameters
         ----------
@@ -217,9 +226,9 @@ class PCLParts(NamedTuple):
         Returns
         -------
         starts_linear : bool
-            False.
+            ``linear_path``.
         """
-        return False
+        return self.linear_path
 
     @property
     def standardization(self) -> str:

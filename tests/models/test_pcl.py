@@ -53,6 +53,26 @@ def test_a_plain_encoder_of_any_width_is_adapted_and_copied():
     assert m.encoder[0] is not encoder
 
 
+def test_a_linear_path_starts_at_independent_components():
+    factors = np.random.default_rng(0).laplace(size=(2000, 2))
+    X = torch.tensor(factors @ np.array([[1.0, 2, 0, 1, 0], [1, -1, 3, 0, 0]]) + 5).float()
+    path = PCLParts(MLP((8,)), linear_path=True).build(5, 3, seeded())
+    path.initialize(X, seeded())
+    h = path.encoder(X).detach().numpy()
+    found = np.abs(np.corrcoef(h[:, :2].T, factors.T)[:2, 2:])
+    assert found.max(axis=0).min() > 0.99
+    assert np.abs(h[:, :2].mean(axis=0)).max() < 1e-4
+    np.testing.assert_allclose(h[:, :2].std(axis=0), 1, atol=1e-3)
+    assert np.isfinite(h).all()  # the third component is beyond the rank of X
+
+
+@pytest.mark.parametrize("X", [torch.ones(20, 5), torch.eye(5)[:2]])
+def test_a_linear_path_of_rows_without_components_stays_finite(X):
+    path = PCLParts(MLP((8,)), linear_path=True).build(5, 2, seeded())
+    path.initialize(X, seeded())
+    assert path.encoder(X).isfinite().all()
+
+
 def test_the_log_odds_are_a_sum_over_components():
     """Changing one component of a pair changes them by the same amount, whatever the other is."""
     regression = model().regression
