@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from sklearn import config_context
 from sklearn.decomposition import PCA, FastICA
 from torch import Tensor, nn
 
@@ -175,7 +176,11 @@ def start_at_independent_components(path: Any, X: Tensor, generator: torch.Gener
     """
     rows = X.double().numpy(force=True)
     rows = rows[_evenly(rows)]
-    with one_thread(), warnings.catch_warnings():
+    with (
+        one_thread(),
+        config_context(transform_output="default", array_api_dispatch=False),
+        warnings.catch_warnings(),
+    ):
         warnings.simplefilter("ignore")  # a solution that has not converged is good enough
         pca = PCA(min(len(path.bias), *rows.shape), whiten=True, random_state=0).fit(rows)
         deviations = np.sqrt(pca.explained_variance_)
