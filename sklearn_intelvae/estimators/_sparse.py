@@ -38,7 +38,7 @@ class SparseInteLVAE(BaseVAE):
     max_cost : float, default=0.05
         With ``gamma="auto"``, what sparsity may cost: the loss of log-likelihood compared to a VAE
         without gates, in nats per row and column of X. It is an estimate.
-    sparsity : float, default=0.5
+    sparsity : float, default=0.53
         With ``gamma="auto"``, the Hoyer score of the codes, from 0 to 1, above which gamma is
         decreased, even if it could cost more; see
         :func:`~sklearn_intelvae.metrics.hoyer_sparsity`. To get sparser codes raise ``max_cost``
@@ -46,7 +46,7 @@ class SparseInteLVAE(BaseVAE):
     floor : float, default=0.0
         Smallest gate, from 0 to below 1. A floor above zero limits the sparsity that can be
         reached.
-    selector_layer_sizes : sequence of int, default=(64,)
+    selector_layer_sizes : sequence of int, default=(128,)
         Widths of the hidden layers of the selector.
     regularize : {"abs", "gates"}, default="abs"
         Whether the penalty is on the magnitudes of z or on the gates.
@@ -227,9 +227,9 @@ default="gaussian"
         *,
         gamma="auto",
         max_cost=0.05,
-        sparsity=0.5,
+        sparsity=0.53,
         floor=0.0,
-        selector_layer_sizes=(64,),
+        selector_layer_sizes=(128,),
         regularize="abs",
         prior="auto",
         likelihood="gaussian",

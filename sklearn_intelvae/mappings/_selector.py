@@ -44,10 +44,10 @@ class DimensionSelector(Mapping):
     max_cost : float, default=0.05
         With ``gamma="auto"``, what sparsity may cost: the loss of log-likelihood compared to a VAE
         without this mapping, in nats per row and column of X. It is an estimate.
-    sparsity : float, default=0.5
+    sparsity : float, default=0.53
         With ``gamma="auto"``, the Hoyer score of the representation, from 0 to 1, above which gamma
         is decreased, even if it could cost more.
-    hidden_layer_sizes : sequence of int, default=(64,)
+    hidden_layer_sizes : sequence of int, default=(128,)
         Widths of the hidden layers of the network; the paper has (10, 10).
     floor : float, default=0.0
         Smallest gate f, from 0 to below 1. A floor above zero limits the sparsity that can be
@@ -74,8 +74,8 @@ class DimensionSelector(Mapping):
 
     What a weight costs: at the minimum of loss + gamma P, an increase of gamma by d gamma raises
     the loss without penalty by -gamma dP. So the loss that gamma causes is between 0 and
-    gamma (P_0 - P), where P_0 is the penalty of a plain VAE. It was about 0.3 times that bound on
-    tables of 100 to 10,000 rows, so that "auto" solves
+    gamma (P_0 - P), where P_0 is the penalty of a plain VAE. It was at most 0.3 times that
+    on most tables of 100 to 10,000 rows, so that "auto" solves
     0.3 gamma (P_0 - P) = ``max_cost`` times the number of columns while P decreases, with P_0
     measured during the first 5 % of the warm-up.
 
@@ -117,8 +117,8 @@ class DimensionSelector(Mapping):
         self,
         gamma: float | str = "auto",
         max_cost: float = 0.05,
-        sparsity: float = 0.5,
-        hidden_layer_sizes: Sequence[int] = (64,),
+        sparsity: float = 0.53,
+        hidden_layer_sizes: Sequence[int] = (128,),
         floor: float = 0.0,
         regularize: str = "abs",
     ) -> None:
