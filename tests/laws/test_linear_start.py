@@ -70,6 +70,21 @@ def test_with_one_scale_it_is_that_of_probabilistic_pca(name):
     assert vae.score(X) == pytest.approx(PCA(k).fit(X).score(X), abs=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("n_rows", "n_columns"), [(20, 50), pytest.param(300, 5000, marks=pytest.mark.slow)]
+)
+def test_a_table_with_more_columns_than_rows_starts_at_probabilistic_pca(n_rows, n_columns):
+    rng, k = np.random.default_rng(0), 4
+    X = rng.normal(size=(n_rows, k)) @ rng.normal(size=(k, n_columns))
+    X = X + rng.normal(size=X.shape)
+    variances = np.zeros(n_columns)
+    variances[:n_rows] = np.linalg.svd(X - X.mean(axis=0), compute_uv=False) ** 2 / n_rows
+    variances[k:] = variances[k:].mean()
+    expected = -0.5 * (np.log(2 * np.pi * variances) + 1).sum()
+    vae = InteLVAE(k, likelihood=Gaussian("learned"), **AT_START).fit(X)
+    assert vae.score(X) == pytest.approx(expected, rel=1e-4)
+
+
 def test_with_a_known_scale_it_is_the_best_for_that_scale():
     X = standardized(TABLES["wine"]())
     noise = PCA(4).fit(X).noise_variance_
