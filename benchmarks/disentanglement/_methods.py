@@ -42,9 +42,9 @@ METHODS: dict[str, dict[str, Any]] = {
     "full covariance": {"posterior": "full", **_VARIANCE_03},
     "full covariance, Laplace prior": {"posterior": "full", "prior": "laplace", **_VARIANCE_03},
     "ICA mapping": {"mapping": "ica", **_VARIANCE_03},
-    "PCL": dict.fromkeys(("max_iter", "learning_rate", "learning_rate_init", "batch_size"), "auto"),
+    "PCL": {},
 }
-"""The parameters of each method, besides networks and, for VAEs, the length of the training.
+"""The parameters of each method, besides networks and length of the training.
 
 With a Gaussian likelihood of scale s and a weight beta of the KL, only beta s^2 matters.
 """
@@ -60,7 +60,7 @@ def estimator_of(method: str, n_components: int, seed: int, **settings: Any) -> 
     if method == "FastICA":
         return FastICA(n_components, whiten="unit-variance", max_iter=1000, random_state=seed)
     if method == "PCL":
-        return PCL(n_components, random_state=seed, **settings | METHODS[method])
+        return PCL(n_components, random_state=seed, **settings)
     return InteLVAE(
         n_components,
         random_state=seed,

@@ -131,8 +131,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             f"removes half of the change; all changes, and the noise, are at most {EPSILON}. "
             f"{N_IMAGES[scale]} images of 16 x 16 pixels, networks of "
             f"{settings['hidden_layer_sizes']} hidden units, {settings['steps']} steps, "
-            f"{len(seeds)} seeds, mean ± standard deviation. PCL and SlowVAE are fitted to pairs; "
-            "PCL has its default number of steps."
+            f"{len(seeds)} seeds, mean ± standard deviation. PCL and SlowVAE are fitted to pairs."
         ),
     )
 

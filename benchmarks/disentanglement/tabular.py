@@ -74,8 +74,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             f"the perturbation (ratio {RATIO}) adds; the noise has the same. Networks of "
             f"{settings['hidden_layer_sizes']} hidden units, {settings['steps']} steps, "
             f"{len(seeds)} seeds, mean ± standard deviation. A perfect code of continuous factors "
-            "has a gap of about .75 to .88. PCL and SlowVAE use the order of the rows; PCL has its "
-            "default number of steps."
+            "has a gap of about .75 to .88. PCL and SlowVAE use the order of the rows."
         ),
     )
 

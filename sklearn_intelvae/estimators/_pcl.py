@@ -44,9 +44,11 @@ class PCL(BaseModel):
         "logistic".
     image_shape : (int, int, int) or None, default=None
         Channels, height and width of the image in each row of X.
-    linear_path : bool, default=True
+    linear_path : bool, default=False
         Whether a linear function is added to the network, and the fit starts at independent
-        component analysis of X instead of at random weights.
+        component analysis of X instead of at random weights. Where X is nearly a linear function of
+        the factors, few epochs are then enough; elsewhere a fit more often stays at mixtures of
+        factors.
     learning_rate : {"auto", "one-cycle", "cosine", "constant"}, default="auto"
         Schedule over the steps of a fit: a linear rise during the first 30 % and then a half cosine
         down to zero, the half cosine alone, or none. "auto" means "cosine".
@@ -55,9 +57,8 @@ class PCL(BaseModel):
     batch_size : int or "auto", default="auto"
         Rows in a batch; "auto" means about a sixteenth of them, from 32 to 256.
     max_iter : int or "auto", default="auto"
-        Number of epochs; "auto" means 1.5 steps for each row, at most 3000 steps, and at least 20
-        epochs; twice as many steps from random weights. ``partial_fit`` has no fixed length; its
-        warm-up refers to 1000 steps.
+        Number of epochs; "auto" means 3 steps for each row, at most 6000 steps, and at least 20
+        epochs. ``partial_fit`` has no fixed length; its warm-up refers to 1000 steps.
     n_init : int, default=1
         Number of fits from different initial weights, orders of the rows and noise. The fit with
         the lowest objective is kept: at full warm-up and with the same noise for all, on the
@@ -152,10 +153,7 @@ class PCL(BaseModel):
     True
     """
 
-    _recipes = (
-        Recipe(3, 6000, open_ended_steps=1000, learning_rate_init=3e-3),
-        Recipe(1.5, 3000, open_ended_steps=1000, learning_rate_init=3e-3),
-    )
+    _recipes = (Recipe(3, 6000, open_ended_steps=1000, learning_rate_init=3e-3),) * 2
 
     _parameter_constraints = {
         **ENCODER_CONSTRAINTS,
@@ -171,7 +169,7 @@ class PCL(BaseModel):
         hidden_layer_sizes=(64, 64),
         activation="relu",
         image_shape=None,
-        linear_path=True,
+        linear_path=False,
         learning_rate="auto",
         learning_rate_init="auto",
         batch_size="auto",

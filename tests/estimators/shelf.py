@@ -60,6 +60,7 @@ ESTIMATORS = {
     "SoftIntroVAE vamp": SoftIntroVAE(prior=Vamp(n_modes=3), **SMALL),
     "SoftIntroVAE sphere": SoftIntroVAE(mapping="sphere", game_start=0.0, **SMALL),
     "PCL": PCL(**SMALL),
+    "PCL linear path": PCL(linear_path=True, **SMALL),
     "SparseInteLVAE": SparseInteLVAE(**SMALL),
     "SparseInteLVAE gates": SparseInteLVAE(regularize="gates", floor=0.1, **SMALL),
 }
