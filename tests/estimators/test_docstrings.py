@@ -76,6 +76,7 @@ DIFFERENT = {
     "encoder": "PCL has no decoder",
     "hidden_layer_sizes": "PCL has no decoder",
     "module_": "PCL has another model",
+    "linear_path": "PCL starts at another linear model",
     "learning_rate": "only some models start at a linear model",
     "learning_rate_init": "only some models start at a linear model",
     "batch_size": "only some models start at a linear model",
