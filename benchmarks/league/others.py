@@ -1,8 +1,8 @@
 """What a start at a linear model gives ClusteredInteLVAE, SoftIntroVAE and PCL.
 
 Run ``python -m benchmarks.league.others``; it resumes where it stopped. Each estimator is fitted
-from the linear model and from random weights, by default and with a quarter of the steps of the
-second. By default all three start at random weights: the shift of clusters is not a linear
+from the linear model and from random weights, each with its default number of steps and with a
+quarter of that from random weights. By default all three start at random weights: the shift of clusters is not a linear
 function, and the game needs a warm-up. Here they start at the linear model without shift, which
 then grows as it does by default, and without the warm-up of the costs. PCL starts at independent
 component analysis. It is measured on series of known factors; of the others, the classes of the
@@ -154,7 +154,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         [rows],
         note=(
             "correlation: of codes with the factors. share: of the default number of steps from "
-            "random weights; 1 is the default of each start."
+            "random weights; 1 is the default number of each start."
         ),
     )
 

@@ -134,10 +134,10 @@ class Density:
         Returns
         -------
         kl : Tensor of shape (n,)
-            In nats. By default the entropy of q with its sign changed, and -log p(y) at ``y``; a
-            density that has the divergence in closed form overrides this.
+            In nats. By default the estimate log q(y | x) - log p(y) at ``y``; a density that has
+            the divergence in closed form overrides this.
         """
-        return -q.entropy_per_component().sum(-1) - self.log_prob(y.clone())
+        return q.log_prob(y.clone()) - self.log_prob(y.clone())
 
     def kl_per_component(self, q: PosteriorDistribution) -> Tensor | None:
         """Return the terms of the KL divergence per row and component.

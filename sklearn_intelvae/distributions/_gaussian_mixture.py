@@ -163,9 +163,10 @@ class FullGaussianMixture(_GaussianModes):
         return FullGaussianMixture(mean, factor, logits, self.is_standard)
 
     def kl(self, q: PosteriorDistribution, y: Tensor) -> Tensor:
-        """Return KL(q || p) of each row, shape (n,): estimated at y unless p is N(0, I)."""
-        per_component = self.kl_per_component(q)
-        return super().kl(q, y) if per_component is None else per_component.sum(-1)
+        """Return KL(q || p) of each row, shape (n,): the cross entropy at y unless p is N(0, I)."""
+        if self.is_standard:
+            return q.kl_from_standard().sum(-1)
+        return -q.entropy_per_component().sum(-1) - self.log_prob(y)
 
     def kl_per_component(self, q: PosteriorDistribution) -> Tensor | None:
         """Return the terms of KL(q || N(0, I)), or None for any other density."""

@@ -170,7 +170,7 @@ def start_at_independent_components(path: Any, X: Tensor, generator: torch.Gener
     path : LinearPath
         Its outputs are the components. Those beyond the rank of X keep their random weights.
     X : Tensor of shape (n_samples, n_features)
-        Rows, of which at most about 10,000 are used.
+        The training rows. Of a table of more than 10,000 rows an evenly spaced subset is analyzed.
     generator : torch.Generator
         Source of the first guess.
     """
