@@ -2,11 +2,11 @@
 
 Run ``python -m benchmarks.league.others``; it resumes where it stopped. Each estimator is fitted
 from the linear model and from random weights, each with its default number of steps and with a
-quarter of that from random weights. By default all three start at random weights: the shift of clusters is not a linear
-function, and the game needs a warm-up. Here they start at the linear model without shift, which
-then grows as it does by default, and without the warm-up of the costs. PCL starts at independent
-component analysis. It is measured on series of known factors; of the others, the classes of the
-tables are known.
+quarter of that from random weights. By default all three start at random weights: the shift of
+clusters is not a linear function, and the game needs a warm-up. Here they start at the linear model
+without shift, which then grows as it does by default, and without the warm-up of the costs. PCL
+starts at independent component analysis. It is measured on series of known factors; of the others,
+the classes of the tables are known.
 """
 
 from __future__ import annotations
