@@ -350,12 +350,14 @@ class Likelihood(Part):
         return None
 
     def set_noise(self, variance: np.ndarray) -> None:
-        """Start at this variance of the noise; by default nothing happens.
+        """Set the variance of the noise, if it is learned; by default nothing happens.
 
         Parameters
         ----------
         variance : ndarray of shape (n_features,), float64
-            Of the linear model, in the unit of the linearized rows.
+            Of the linear model, in the unit of the linearized rows. At the end of a fit from it,
+            the variance then, times the factor by which errors of further rows exceed those of the
+            training rows; only if ``forward`` returns a ``Normal`` or ``Laplace``.
         """
 
 
@@ -460,7 +462,7 @@ class Prior(Part):
         """Update the prior's own weights from codes of all training rows.
 
         Called before the first step, after each quarter of a fit and at its end, if the fit has at
-        least 100 steps; not by ``partial_fit``.
+        least 40 steps; not by ``partial_fit``.
 
         Parameters
         ----------

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
-from sklearn_intelvae._moments import effective_rows
+from sklearn_intelvae._moments import supported_noise
 from sklearn_intelvae._part import Likelihood, Linearization
 from sklearn_intelvae.distributions import Bernoulli as BernoulliRows
 from sklearn_intelvae.distributions import Distribution, Normal
@@ -81,9 +81,8 @@ class _LocationScale(Likelihood):
             return
         spread = _spread(X)
         if self.scale == "per_feature":
-            relative = 1 / (effective_rows(X) * self.min_scale)
-            relative = relative.clamp(min=1.0, max=1 / self.min_scale)
-            self.log_bound += (spread * relative).log()
+            smallest = supported_noise(X, self.min_scale).clamp(min=self.min_scale, max=1.0)
+            self.log_bound += (spread * smallest / self.min_scale).log()
             self._set_log_scale(spread.log())
         else:
             self.log_bound += spread.log().mean()
@@ -103,7 +102,7 @@ class _LocationScale(Likelihood):
         )
 
     def set_noise(self, variance: np.ndarray) -> None:
-        """Start a learned scale at these variances."""
+        """Set a learned scale to these variances."""
         if isinstance(self.scale, str):
             log_scale = 0.5 * np.log(variance / self._variance_of_unit_scale)
             log_scale = log_scale if self.scale == "per_feature" else log_scale.mean()
@@ -153,8 +152,9 @@ class Gaussian(_LocationScale):
               \sum_i (x_{ij} - \bar x_j)^4,
 
     the number of rows that determine it, the scale of feature j is at least 1 / n_j of the
-    standard deviation. For normal features this matters only below 300 rows; a feature that is
-    constant except in one row is not modeled more precisely than by its standard deviation.
+    standard deviation, unless the other features predict it more precisely in rows that the
+    prediction was not fitted to. For normal features this matters only below 300 rows; a feature
+    that is constant except in one row is not modeled more precisely than by its standard deviation.
 
     Examples
     --------

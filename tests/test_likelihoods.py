@@ -134,3 +134,16 @@ def test_bernoulli_refuses_values_outside_its_support(bad):
     X[1, 1] = bad
     with pytest.raises(ValueError, match=r"needs X in \[0, 1\], but X ranges from"):
         Bernoulli().check_support(X)
+
+
+def test_a_feature_that_others_predict_in_all_rows_may_have_little_noise():
+    """A heavy tail alone is no reason to doubt a relation that also holds in the tail."""
+    generator = torch.Generator().manual_seed(0)
+    tail = torch.randn(100, 1, generator=generator) ** 5
+    X = torch.cat([tail, 2 * tail + 1, torch.randn(100, 1, generator=generator) ** 5], dim=1)
+    part = built(Gaussian(), X)
+    with torch.no_grad():
+        part.excess.fill_(-50)
+    smallest = part.log_scale().exp() / X.std(dim=0, correction=0)
+    assert (smallest[:2] < 0.05).all()
+    assert smallest[2] > 0.2

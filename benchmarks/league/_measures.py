@@ -11,7 +11,12 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.neighbors import KNeighborsClassifier
 
-from sklearn_intelvae.metrics import energy_distance, frechet_distance, hoyer_sparsity
+from sklearn_intelvae.metrics import (
+    energy_distance,
+    few_label_curve,
+    frechet_distance,
+    hoyer_sparsity,
+)
 
 N_LABELS = (20, 50, 100, 500)
 _N_DRAWS = 10
@@ -34,13 +39,20 @@ def measures(model: Any, split: Any, seed: int) -> dict[str, float]:
 
 
 def of_samples(model: Any, test: np.ndarray, seed: int) -> dict[str, float]:
-    """Return distances of as many generated rows as there are held-out ones."""
+    """Return distances of as many generated rows as there are held-out ones.
+
+    Distances from few rows depend on the draw, so several draws are averaged then.
+    """
     real = test[:_MAX_GENERATED]
-    generated = np.asarray(model.sample(len(real), random_state=seed), dtype=np.float64)
+    n_draws = int(np.clip(_MAX_GENERATED // len(real), 1, _N_DRAWS))
+    draws = [
+        np.asarray(model.sample(len(real), random_state=1000 * seed + i), dtype=np.float64)
+        for i in range(n_draws)
+    ]
     return {
-        "frechet": float(frechet_distance(real, generated)),
-        "energy": float(energy_distance(real, generated)),
-        "auc": distinguishability(real, generated, seed),
+        "frechet": float(np.mean([frechet_distance(real, X) for X in draws])),
+        "energy": float(np.mean([energy_distance(real, X) for X in draws])),
+        "auc": distinguishability(real, draws[0], seed),
     }
 
 
@@ -55,28 +67,18 @@ def distinguishability(real: np.ndarray, generated: np.ndarray, seed: int) -> fl
 
 
 def of_codes(Z: np.ndarray, y: np.ndarray, Z_test: np.ndarray, y_test: np.ndarray) -> dict:
-    """Return accuracies with few labels; nothing is scaled between codes and classifier."""
+    """Return accuracies with few labels; nothing is scaled between codes and classifier.
+
+    The labeled rows are stratified. With two labels for each class, more than one neighbor would
+    take rows of other classes into account, so the nearest one decides.
+    """
+    probes = {
+        "logistic": LogisticRegression(max_iter=2000),
+        "neighbors": KNeighborsClassifier(n_neighbors=1),
+    }
+    sizes = [n for n in N_LABELS if n < len(Z)]
     row = {}
-    for n in N_LABELS:
-        if n >= len(Z):
-            continue
-        for name in ("logistic", "neighbors"):
-            found = [_accuracy(name, Z, y, Z_test, y_test, n, draw) for draw in range(_N_DRAWS)]
-            row[f"{name}_{n}"] = float(np.nanmean(found))
+    for name, probe in probes.items():
+        curve = few_label_curve(Z, y, Z_test, y_test, sizes, probe, _N_DRAWS, random_state=0)
+        row |= {f"{name}_{n}": found for n, found in zip(sizes, curve["mean"], strict=True)}
     return row
-
-
-def _accuracy(
-    name: str,
-    Z: np.ndarray,
-    y: np.ndarray,
-    Z_test: np.ndarray,
-    y_test: np.ndarray,
-    n: int,
-    draw: int,
-) -> float:
-    rows = np.random.RandomState(draw).permutation(len(Z))[:n]
-    if len(np.unique(y[rows])) < 2:
-        return np.nan
-    probe = LogisticRegression(max_iter=2000) if name == "logistic" else KNeighborsClassifier(5)
-    return probe.fit(Z[rows], y[rows]).score(Z_test, y_test)

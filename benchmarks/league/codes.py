@@ -84,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         [against_pca(rows)],
         [rows],
         note=(
-            "Held-out accuracies of logistic regression and of five neighbors with so many "
+            "Held-out accuracies of logistic regression and of the nearest neighbor with so many "
             "labels, minus those behind PCA; means over tables. worst: the lowest of all tables "
             "and numbers of labels."
         ),

@@ -22,7 +22,9 @@ _MAX_EXACT = 500
 """Of matrices with more rows and columns only the largest singular values are computed."""
 
 
-_MANY_ITERATIONS = 100
+_MANY_ITERATIONS, _ALL_ITERATIONS = 200, 1000
+_SMALL_GAIN = 0.01
+"""Of an iteration of factor analysis, in nats per row."""
 _IDLE, _MOVED = 0.6, 0.75
 """A component is idle if it changes x by less than this share of the noise; it then takes over this
 share of the noise of a column."""
@@ -88,7 +90,7 @@ def fit_linear_model(
     noise: np.ndarray | None,
     is_shared: bool,
     min_noise: np.ndarray,
-    max_iter: int = 1000,
+    to_convergence: bool = True,
 ) -> LinearModel:
     """Fit factor analysis, or if the noise is shared by all columns probabilistic PCA.
 
@@ -108,8 +110,9 @@ def fit_linear_model(
         Whether all columns have the same variance of the noise.
     min_noise : ndarray of shape (n_columns,)
         Lower bounds of the variances.
-    max_iter : int, default=1000
-        Largest number of iterations of factor analysis; the other models have closed forms.
+    to_convergence : bool, default=True
+        Whether factor analysis is iterated to its optimum. Otherwise it ends when an iteration
+        gains less than .01 nats per row. The other models have closed forms.
 
     Returns
     -------
@@ -127,7 +130,9 @@ def fit_linear_model(
         elif is_shared:
             weights, noise = _probabilistic_pca(centered, k, min_noise)
         else:
-            weights, noise = _factor_analysis(centered, k, weight is None, max_iter, min_noise)
+            weights, noise = _factor_analysis(
+                centered, k, weight is None, to_convergence, min_noise
+            )
         weights = _rotated(weights, noise)
     rest = np.zeros((n_components - k, len(mean)))
     return LinearModel(mean, np.concatenate([_with_fixed_signs(weights), rest]), noise)
@@ -140,20 +145,16 @@ def _best_weights(centered: np.ndarray, k: int, noise: np.ndarray) -> np.ndarray
 
 
 def _factor_analysis(
-    centered: np.ndarray, k: int, has_mean_zero: bool, max_iter: int, min_noise: np.ndarray
+    centered: np.ndarray, k: int, has_mean_zero: bool, to_convergence: bool, min_noise: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return W and the noise; where the noise is at its lower bound, W is adapted to it."""
     n_columns = centered.shape[1]
     varies = np.square(centered).sum(axis=0) > 0
     rows = centered[:, varies]
-    settings: dict[str, Any] = {"max_iter": max_iter, "random_state": 0}
-    if (
-        max_iter < _MANY_ITERATIONS
-        and 2 * rows.shape[1] < len(rows)
-        and rows.shape[1] <= _MAX_EXACT
-    ):
-        # The same second moments in fewer rows. With many iterations the estimator is left as it
-        # is: an exact SVD would end at another, slightly larger likelihood.
+    settings: dict[str, Any] = {"max_iter": _ALL_ITERATIONS, "random_state": 0}
+    if not to_convergence and 2 * rows.shape[1] < len(rows) and rows.shape[1] <= _MAX_EXACT:
+        # The same second moments in fewer rows. At the optimum the estimator is left as it is: an
+        # exact SVD would end at another, slightly larger likelihood.
         rows = np.asarray(np.linalg.qr(rows, mode="r")) * math.sqrt(rows.shape[1] / len(rows))
         has_mean_zero, settings["svd_method"] = False, "lapack"
     if not has_mean_zero:  # the estimator subtracts the mean
@@ -162,6 +163,8 @@ def _factor_analysis(
     if not varies.any():
         return weights, noise
     n_factors = min(k, rows.shape[1])
+    if not to_convergence:
+        settings |= {"max_iter": _MANY_ITERATIONS, "tol": _SMALL_GAIN * len(rows)}
     # Columns that the factors explain without noise end at the lower bound.
     with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
         warnings.simplefilter("ignore", ConvergenceWarning)

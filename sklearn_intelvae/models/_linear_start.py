@@ -16,13 +16,15 @@ from torch import Tensor, nn
 from sklearn_intelvae._part import Likelihood, Mapping, call
 from sklearn_intelvae._random import generator_from, own_torch_state
 from sklearn_intelvae._threads import one_thread
+from sklearn_intelvae.distributions import Laplace, Normal
 from sklearn_intelvae.models._linear_model import MAX_NUMBERS, MAX_ROWS, fit_linear_model
+from sklearn_intelvae.models._nonlinearity import nonlinearity
 from sklearn_intelvae.posteriors import Posterior
 
 _N_DRAWS, _TOLERANCE = 256, 1e-3
 _SMALLEST_DEVIATION = 1e-6
-_ITERATIONS, _ALL_ITERATIONS = 15, 1000
-MIN_STEPS = 100
+_CLEAR_EXCESS, _LOWEST_RATE = 0.4, 0.05
+MIN_STEPS = 40
 """A fit of fewer steps stays at the linear model, which is then computed to its optimum."""
 
 
@@ -104,7 +106,7 @@ def _is_linear_posterior(posterior: Posterior, k: int) -> bool:
         return False
 
 
-def start_at_linear_model(model: Any, X: Tensor, weight: Tensor | None, n_steps: float) -> None:
+def start_at_linear_model(model: Any, X: Tensor, weight: Tensor | None, n_steps: float) -> float:
     """Set the linear paths of a VAE and the noise of its likelihood to a linear model of X.
 
     The bound is then the log-likelihood of factor analysis, since the posterior is exact.
@@ -119,6 +121,12 @@ def start_at_linear_model(model: Any, X: Tensor, weight: Tensor | None, n_steps:
         Their weights.
     n_steps : float
         Number of training steps that follow.
+
+    Returns
+    -------
+    rate : float
+        Learning rate that these rows suggest, as a fraction of the usual one: less than 1 if they
+        show little that is not linear, see :func:`nonlinearity`.
 
     Notes
     -----
@@ -136,17 +144,19 @@ def start_at_linear_model(model: Any, X: Tensor, weight: Tensor | None, n_steps:
     variance = share @ np.square(rows - mean)
     linear = call(model.likelihood.linearize, mean, variance)
     few = _evenly(rows)
+    rows, w = linear.output + (rows[few] - mean) * linear.slope, None if w is None else w[few]
+    stays = n_steps < MIN_STEPS
     solution = fit_linear_model(
-        linear.output + (rows[few] - mean) * linear.slope,
-        None if w is None else w[few],
+        rows,
+        w,
         linear.output,
         model.n_components,
         noise=linear.noise,
         is_shared=linear.is_shared,
         min_noise=linear.min_noise,
-        max_iter=_ITERATIONS if n_steps >= MIN_STEPS else _ALL_ITERATIONS,
+        to_convergence=stays,
     )
-    if n_steps >= MIN_STEPS and linear.noise is None and not linear.is_shared:
+    if not stays and linear.noise is None and not linear.is_shared:
         solution = solution.with_all_components()
     call(model.likelihood.set_noise, solution.noise)
     encoder, variance_of_y = solution.posterior()
@@ -160,6 +170,30 @@ def start_at_linear_model(model: Any, X: Tensor, weight: Tensor | None, n_steps:
         _float32((inverse.matrix @ solution.weights).T),
         _float32(solution.mean + inverse.offset @ solution.weights),
     )
+    if stays:
+        return 1.0
+    return float(np.clip((nonlinearity(rows, w, solution) - 1) / _CLEAR_EXCESS, _LOWEST_RATE, 1))
+
+
+@torch.no_grad()
+def scale_noise(likelihood: Likelihood, n_features: int, factor: float) -> None:
+    """Multiply the noise of a likelihood, if it is learned.
+
+    Parameters
+    ----------
+    likelihood : Likelihood
+        One that has started at a linear model.
+    n_features : int
+        Number of columns of X.
+    factor : float
+        Of the variances.
+    """
+    n_outputs = likelihood.outputs_per_feature * n_features
+    device = next((t.device for t in (*likelihood.parameters(), *likelihood.buffers())), None)
+    p = call(likelihood, torch.zeros(1, n_outputs, device=device))
+    if isinstance(p, Normal | Laplace):
+        variance = p.variance.double().numpy(force=True)
+        call(likelihood.set_noise, factor * np.broadcast_to(variance, (1, n_features))[0])
 
 
 def start_at_independent_components(path: Any, X: Tensor, generator: torch.Generator) -> None:

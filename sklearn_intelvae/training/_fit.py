@@ -25,7 +25,11 @@ from sklearn_intelvae._random import (
 )
 from sklearn_intelvae.exceptions import DivergenceError
 from sklearn_intelvae.models import VAE
-from sklearn_intelvae.models._linear_start import start_at_linear_model
+from sklearn_intelvae.models._linear_start import (
+    MIN_STEPS,
+    scale_noise,
+    start_at_linear_model,
+)
 from sklearn_intelvae.objectives import Objective
 from sklearn_intelvae.training._net import MultiPlayerNet, uncompiled
 from sklearn_intelvae.training._pretrain import pretrain_encoder
@@ -145,14 +149,14 @@ class _Fit:
     def from_seed(self, seed: int) -> Fit:
         """Train once, with weights, an order of the rows and noise that follow from ``seed``."""
         seed = self._best_trial_seed(seed)
-        model, objective = self._model_and_objective(seed)
+        model, objective, rate = self._model_and_objective(seed)
         self._pretrain(model, seed)
         callbacks = [
             *self.user_callbacks,
             *self._prior_fits(model, seed),
             *self.callbacks.callback_for_start(self._result_of),
         ]
-        net = self._net(model, objective, seed, callbacks=callbacks)
+        net = self._net(model, objective, rate, seed, callbacks=callbacks)
         if self.previous is not None:
             net.restore(self.previous.state)
         try:
@@ -161,7 +165,35 @@ class _Fit:
             self.callbacks.skip_start(net)
             error.result = self._result_of(net)
             raise
-        return net, self._result_of(net)
+        corrected = self._correct_noise(model)
+        result = self._result_of(net)
+        result.state["noise"] = corrected
+        return net, result
+
+    def _correct_noise(self, model: Any) -> dict[str, Any] | None:
+        """Add to the noise what the degrees of freedom have cost, and return how it was before.
+
+        Errors of rows that a regression on k columns and a constant was fitted to are smaller than
+        those of further rows, on average by the factor of Akaike's final prediction error. Fits
+        from the linear model are corrected, and their continuations again.
+        """
+        factor = self._noise_before.get("factor")
+        is_started = isinstance(model, VAE) and model.has_linear_paths
+        if is_started and self.horizon_steps >= MIN_STEPS and not self.one_epoch:
+            n = len(self.train)
+            n_fitted = min(self.spec.n_components + 1, self.X.shape[1], n / 2)
+            factor = (n + n_fitted) / (n - n_fitted)
+        if factor is None:
+            return None
+        before = model.likelihood.state_dict()
+        weights = {name: value.numpy(force=True).copy() for name, value in before.items()}
+        scale_noise(model.likelihood, self.X.shape[1], factor)
+        return {"factor": factor, "weights": weights}
+
+    @property
+    def _noise_before(self) -> dict[str, Any]:
+        """What the previous fit has recorded about its noise."""
+        return (self.previous.state.get("noise") or {}) if self.previous is not None else {}
 
     def _result_of(self, net: MultiPlayerNet) -> FitResult:
         """Return the current state of a net as a result."""
@@ -199,9 +231,9 @@ class _Fit:
 
     def _trial(self, seed: int) -> float:
         """Return the loss of a start after a few epochs, infinite if it diverges."""
-        model, objective = self._model_and_objective(seed)
+        model, objective, rate = self._model_and_objective(seed)
         self._pretrain(model, seed)
-        net = self._net(model, objective, seed, verbose=0)
+        net = self._net(model, objective, rate, seed, verbose=0)
         try:
             net.train(self.train, None, self._trial_epochs, horizon=self.n_epochs)
         except DivergenceError:
@@ -231,8 +263,10 @@ class _Fit:
             return []
         return [("prior_fits", PriorFits(self.train, seed, self.n_epochs))]
 
-    def _net(self, model: Any, objective: Objective, seed: int, **settings: Any) -> MultiPlayerNet:
-        """Return an initialized net."""
+    def _net(
+        self, model: Any, objective: Objective, rate: float, seed: int, **settings: Any
+    ) -> MultiPlayerNet:
+        """Return an initialized net, whose model learns at a relative rate."""
         spec, recipe = self.spec, self.spec.recipe
         noise_rate = recipe.noise_rate(len(self.train), self.X.shape[1])
         return MultiPlayerNet(
@@ -240,7 +274,7 @@ class _Fit:
             objective.to(spec.device),
             seed=seed,
             schedule=self.schedule,
-            relative_rates=(recipe.linear_rate, noise_rate),
+            relative_rates=(rate, rate * recipe.linear_rate, rate * noise_rate),
             costs_warm_up=recipe.costs_warm_up,
             warmup_steps=recipe.warmup * self.horizon_steps,
             batch_events="callbacks" in settings and bool(spec.skorch_callbacks),
@@ -251,25 +285,34 @@ class _Fit:
             **{"verbose": spec.verbose} | self.net_params | settings,
         ).initialize()
 
-    def _model_and_objective(self, seed: int) -> tuple[Any, Objective]:
-        """Return a new model and objective, or copies of the fitted ones."""
+    def _model_and_objective(self, seed: int) -> tuple[Any, Objective, float]:
+        """Return a new model and objective, or copies of the fitted ones, and a learning rate.
+
+        The rate is relative to the one of the spec. The networks, their linear functions and the
+        noise have it.
+        """
         if self.previous is not None:
-            return copy.deepcopy((self.previous.model, self.previous.objective))
-        spec, generator = self.spec, generator_from(seed)
+            model: Any
+            model, objective = copy.deepcopy((self.previous.model, self.previous.objective))
+            if "weights" in self._noise_before:
+                weights = {k: torch.as_tensor(v) for k, v in self._noise_before["weights"].items()}
+                model.likelihood.load_state_dict(weights)
+            return model, objective, self.previous.state.get("network_rate", 1.0)
+        spec, generator, rate = self.spec, generator_from(seed), 1.0
         with OwnRandomness(generator):
             objective = untrained_copy(spec.objective)
         model = spec.parts.build(self.X.shape[1], spec.n_components, generator)
         rows = self._rows_to_start_from(generator)
         model.initialize(rows, generator)
         if isinstance(model, VAE) and model.has_linear_paths:
-            start_at_linear_model(model, *self._rows_and_weights(), self.horizon_steps)
+            rate = start_at_linear_model(model, *self._rows_and_weights(), self.horizon_steps)
             if self._fits_prior(model):
                 fit_prior(model.to(spec.device), self.train, seed)
         with OwnRandomness(generator):
             objective.build(model)
             objective.float()
             call(objective.initialize, rows, generator)
-        return model, objective
+        return model, objective, 1.0 if self.one_epoch else rate
 
     def _rows_to_start_from(self, generator: torch.Generator) -> Tensor:
         """Return the training rows; if they are weighted, as many drawn by their weights."""

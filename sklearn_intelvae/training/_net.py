@@ -59,8 +59,8 @@ class MultiPlayerNet(NeuralNet):
     schedule : callable
         Maps the fraction of the steps of one call of :meth:`train` that have passed to a factor of
         the learning rate.
-    relative_rates : (float, float)
-        Learning rates of the linear functions beside the networks, and of the noise of the
+    relative_rates : (float, float, float)
+        Learning rates of the networks, of the linear functions beside them and of the noise of the
         likelihood, relative to that of all other parameters.
     warmup_steps : float
         Number of steps of the warm-up.
@@ -77,7 +77,7 @@ class MultiPlayerNet(NeuralNet):
         *args: Any,
         seed: int = 0,
         schedule: Schedule = constant_rate,
-        relative_rates: tuple[float, float] = (1.0, 1.0),
+        relative_rates: tuple[float, float, float] = (1.0, 1.0, 1.0),
         warmup_steps: float = 0.0,
         costs_warm_up: bool = True,
         batch_events: bool = True,
@@ -116,11 +116,13 @@ class MultiPlayerNet(NeuralNet):
         """Divide the parameters by their learning rates, unless the user has."""
         if len(groups) > 1 or set(self.relative_rates) == {1.0}:
             return groups
-        linear, noise = self.relative_rates
+        networks, linear, noise = self.relative_rates
         model = uncompiled(self.module_)
-        factors = {id(p): linear for p in model.linear_parameters()}
+        owned = [p for network in (model.encoder, model.decoder) for p in network.parameters()]
+        factors = {id(p): networks for p in owned}
+        factors |= {id(p): linear for p in model.linear_parameters()}
         factors |= {id(p): noise for p in model.likelihood.parameters()}
-        divided: dict[float, list[nn.Parameter]] = {1.0: [], linear: [], noise: []}
+        divided: dict[float, list[nn.Parameter]] = {f: [] for f in (1.0, *self.relative_rates)}
         for parameter in groups[0]["params"]:
             divided[factors.get(id(parameter), 1.0)].append(parameter)
         return [{"params": own, "lr": factor * self.lr} for factor, own in divided.items() if own]
@@ -213,6 +215,7 @@ class MultiPlayerNet(NeuralNet):
             "steps_done": self.steps_done_,
             "progress": self.progress,
             "last_progress": self._progress_after(max(0, self.steps_done_ - 1)),
+            "network_rate": self.relative_rates[0],
         }
 
     def restore(self, state: dict[str, Any]) -> MultiPlayerNet:

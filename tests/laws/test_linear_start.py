@@ -13,8 +13,10 @@ from sklearn_intelvae import InteLVAE
 from sklearn_intelvae.distributions import Normal
 from sklearn_intelvae.likelihoods import Gaussian, Laplace, Likelihood
 from sklearn_intelvae.mappings import Compose, Identity, Linear, Sphere
+from sklearn_intelvae.models._linear_start import scale_noise
 from sklearn_intelvae.networks import ConvEncoder, LinearPath
 from sklearn_intelvae.posteriors import Posterior
+from sklearn_intelvae.training import _fit
 from tests.estimators.shelf import ESTIMATORS, cases
 
 AT_START = dict(max_iter=1, learning_rate_init=1e-12, random_state=0)
@@ -312,3 +314,70 @@ def test_codes_without_axes_of_their_own_lie_as_the_decoded_rows_do():
     both = vae.set_params(output="both").transform(X)
     np.testing.assert_array_equal(both, np.hstack([Z, Z]).astype(np.float32))
     assert np.array_equal(vae.set_params(output="representation").transform(X), both[:, :5])
+
+
+def unstructured(n_rows, n_columns):
+    """Return uniform numbers in independent columns: a linear model says all about them."""
+    return np.random.default_rng(0).uniform(size=(n_rows, n_columns))
+
+
+@pytest.mark.parametrize("n_rows", [60, 300, pytest.param(2000, marks=pytest.mark.slow)])
+def test_where_nothing_is_nonlinear_a_fit_stays_as_good_as_the_linear_model(n_rows):
+    X, further = np.split(unstructured(n_rows + 2000, 20), [n_rows])
+    fitted = InteLVAE(8, random_state=0).fit(X)
+    expected = max(model.fit(X).score(further) for model in (PCA(8), FactorAnalysis(8)))
+    assert fitted.score(further) > expected - 0.05
+
+
+def test_an_exact_relation_of_columns_is_found():
+    """Factor analysis needs many iterations for it: the noise falls slowly."""
+    X, further = np.split(unstructured(1300, 8), [300])
+    X, further = (np.c_[table, table[:, :4].sum(axis=1)] for table in (X, further))
+    fitted = InteLVAE(4, random_state=0).fit(X)
+    scaled, scaled_further = (table / X.std(axis=0) for table in (X, further))
+    model = FactorAnalysis(4, tol=1e-6).fit(scaled)
+    model.noise_variance_ = np.maximum(model.noise_variance_, 0.01**2)
+    expected = model.score(scaled_further) - np.log(X.std(axis=0)).sum()
+    assert fitted.score(further) > expected - 0.05
+
+
+@pytest.mark.parametrize("likelihood", [Gaussian(), Gaussian("learned"), Laplace()])
+def test_the_noise_grows_at_the_end_by_what_the_fit_has_used_up(likelihood, monkeypatch):
+    X = unstructured(60, 20)
+    settings = dict(likelihood=likelihood, random_state=0, max_iter=30)
+    found = InteLVAE(8, **settings).fit(X).module_.likelihood.log_scale()
+    monkeypatch.setattr(_fit, "scale_noise", lambda *_: None)
+    plain = InteLVAE(8, **settings).fit(X).module_.likelihood.log_scale()
+    torch.testing.assert_close(found - plain, torch.full_like(found, np.log(69 / 51) / 2))
+
+
+def test_a_continued_fit_does_not_add_to_the_noise_again(monkeypatch):
+    factors = []
+
+    def recorded(part, n_features, factor):
+        factors.append(factor)
+        scale_noise(part, n_features, factor)
+
+    monkeypatch.setattr(_fit, "scale_noise", recorded)
+    X = unstructured(60, 20)
+    vae = InteLVAE(8, warm_start=True, max_iter=30, learning_rate_init=1e-12, random_state=0)
+    noise = vae.fit(X).module_.likelihood.log_scale()
+    for continued in (vae.fit(X), vae.partial_fit(X[:30]), vae.partial_fit(X[30:])):
+        torch.testing.assert_close(continued.module_.likelihood.log_scale(), noise)
+    assert factors == 4 * [pytest.approx(69 / 51)]
+    InteLVAE(8, random_state=0).partial_fit(X)
+    InteLVAE(8, random_state=0, linear_path=False).fit(X)
+    InteLVAE(8, **AT_START).fit(X)
+    assert len(factors) == 4
+
+
+def test_the_learning_rate_follows_what_is_not_linear_and_is_kept():
+    rng = np.random.default_rng(0)
+    angle = rng.uniform(0, 2 * np.pi, 400)
+    curved = np.c_[np.cos(angle), np.sin(angle), np.cos(2 * angle)]
+    curved = curved + 0.1 * rng.normal(size=curved.shape)
+    for X, expected in ((curved, 1.0), (unstructured(400, 20), pytest.approx(0.25, abs=0.2))):
+        vae = InteLVAE(2, warm_start=True, max_iter=30, random_state=0).fit(X)
+        rate = vae._training_state["network_rate"]
+        assert rate == expected
+        assert vae.fit(X)._training_state["network_rate"] == rate

@@ -88,7 +88,7 @@ def test_the_cosine_schedule_falls_to_zero(X):
         def on_epoch_end(self, net, **kwargs):
             rates.append(net.optimizer_.param_groups[0]["lr"])
 
-    schedule = dict(learning_rate="cosine", learning_rate_init=1e-3)
+    schedule = dict(learning_rate="cosine", learning_rate_init=1e-3, linear_path=False)
     InteLVAE(2, max_iter=10, skorch_callbacks=[See()], **schedule, **SMALL).fit(X)
     assert rates[0] == pytest.approx(1e-3, rel=0.05)
     assert rates == sorted(rates, reverse=True)
@@ -102,7 +102,7 @@ def test_one_cycle_rises_and_falls(X):
         def on_epoch_end(self, net, **kwargs):
             rates.append([group["lr"] for group in net.optimizer_.param_groups])
 
-    InteLVAE(2, max_iter=20, skorch_callbacks=[See()], **SMALL).fit(X)
+    InteLVAE(2, max_iter=20, skorch_callbacks=[See()], **SMALL).fit(X**2)
     networks, linear, noise = np.transpose(rates)
     top = networks.argmax()
     assert 3 <= top <= 7

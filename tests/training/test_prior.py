@@ -60,7 +60,7 @@ def test_early_stopping_ends_with_a_fit_to_the_training_rows(X, calls):
 
 @pytest.mark.parametrize("train", ["fit", "partial_fit"])
 def test_short_fits_and_partial_fits_keep_the_normal_prior(X, train, calls):
-    short = COUNTED | {"max_iter": 2}
+    short = COUNTED | {"max_iter": 1}
     vae = getattr(InteLVAE(**short), train)(X[:200])
     normal = getattr(InteLVAE(**short | {"prior": "normal"}), train)(X[:200])
     assert not calls
