@@ -25,6 +25,7 @@ SCRIPTS = (
     "league.earlier",
     "league.start",
     "league.others",
+    "league.few_rows",
     "league.images",
     "league.codes",
     "league.recipe",

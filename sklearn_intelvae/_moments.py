@@ -8,9 +8,9 @@ from torch import Tensor
 
 from sklearn_intelvae._threads import one_thread
 
-_MAX_REGRESSION = 500
-"""Columns of wider tables are not regressed on each other."""
-_SMALLEST_REST = 1e-6
+_MAX_COLUMNS, _MAX_NUMBERS = 500, 10**7
+"""Columns of larger tables are not regressed on each other."""
+_SMALLEST_REST, _SMALLEST_RIDGE = 1e-6, 1e-4
 
 
 def effective_rows(X: Tensor) -> Tensor:
@@ -43,7 +43,7 @@ def supported_noise(X: Tensor, smallest: float) -> Tensor:
     .. math:: \max(1 / m_j, \min(1 / n_j, e_j)).
 
     So a column of which a few rows deviate is believed to have little noise only if other columns
-    predict these rows too.
+    predict these rows too. Tables of more than 500 columns or ten million numbers have e_j = 1.
 
     Parameters
     ----------
@@ -57,20 +57,19 @@ def supported_noise(X: Tensor, smallest: float) -> Tensor:
     noise : Tensor of shape (n_features,)
         Standard deviations as fractions of that of the column, from 0 to 1.
     """
-    found = 1 / effective_rows(X)
-    if not (found > smallest).any():
-        return found
-    rows = X.double().numpy(force=True)
-    rows = rows - rows.mean(axis=0)
-    spread = rows.std(axis=0)
-    rows = rows / np.where(spread > 0, spread, 1.0)
-    largest = np.full(len(spread), np.inf)
-    if rows.shape[1] <= _MAX_REGRESSION:
-        with one_thread():
-            largest = _errors_of_prediction(rows, smallest)
-    n_varying = (np.abs(rows - np.median(rows, axis=0)) > smallest).sum(axis=0)
-    least = 1 / np.maximum(n_varying, 1)
-    noise = np.maximum(least, np.minimum(found.numpy(force=True), largest))
+    by_moments = (1 / effective_rows(X)).numpy(force=True)
+    varies = (X[:1] != X).any(dim=0).numpy(force=True)
+    is_doubtful = varies & (by_moments > smallest)
+    if not is_doubtful.any() or X.shape[1] > _MAX_COLUMNS or X.numel() > _MAX_NUMBERS:
+        return torch.from_numpy(by_moments).to(X.device)
+    rows = X.double().numpy(force=True)[:, varies]
+    with one_thread(), np.errstate(all="ignore"):
+        rows = rows - rows.mean(axis=0)
+        rows /= rows.std(axis=0)
+        by_others = _errors_of_prediction(rows, max(smallest, _SMALLEST_RIDGE))
+    n_deviating = (np.abs(rows - np.median(rows, axis=0)) > smallest).sum(axis=0)
+    noise = by_moments.copy()
+    noise[varies] = np.maximum(1 / np.maximum(n_deviating, 1), np.minimum(noise[varies], by_others))
     return torch.from_numpy(noise).to(X.device)
 
 

@@ -349,15 +349,16 @@ class Likelihood(Part):
         """
         return None
 
-    def set_noise(self, variance: np.ndarray) -> None:
+    def set_noise(self, variance: np.ndarray | None, factor: float) -> None:
         """Set the variance of the noise, if it is learned; by default nothing happens.
 
         Parameters
         ----------
-        variance : ndarray of shape (n_features,), float64
-            Of the linear model, in the unit of the linearized rows. At the end of a fit from it,
-            the variance then, times the factor by which errors of further rows exceed those of the
-            training rows; only if ``forward`` returns a ``Normal`` or ``Laplace``.
+        variance : ndarray of shape (n_features,), float64, or None
+            Of the linear model, in the unit of the linearized rows. None means the present one.
+        factor : float
+            To multiply it by. It is 1 at the start; at the end of a fit from the linear model it is
+            the factor by which squared errors of further rows exceed those of the training rows.
         """
 
 

@@ -101,16 +101,20 @@ class _LocationScale(Likelihood):
             min_noise=np.zeros_like(mean) if known else noise,
         )
 
-    def set_noise(self, variance: np.ndarray) -> None:
-        """Set a learned scale to these variances."""
-        if isinstance(self.scale, str):
-            log_scale = 0.5 * np.log(variance / self._variance_of_unit_scale)
-            log_scale = log_scale if self.scale == "per_feature" else log_scale.mean()
-            self._set_log_scale(torch.as_tensor(log_scale, dtype=torch.float64))
+    def set_noise(self, variance: np.ndarray | None, factor: float) -> None:
+        """Set a learned scale to these variances, or to the present ones, times a factor."""
+        if not isinstance(self.scale, str):
+            return
+        log_scale = self.log_scale().detach().cpu().double()
+        if variance is not None:
+            of_columns = 0.5 * np.log(variance / self._variance_of_unit_scale)
+            of_columns = of_columns if self.scale == "per_feature" else of_columns.mean()
+            log_scale = torch.as_tensor(of_columns, dtype=torch.float64)
+        self._set_log_scale(log_scale + 0.5 * math.log(factor))
 
     @torch.no_grad()
     def _set_log_scale(self, log_scale: Tensor) -> None:
-        above = (log_scale.double() - self.log_bound.double().cpu()).clamp(min=_SMALLEST_EXCESS)
+        above = (log_scale - self.log_bound.cpu().double()).clamp(min=_SMALLEST_EXCESS)
         self.excess.copy_(above.expm1().log() / _LOG_SCALE_SPEED)
 
     def log_scale(self) -> Tensor:

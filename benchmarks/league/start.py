@@ -81,25 +81,29 @@ def variant(name: str) -> Iterator[dict[str, Any]]:
     """Change how fits start, for a while; yields settings of the estimator."""
     start = _fit.start_at_linear_model
 
-    def without_path(model: Any, *arguments: Any) -> None:
-        start(model, *arguments)
+    def without_path(model: Any, *arguments: Any) -> float:
+        rate = start(model, *arguments)
         for role in ("encoder", "decoder"):
             setattr(model, role, Replaced(getattr(model, role)))
+        return rate
 
-    def without_start(model: Any, *arguments: Any) -> None:
-        pass
+    def without_start(model: Any, *arguments: Any) -> float:
+        return 1.0
 
     other = {"path without start": without_start, "start without path": without_path}.get(name)
     settings = {"linear_path": False} if name == "neither" else {}
     if name == "path without start":
         settings = {"kl_warmup": 0.5}  # without it some fits collapse
+    uncorrected = mock.patch.object(_fit._Fit, "_noise_correction", return_value=[])
     if other is None:
-        yield settings
+        with uncorrected:
+            yield settings
         return
     recipe = _parameters._RECIPE_FROM_LINEAR
     if name == "path without start":
         recipe = recipe._replace(linear_rate=1.0, noise_rates=(1.0, 1.0))
     with (
+        uncorrected,
         mock.patch.object(_fit, "start_at_linear_model", other),
         mock.patch.object(_parameters, "_RECIPE_FROM_LINEAR", recipe),
     ):

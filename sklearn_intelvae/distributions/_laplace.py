@@ -35,11 +35,6 @@ class Laplace:
     mean: Tensor
     log_scale: Tensor
 
-    @property
-    def variance(self) -> Tensor:
-        """The variance, in the shape of ``log_scale``."""
-        return 2 * (2 * self.log_scale).exp()
-
     def log_prob(self, x: Tensor) -> Tensor:
         """Return the log density of each row, summed over features.
 

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from sklearn_intelvae._part import Likelihood, Mapping, call
 from sklearn_intelvae._random import generator_from, own_torch_state
 from sklearn_intelvae._threads import one_thread
-from sklearn_intelvae.distributions import Laplace, Normal
 from sklearn_intelvae.models._linear_model import MAX_NUMBERS, MAX_ROWS, fit_linear_model
 from sklearn_intelvae.models._nonlinearity import nonlinearity
 from sklearn_intelvae.posteriors import Posterior
@@ -24,8 +23,10 @@ from sklearn_intelvae.posteriors import Posterior
 _N_DRAWS, _TOLERANCE = 256, 1e-3
 _SMALLEST_DEVIATION = 1e-6
 _CLEAR_EXCESS, _LOWEST_RATE = 0.4, 0.05
+"""Where the ratio of the test of nonlinearity exceeds 1 by the first, the learning rate is the full
+one; where it is 1, the second share of it."""
 MIN_STEPS = 40
-"""A fit of fewer steps stays at the linear model, which is then computed to its optimum."""
+"""A fit of fewer steps starts at the optimum of the linear model, and hardly leaves it."""
 
 
 class Affine(NamedTuple):
@@ -126,7 +127,7 @@ def start_at_linear_model(model: Any, X: Tensor, weight: Tensor | None, n_steps:
     -------
     rate : float
         Learning rate that these rows suggest, as a fraction of the usual one: less than 1 if they
-        show little that is not linear, see :func:`nonlinearity`.
+        show little that is not linear, see :func:`nonlinearity`. Always 1 before few steps.
 
     Notes
     -----
@@ -144,21 +145,22 @@ def start_at_linear_model(model: Any, X: Tensor, weight: Tensor | None, n_steps:
     variance = share @ np.square(rows - mean)
     linear = call(model.likelihood.linearize, mean, variance)
     few = _evenly(rows)
-    rows, w = linear.output + (rows[few] - mean) * linear.slope, None if w is None else w[few]
-    stays = n_steps < MIN_STEPS
+    w = None if w is None else w[few]
+    linearized = linear.output + (rows[few] - mean) * linear.slope
+    is_short = n_steps < MIN_STEPS
     solution = fit_linear_model(
-        rows,
+        linearized,
         w,
         linear.output,
         model.n_components,
         noise=linear.noise,
         is_shared=linear.is_shared,
         min_noise=linear.min_noise,
-        to_convergence=stays,
+        to_convergence=is_short,
     )
-    if not stays and linear.noise is None and not linear.is_shared:
+    if not is_short and linear.noise is None and not linear.is_shared:
         solution = solution.with_all_components()
-    call(model.likelihood.set_noise, solution.noise)
+    call(model.likelihood.set_noise, solution.noise, 1.0)
     encoder, variance_of_y = solution.posterior()
     encoder = encoder * linear.slope[:, None]
     outputs = call(model.posterior.outputs_for, _float32(variance_of_y)).clone()
@@ -170,30 +172,10 @@ def start_at_linear_model(model: Any, X: Tensor, weight: Tensor | None, n_steps:
         _float32((inverse.matrix @ solution.weights).T),
         _float32(solution.mean + inverse.offset @ solution.weights),
     )
-    if stays:
+    if is_short:
         return 1.0
-    return float(np.clip((nonlinearity(rows, w, solution) - 1) / _CLEAR_EXCESS, _LOWEST_RATE, 1))
-
-
-@torch.no_grad()
-def scale_noise(likelihood: Likelihood, n_features: int, factor: float) -> None:
-    """Multiply the noise of a likelihood, if it is learned.
-
-    Parameters
-    ----------
-    likelihood : Likelihood
-        One that has started at a linear model.
-    n_features : int
-        Number of columns of X.
-    factor : float
-        Of the variances.
-    """
-    n_outputs = likelihood.outputs_per_feature * n_features
-    device = next((t.device for t in (*likelihood.parameters(), *likelihood.buffers())), None)
-    p = call(likelihood, torch.zeros(1, n_outputs, device=device))
-    if isinstance(p, Normal | Laplace):
-        variance = p.variance.double().numpy(force=True)
-        call(likelihood.set_noise, factor * np.broadcast_to(variance, (1, n_features))[0])
+    excess = (nonlinearity(linearized, w, solution) - 1) * len(rows) / len(linearized)
+    return float(np.clip(excess / _CLEAR_EXCESS, _LOWEST_RATE, 1))
 
 
 def start_at_independent_components(path: Any, X: Tensor, generator: torch.Generator) -> None:

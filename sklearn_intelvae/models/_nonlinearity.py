@@ -9,6 +9,8 @@ from sklearn_intelvae.models._linear_model import LinearModel
 
 _N_FUNCTIONS = 128
 _RIDGE = 1e-9
+_LARGEST_LENGTH = 5.0
+"""Of the gradient of a row, as a multiple of the median: single rows must not decide."""
 
 
 def nonlinearity(rows: np.ndarray, weight: np.ndarray | None, model: LinearModel) -> float:
@@ -24,6 +26,7 @@ def nonlinearity(rows: np.ndarray, weight: np.ndarray | None, model: LinearModel
               \mathrm{mean}(\lVert f \rVert^2 \lVert e \rVert^2),
 
     as in a score test: about 1 without, larger with something to learn, in proportion to the rows.
+    Gradients of single rows that are far longer than most are shortened.
 
     Parameters
     ----------
@@ -42,7 +45,7 @@ def nonlinearity(rows: np.ndarray, weight: np.ndarray | None, model: LinearModel
     rng = np.random.default_rng(0)
     k = len(model.weights)
     share = np.full(len(rows), 1 / len(rows)) if weight is None else weight / weight.sum()
-    with one_thread():
+    with one_thread(), np.errstate(all="ignore"):
         encoder, variance = model.posterior()
         centered = rows - model.mean
         y = centered @ encoder + np.sqrt(variance) * rng.normal(size=(len(rows), k))
@@ -53,7 +56,9 @@ def nonlinearity(rows: np.ndarray, weight: np.ndarray | None, model: LinearModel
         weighted = inputs * share[:, None]
         gram = weighted.T @ inputs + _RIDGE * np.eye(k + 1)
         hidden -= inputs @ np.linalg.solve(gram, weighted.T @ hidden)
-        gradient = (share[:, None] * hidden).T @ errors
-        squares = np.square(hidden).sum(axis=1) * np.square(errors).sum(axis=1)
-    sampling = np.square(share) @ squares
+        length = np.sqrt(np.square(hidden).sum(axis=1) * np.square(errors).sum(axis=1))
+        most = _LARGEST_LENGTH * np.median(length[share > 0])
+        kept = share * np.minimum(1, most / np.maximum(length, np.finfo(float).tiny))
+        gradient = (kept[:, None] * hidden).T @ errors
+    sampling = np.square(kept) @ np.square(length)
     return float(np.square(gradient).sum() / sampling) if sampling > 0 else 1.0

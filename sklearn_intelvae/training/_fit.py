@@ -25,13 +25,14 @@ from sklearn_intelvae._random import (
 )
 from sklearn_intelvae.exceptions import DivergenceError
 from sklearn_intelvae.models import VAE
-from sklearn_intelvae.models._linear_start import (
-    MIN_STEPS,
-    scale_noise,
-    start_at_linear_model,
-)
+from sklearn_intelvae.models._linear_start import MIN_STEPS, start_at_linear_model
 from sklearn_intelvae.objectives import Objective
 from sklearn_intelvae.training._net import MultiPlayerNet, uncompiled
+from sklearn_intelvae.training._noise import (
+    NoiseCorrection,
+    final_prediction_error,
+    undo_correction,
+)
 from sklearn_intelvae.training._pretrain import pretrain_encoder
 from sklearn_intelvae.training._prior import PriorFits, fit_prior, fits_prior
 from sklearn_intelvae.training._rows import Batches, Rows, split_rows
@@ -154,6 +155,7 @@ class _Fit:
         callbacks = [
             *self.user_callbacks,
             *self._prior_fits(model, seed),
+            *self._noise_correction(model),
             *self.callbacks.callback_for_start(self._result_of),
         ]
         net = self._net(model, objective, rate, seed, callbacks=callbacks)
@@ -165,35 +167,7 @@ class _Fit:
             self.callbacks.skip_start(net)
             error.result = self._result_of(net)
             raise
-        corrected = self._correct_noise(model)
-        result = self._result_of(net)
-        result.state["noise"] = corrected
-        return net, result
-
-    def _correct_noise(self, model: Any) -> dict[str, Any] | None:
-        """Add to the noise what the degrees of freedom have cost, and return how it was before.
-
-        Errors of rows that a regression on k columns and a constant was fitted to are smaller than
-        those of further rows, on average by the factor of Akaike's final prediction error. Fits
-        from the linear model are corrected, and their continuations again.
-        """
-        factor = self._noise_before.get("factor")
-        is_started = isinstance(model, VAE) and model.has_linear_paths
-        if is_started and self.horizon_steps >= MIN_STEPS and not self.one_epoch:
-            n = len(self.train)
-            n_fitted = min(self.spec.n_components + 1, self.X.shape[1], n / 2)
-            factor = (n + n_fitted) / (n - n_fitted)
-        if factor is None:
-            return None
-        before = model.likelihood.state_dict()
-        weights = {name: value.numpy(force=True).copy() for name, value in before.items()}
-        scale_noise(model.likelihood, self.X.shape[1], factor)
-        return {"factor": factor, "weights": weights}
-
-    @property
-    def _noise_before(self) -> dict[str, Any]:
-        """What the previous fit has recorded about its noise."""
-        return (self.previous.state.get("noise") or {}) if self.previous is not None else {}
+        return net, self._result_of(net)
 
     def _result_of(self, net: MultiPlayerNet) -> FitResult:
         """Return the current state of a net as a result."""
@@ -263,6 +237,18 @@ class _Fit:
             return []
         return [("prior_fits", PriorFits(self.train, seed, self.n_epochs))]
 
+    def _noise_correction(self, model: Any) -> list[tuple[str, NoiseCorrection]]:
+        """Return the callback that corrects the noise: of fits from the linear model.
+
+        What continues such a fit by single epochs keeps its factor.
+        """
+        factor = None if self.previous is None else self.previous.state.get("noise_factor")
+        is_started = isinstance(model, VAE) and model.has_linear_paths
+        if is_started and self.horizon_steps >= MIN_STEPS and not self.one_epoch:
+            n_fitted = min(self.spec.n_components + 1, self.X.shape[1])
+            factor = final_prediction_error(self.train.effective_size, n_fitted)
+        return [] if factor is None else [("noise_correction", NoiseCorrection(factor))]
+
     def _net(
         self, model: Any, objective: Objective, rate: float, seed: int, **settings: Any
     ) -> MultiPlayerNet:
@@ -292,11 +278,8 @@ class _Fit:
         noise have it.
         """
         if self.previous is not None:
-            model: Any
             model, objective = copy.deepcopy((self.previous.model, self.previous.objective))
-            if "weights" in self._noise_before:
-                weights = {k: torch.as_tensor(v) for k, v in self._noise_before["weights"].items()}
-                model.likelihood.load_state_dict(weights)
+            undo_correction(model, self.previous.state)
             return model, objective, self.previous.state.get("network_rate", 1.0)
         spec, generator, rate = self.spec, generator_from(seed), 1.0
         with OwnRandomness(generator):

@@ -107,6 +107,7 @@ class MultiPlayerNet(NeuralNet):
         self.all_parts_are_ours_ = is_ours(self.criterion_) and all(
             map(is_ours, nested_parts(self.module_, self.criterion_))
         )
+        self.corrected_noise_: dict[str, Any] = {}
         self.steps_done_ = 0
         self.earlier_progress_ = 0.0
         self.generator_ = generator_from(self.seed, self.device)
@@ -216,6 +217,7 @@ class MultiPlayerNet(NeuralNet):
             "progress": self.progress,
             "last_progress": self._progress_after(max(0, self.steps_done_ - 1)),
             "network_rate": self.relative_rates[0],
+            **self.corrected_noise_,
         }
 
     def restore(self, state: dict[str, Any]) -> MultiPlayerNet:

@@ -41,6 +41,17 @@ class Rows:
         return len(self.index)
 
     @property
+    def effective_size(self) -> float:
+        """The number of rows, or of weighted ones the number of equal weights that tell as much.
+
+        It is the square of the sum of the weights over the sum of their squares.
+        """
+        if "weight" not in self.tensors:
+            return float(len(self))
+        weight = self.tensors["weight"][self.index].double()
+        return float(weight.sum().square() / weight.square().sum())
+
+    @property
     def device(self) -> torch.device:
         """The device of the tensors."""
         return self.index.device

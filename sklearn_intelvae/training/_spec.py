@@ -297,7 +297,8 @@ class FitResult:
     history : list of dict
         One row for each epoch, earlier fits that this one continued included.
     state : dict
-        What training needs to continue: the optimizer's state, the generator, the steps done.
+        What training needs to continue: the optimizer's state, the generator, the steps done, the
+        relative learning rate, and the noise before it was corrected.
     index : ndarray of int64
         The rows of the training table that were trained on.
     """

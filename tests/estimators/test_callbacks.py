@@ -68,6 +68,15 @@ def test_a_fit_that_fails_calls_teardown(X):
     assert recorder.ended[-1] == "teardown"
 
 
+@pytest.mark.parametrize("settings", [{}, {"early_stopping": True}, {"n_init": 2}])
+def test_the_last_report_has_the_prior_and_the_noise_of_the_end(X, settings):
+    recorder = Recorder()
+    long_enough = SMALL | {"max_iter": 60}
+    vae = InteLVAE(**long_enough, **settings).set_callbacks(recorder).fit(X)
+    assert vae._training_state["noise_factor"] > 1
+    assert recorder.scores[-1] == vae.score(X)
+
+
 @pytest.mark.parametrize("n_jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_progress_bars_nest_in_pipeline_and_grid_search(n_jobs, X, capsys):
     pipe = make_pipeline(StandardScaler(), SparseInteLVAE(**SMALL))
