@@ -113,7 +113,8 @@ _OTHERS: dict[str, Callable[[], Table]] = {
     "baseball": partial(_common, "baseball/baseball.dat"),
 }
 TUNING_TABLES = tuple(_OTHERS)
-"""Tables that were used to choose the defaults. No benchmark reports results on them."""
+"""Tables that were used to choose the defaults. The league does not report results on them; the
+scripts that compare settings, such as ``league.recipe``, do."""
 
 
 @cache

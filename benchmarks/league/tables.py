@@ -12,7 +12,8 @@ and movement_libras for the penalty of ``SparseInteLVAE``; satimage, segment, ve
 breast_cancer and both sets of images for the fitted prior; all tables with classes for the
 coordinates of the codes; satimage, digits, breast_cancer and spambase for the learning rate of the
 noise; vehicle, digits, segment and the seconds of eight tables for the number of steps and the size
-of batches.
+of batches; subsets of rows of the tables that ``few_rows`` names, movement_libras, heart, wine and
+vehicle for the safeguards of fits of few rows.
 """
 
 from __future__ import annotations
@@ -101,8 +102,9 @@ def write(results: Results, scale: str) -> None:
         [rows],
         note=(
             "log_p: nats per held-out row. frechet, energy, auc: distance of as many rows drawn "
-            "from the model, without noise, from held-out rows (mean of up to ten draws of small "
-            "tables), and how well a booster tells them apart. logistic_n, neighbors_n: held-out "
+            "from the model, without noise, from held-out rows (distances: mean of up to ten draws "
+            "of small tables), and how well a booster tells them apart. logistic_n, neighbors_n: "
+            "held-out "
             "accuracy of logistic regression and of the nearest neighbor behind the codes of n "
             "labeled rows, stratified, nothing scaled. hoyer: sparsity of the codes. The first "
             "table has mean ranks over the tables, 1 for the best method."

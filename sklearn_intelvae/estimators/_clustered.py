@@ -116,7 +116,9 @@ default="gaussian"
     learning_rate_init : float or "auto", default="auto"
         Largest learning rate of Adam. "auto" means 5e-3 for a fit from the linear model, otherwise
         1e-3. From the linear model, the linear functions beside the networks have a tenth of it,
-        and the noise of the likelihood 3 to 10 %, more if there are more rows for each column.
+        and the noise of the likelihood 3 to 10 %, more if there are more rows for each column; all
+        three learn more slowly, down to a twentieth, if a test of the training rows finds little
+        that is not linear.
     batch_size : int or "auto", default="auto"
         Rows in a batch. "auto" means a number from 32 to 256: about an eighth of the rows for a fit
         from the linear model, otherwise about a sixteenth.

@@ -74,8 +74,8 @@ class DimensionSelector(Mapping):
 
     What a weight costs: at the minimum of loss + gamma P, an increase of gamma by d gamma raises
     the loss without penalty by -gamma dP. So the loss that gamma causes is between 0 and
-    gamma (P_0 - P), where P_0 is the penalty of a plain VAE. It was at most 0.3 times that
-    on most tables of 100 to 10,000 rows, so that "auto" solves
+    gamma (P_0 - P), where P_0 is the penalty of a plain VAE. On tables of 100 to 10,000 rows it was
+    mostly below 0.3 times that, often far below, so that "auto" solves
     0.27 gamma (P_0 - P) = ``max_cost`` times the number of columns while P decreases, with P_0
     measured during the first 5 % of the warm-up.
 
