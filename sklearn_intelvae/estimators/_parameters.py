@@ -162,7 +162,7 @@ BOUND_CONSTRAINTS: dict[str, list[Any]] = {
 
 _RECIPE = Recipe(steps_per_row=3, max_steps=8000, open_ended_steps=1000, warmup=0.5)
 _RECIPE_FROM_LINEAR = Recipe(
-    steps_per_row=0.6,
+    steps_per_row=0.57,
     max_steps=1400,
     open_ended_steps=1000,
     batches_per_epoch=8,

@@ -46,7 +46,7 @@ class SparseInteLVAE(BaseVAE):
     floor : float, default=0.0
         Smallest gate, from 0 to below 1. A floor above zero limits the sparsity that can be
         reached.
-    selector_layer_sizes : sequence of int, default=(128,)
+    selector_layer_sizes : sequence of int, default=(256,)
         Widths of the hidden layers of the selector.
     regularize : {"abs", "gates"}, default="abs"
         Whether the penalty is on the magnitudes of z or on the gates.
@@ -231,7 +231,7 @@ default="gaussian"
         max_cost=0.05,
         sparsity=0.53,
         floor=0.0,
-        selector_layer_sizes=(128,),
+        selector_layer_sizes=(256,),
         regularize="abs",
         prior="auto",
         likelihood="gaussian",
