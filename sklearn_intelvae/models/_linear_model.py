@@ -23,7 +23,7 @@ _MAX_EXACT = 500
 
 
 _ITERATIONS, _ITERATIONS_TO_OPTIMUM = 200, 1000
-_SMALL_GAIN, _MANY_COLUMNS = 0.01, 50
+_SMALL_GAIN, _MANY_COLUMNS = 0.01, 100
 """Of an iteration of factor analysis, in nats per row; more for more columns, in proportion."""
 _IDLE, _MOVED = 0.6, 0.75
 """A component is idle if it changes x by less than this share of the noise; it then takes over this
@@ -112,7 +112,7 @@ def fit_linear_model(
         Lower bounds of the variances.
     to_convergence : bool, default=True
         Whether factor analysis is iterated to its optimum. Otherwise it ends when an iteration
-        gains less than .01 nats per row (and per 50 columns). The other models have closed forms.
+        gains less than .01 nats per row (and per 100 columns). The other models have closed forms.
 
     Returns
     -------
