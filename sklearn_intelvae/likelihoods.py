@@ -105,11 +105,11 @@ class _LocationScale(Likelihood):
         """Set a learned scale to these variances, or to the present ones, times a factor."""
         if not isinstance(self.scale, str):
             return
-        log_scale = self.log_scale().detach().cpu().double()
-        if variance is not None:
-            of_columns = 0.5 * np.log(variance / self._variance_of_unit_scale)
-            of_columns = of_columns if self.scale == "per_feature" else of_columns.mean()
-            log_scale = torch.as_tensor(of_columns, dtype=torch.float64)
+        if variance is None:
+            log_scale = self.log_scale().detach().cpu().double()
+        else:
+            log_scale = torch.from_numpy(0.5 * np.log(variance / self._variance_of_unit_scale))
+            log_scale = log_scale if self.scale == "per_feature" else log_scale.mean()
         self._set_log_scale(log_scale + 0.5 * math.log(factor))
 
     @torch.no_grad()

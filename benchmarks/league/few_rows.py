@@ -21,7 +21,7 @@ from benchmarks._report import command_line, some
 from benchmarks._tables import TUNING_TABLES, Split
 from benchmarks._tables import table as table_of
 from benchmarks.league._methods import LinearGaussian
-from benchmarks.league.tables import n_components
+from benchmarks.league.tables import in_units_of_training_rows, n_components
 from sklearn_intelvae import InteLVAE, _moments
 from sklearn_intelvae.models import _linear_model, _linear_start
 from sklearn_intelvae.training import _fit
@@ -57,13 +57,8 @@ def subset(name: str, rows_per_column: float, seed: int) -> Split | None:
     if n > 0.75 * len(X):
         return None
     rows = rng.permutation(len(X))
-    train, test = X[rows[:n]], X[rows[n : n + _MAX_TEST]]
-    spread = train.std(axis=0)
-    varies = spread > 1e-9
-    train, test = (
-        (part - train.mean(axis=0))[:, varies] / spread[varies] for part in (train, test)
-    )
-    return Split(train, test, None, None)
+    test = rows[n : n + _MAX_TEST]
+    return in_units_of_training_rows(Split(X[rows[:n]], X[test], None, None))
 
 
 def case(table: str, rows_per_column: float, seed: int) -> dict[str, float]:

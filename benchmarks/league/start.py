@@ -81,14 +81,14 @@ def variant(name: str) -> Iterator[dict[str, Any]]:
     """Change how fits start, for a while; yields settings of the estimator."""
     start = _fit.start_at_linear_model
 
-    def without_path(model: Any, *arguments: Any) -> float:
-        rate = start(model, *arguments)
+    def without_path(model: Any, *arguments: Any, **settings: Any) -> Any:
+        found = start(model, *arguments, **settings)
         for role in ("encoder", "decoder"):
             setattr(model, role, Replaced(getattr(model, role)))
-        return rate
+        return found
 
-    def without_start(model: Any, *arguments: Any) -> float:
-        return 1.0
+    def without_start(*arguments: Any, **settings: Any) -> Any:
+        return mock.Mock(excess_nonlinearity=lambda: math.inf)  # the full learning rate
 
     other = {"path without start": without_start, "start without path": without_path}.get(name)
     settings = {"linear_path": False} if name == "neither" else {}

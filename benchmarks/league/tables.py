@@ -40,7 +40,11 @@ _LOW = ("frechet", "energy", "auc", "fit_seconds")
 
 def standardized(name: str, seed: int) -> Split:
     """Return training and held-out rows in units of the training rows."""
-    rows = split(name, seed)
+    return in_units_of_training_rows(split(name, seed))
+
+
+def in_units_of_training_rows(rows: Split) -> Split:
+    """Return standardized rows; columns in which the training rows do not differ are left out."""
     mean, spread = rows.train.mean(axis=0), rows.train.std(axis=0)
     varies = spread > 1e-9 * np.abs(mean)
     train, test = ((X[:, varies] - mean[varies]) / spread[varies] for X in (rows.train, rows.test))
@@ -104,10 +108,9 @@ def write(results: Results, scale: str) -> None:
             "log_p: nats per held-out row. frechet, energy, auc: distance of as many rows drawn "
             "from the model, without noise, from held-out rows (distances: mean of up to ten draws "
             "of small tables), and how well a booster tells them apart. logistic_n, neighbors_n: "
-            "held-out "
-            "accuracy of logistic regression and of the nearest neighbor behind the codes of n "
-            "labeled rows, stratified, nothing scaled. hoyer: sparsity of the codes. The first "
-            "table has mean ranks over the tables, 1 for the best method."
+            "held-out accuracy of logistic regression and of the nearest neighbor behind the codes "
+            "of n labeled rows, stratified, nothing scaled. hoyer: sparsity of the codes. The "
+            "first table has mean ranks over the tables, 1 for the best method."
         ),
     )
 

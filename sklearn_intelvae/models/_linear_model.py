@@ -151,7 +151,7 @@ def _factor_analysis(
     n_columns = centered.shape[1]
     varies = np.square(centered).sum(axis=0) > 0
     rows = centered[:, varies]
-    settings: dict[str, Any] = {"random_state": 0}
+    settings: dict[str, Any] = {"random_state": 0, "max_iter": _ITERATIONS_TO_OPTIMUM}
     if not to_convergence and 2 * rows.shape[1] < len(rows) and rows.shape[1] <= _MAX_EXACT:
         # The same second moments in fewer rows. At the optimum the estimator is left as it is: an
         # exact SVD would end at another, slightly larger likelihood.
@@ -163,9 +163,7 @@ def _factor_analysis(
     if not varies.any():
         return weights, noise
     n_factors = min(k, rows.shape[1])
-    if to_convergence:
-        settings["max_iter"] = _ITERATIONS_TO_OPTIMUM
-    else:
+    if not to_convergence:
         gain = _SMALL_GAIN * max(1, rows.shape[1] / _MANY_COLUMNS)
         settings |= {"max_iter": _ITERATIONS, "tol": gain * len(rows)}
     # Columns that the factors explain without noise end at the lower bound.

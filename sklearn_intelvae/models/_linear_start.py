@@ -16,17 +16,17 @@ from torch import Tensor, nn
 from sklearn_intelvae._part import Likelihood, Mapping, call
 from sklearn_intelvae._random import generator_from, own_torch_state
 from sklearn_intelvae._threads import one_thread
-from sklearn_intelvae.models._linear_model import MAX_NUMBERS, MAX_ROWS, fit_linear_model
+from sklearn_intelvae.models._linear_model import (
+    MAX_NUMBERS,
+    MAX_ROWS,
+    LinearModel,
+    fit_linear_model,
+)
 from sklearn_intelvae.models._nonlinearity import nonlinearity
 from sklearn_intelvae.posteriors import Posterior
 
 _N_DRAWS, _TOLERANCE = 256, 1e-3
 _SMALLEST_DEVIATION = 1e-6
-_CLEAR_EXCESS, _LOWEST_RATE = 0.4, 0.05
-"""Where the ratio of the test of nonlinearity exceeds 1 by the first, the learning rate is the full
-one; where it is 1, the second share of it."""
-MIN_STEPS = 40
-"""A fit of fewer steps starts at the optimum of the linear model, and hardly leaves it."""
 
 
 class Affine(NamedTuple):
@@ -107,7 +107,35 @@ def _is_linear_posterior(posterior: Posterior, k: int) -> bool:
         return False
 
 
-def start_at_linear_model(model: Any, X: Tensor, weight: Tensor | None, n_steps: float) -> float:
+class LinearStart(NamedTuple):
+    """The linear model that a VAE starts at, and the rows that it was fitted to.
+
+    Attributes
+    ----------
+    solution : LinearModel
+        The linear model.
+    rows : ndarray of shape (n, n_features)
+        All linearized rows, or an evenly spaced subset of them.
+    weight : ndarray of shape (n,) or None
+        Their weights.
+    n_rows : int
+        Number of all rows.
+    """
+
+    solution: LinearModel
+    rows: np.ndarray
+    weight: np.ndarray | None
+    n_rows: int
+
+    def excess_nonlinearity(self) -> float:
+        """Return by how much :func:`nonlinearity` of all rows exceeds that of a linear model, 1."""
+        excess = nonlinearity(self.rows, self.weight, self.solution) - 1
+        return excess * self.n_rows / len(self.rows)
+
+
+def start_at_linear_model(
+    model: Any, X: Tensor, weight: Tensor | None, *, to_convergence: bool
+) -> LinearStart:
     """Set the linear paths of a VAE and the noise of its likelihood to a linear model of X.
 
     The bound is then the log-likelihood of factor analysis, since the posterior is exact.
@@ -120,21 +148,20 @@ def start_at_linear_model(model: Any, X: Tensor, weight: Tensor | None, n_steps:
         The training rows.
     weight : Tensor of shape (n_samples,) or None
         Their weights.
-    n_steps : float
-        Number of training steps that follow.
+    to_convergence : bool
+        Whether the linear model is computed to its optimum, which suits a fit that hardly leaves
+        it.
 
     Returns
     -------
-    rate : float
-        Learning rate that these rows suggest, as a fraction of the usual one: less than 1 if they
-        show little that is not linear, see :func:`nonlinearity`. Always 1 before few steps.
+    start : LinearStart
+        The linear model.
 
     Notes
     -----
     Factor analysis often explains a column almost without noise (a Heywood case). From there
-    networks hardly learn: the column has large gradients, and occupies a component. So unless only
-    few steps follow, the iterations end before that: they have then found almost the same
-    likelihood, with more noise.
+    networks hardly learn: the column has large gradients, and occupies a component. Iterations that
+    end before that have found almost the same likelihood, with more noise.
     """
     rows, w = X.double().numpy(force=True), None
     share = np.full(len(rows), 1 / len(rows))
@@ -147,7 +174,6 @@ def start_at_linear_model(model: Any, X: Tensor, weight: Tensor | None, n_steps:
     few = _evenly(rows)
     w = None if w is None else w[few]
     linearized = linear.output + (rows[few] - mean) * linear.slope
-    is_short = n_steps < MIN_STEPS
     solution = fit_linear_model(
         linearized,
         w,
@@ -156,9 +182,9 @@ def start_at_linear_model(model: Any, X: Tensor, weight: Tensor | None, n_steps:
         noise=linear.noise,
         is_shared=linear.is_shared,
         min_noise=linear.min_noise,
-        to_convergence=is_short,
+        to_convergence=to_convergence,
     )
-    if not is_short and linear.noise is None and not linear.is_shared:
+    if not to_convergence and linear.noise is None and not linear.is_shared:
         solution = solution.with_all_components()
     call(model.likelihood.set_noise, solution.noise, 1.0)
     encoder, variance_of_y = solution.posterior()
@@ -172,10 +198,7 @@ def start_at_linear_model(model: Any, X: Tensor, weight: Tensor | None, n_steps:
         _float32((inverse.matrix @ solution.weights).T),
         _float32(solution.mean + inverse.offset @ solution.weights),
     )
-    if is_short:
-        return 1.0
-    excess = (nonlinearity(linearized, w, solution) - 1) * len(rows) / len(linearized)
-    return float(np.clip(excess / _CLEAR_EXCESS, _LOWEST_RATE, 1))
+    return LinearStart(solution, linearized, w, len(rows))
 
 
 def start_at_independent_components(path: Any, X: Tensor, generator: torch.Generator) -> None:

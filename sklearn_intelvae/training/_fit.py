@@ -25,7 +25,7 @@ from sklearn_intelvae._random import (
 )
 from sklearn_intelvae.exceptions import DivergenceError
 from sklearn_intelvae.models import VAE
-from sklearn_intelvae.models._linear_start import MIN_STEPS, start_at_linear_model
+from sklearn_intelvae.models._linear_start import start_at_linear_model
 from sklearn_intelvae.objectives import Objective
 from sklearn_intelvae.training._net import MultiPlayerNet, uncompiled
 from sklearn_intelvae.training._noise import (
@@ -43,6 +43,8 @@ from sklearn_intelvae.training._starts import Fit, best_of, evaluation_rows, mea
 _TRIAL_STEPS = 160
 _TRIAL_SHARE = 0.1
 _PRETRAINING_STEPS = 100
+_FEW_STEPS = 40
+"""Fewer steps hardly leave the linear model, and its prior N(0, I)."""
 
 
 @own_torch_state()
@@ -228,8 +230,13 @@ class _Fit:
                 seed=seed_of(seed, Stream.PRETRAINING),
             )
 
+    @property
+    def _is_full(self) -> bool:
+        """Whether this is a fit of more than few steps, and no call of partial_fit."""
+        return self.horizon_steps >= _FEW_STEPS and not self.one_epoch
+
     def _fits_prior(self, model: Any) -> bool:
-        return fits_prior(model, self.horizon_steps, self.one_epoch)
+        return self._is_full and fits_prior(model)
 
     def _prior_fits(self, model: Any, seed: int) -> list[tuple[str, PriorFits]]:
         """Return the callback that fits the prior to the codes, if the prior asks for it."""
@@ -243,8 +250,7 @@ class _Fit:
         What continues such a fit by single epochs keeps its factor.
         """
         factor = None if self.previous is None else self.previous.state.get("noise_factor")
-        is_started = isinstance(model, VAE) and model.has_linear_paths
-        if is_started and self.horizon_steps >= MIN_STEPS and not self.one_epoch:
+        if self._is_full and isinstance(model, VAE) and model.has_linear_paths:
             n_fitted = min(self.spec.n_components + 1, self.X.shape[1])
             factor = final_prediction_error(self.train.effective_size, n_fitted)
         return [] if factor is None else [("noise_correction", NoiseCorrection(factor))]
@@ -288,14 +294,20 @@ class _Fit:
         rows = self._rows_to_start_from(generator)
         model.initialize(rows, generator)
         if isinstance(model, VAE) and model.has_linear_paths:
-            rate = start_at_linear_model(model, *self._rows_and_weights(), self.horizon_steps)
+            start = start_at_linear_model(
+                model,
+                *self._rows_and_weights(),
+                to_convergence=self.horizon_steps < _FEW_STEPS,
+            )
+            if self._is_full:
+                rate = spec.recipe.relative_rate(start.excess_nonlinearity())
             if self._fits_prior(model):
                 fit_prior(model.to(spec.device), self.train, seed)
         with OwnRandomness(generator):
             objective.build(model)
             objective.float()
             call(objective.initialize, rows, generator)
-        return model, objective, 1.0 if self.one_epoch else rate
+        return model, objective, rate
 
     def _rows_to_start_from(self, generator: torch.Generator) -> Tensor:
         """Return the training rows; if they are weighted, as many drawn by their weights."""

@@ -12,7 +12,7 @@ from skorch.callbacks import Callback
 from sklearn_intelvae._part import Prior, call
 from sklearn_intelvae._random import Stream, draws_by_weight, generator_from, seed_of
 from sklearn_intelvae.models import VAE
-from sklearn_intelvae.models._linear_start import MIN_STEPS, evaluated
+from sklearn_intelvae.models._linear_start import evaluated
 from sklearn_intelvae.training._rows import Batches, Rows
 
 _ROWS_PER_COMPONENT, _ROW_RANGE = 200, (2500, 10_000)
@@ -48,11 +48,9 @@ class PriorFits(Callback):
         fit_prior(net.module_, self.rows, self.seed, net.steps_done_)
 
 
-def fits_prior(model: Any, n_steps: float, one_epoch: bool) -> bool:
-    """Return whether the prior is to be fitted to codes, in a fit of so many steps."""
-    if not isinstance(model, VAE) or one_epoch or n_steps < MIN_STEPS:
-        return False
-    return type(model.prior).fit_codes is not Prior.fit_codes
+def fits_prior(model: Any) -> bool:
+    """Return whether the prior of a model is to be fitted to codes."""
+    return isinstance(model, VAE) and type(model.prior).fit_codes is not Prior.fit_codes
 
 
 @torch.no_grad()

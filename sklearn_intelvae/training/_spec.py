@@ -17,6 +17,7 @@ _BATCH_RANGE = 32, 256
 _MIN_EPOCHS = 20
 _RISE, _FIRST_RATE = 0.3, 1e-3
 _NOISE_RATE_PER_ROW = 5e-4
+_CLEARLY_NONLINEAR, _LOWEST_RATE = 0.4, 0.05
 
 
 class ModelParts(Protocol):
@@ -113,6 +114,22 @@ class Recipe(NamedTuple):
         """
         rate = _NOISE_RATE_PER_ROW * n_rows / n_columns
         return float(np.clip(rate, *self.noise_rates))
+
+    def relative_rate(self, excess_nonlinearity: float) -> float:
+        """Return the learning rate of the networks, relative to the full one.
+
+        Parameters
+        ----------
+        excess_nonlinearity : float
+            About 0 for rows from which there is nothing to learn but a linear model; the networks
+            would overfit them.
+
+        Returns
+        -------
+        rate : float
+            From 0.05 to 1.
+        """
+        return float(np.clip(excess_nonlinearity / _CLEARLY_NONLINEAR, _LOWEST_RATE, 1))
 
     def n_epochs(self, n_rows: int, batch_size: int) -> int:
         """Return the number of epochs of a fit.
