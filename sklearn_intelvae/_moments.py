@@ -33,29 +33,29 @@ def effective_rows(X: Tensor) -> Tensor:
 
 
 def supported_noise(X: Tensor, smallest: float) -> Tensor:
-    r"""Return how little noise the rows can show that a column has, relative to its spread.
+    r"""Return a lower bound of the noise of each column, as a fraction of its standard deviation.
 
-    With n_j of :func:`effective_rows`, e_j the root mean square of the errors with which ridge
-    regression on the other columns predicts a row that it was not fitted to, in units of the spread
-    of the column, and m_j the number of rows whose distance from the median exceeds ``smallest``
-    spreads, it is
+    .. math:: \max(1 / m_j, \min(1 / n_j, e_j))
 
-    .. math:: \max(1 / m_j, \min(1 / n_j, e_j)).
+    Here n_j is the result of :func:`effective_rows`, small if the variance of column j is due to a
+    few outlying rows; e_j is the root mean square of the leave-one-out errors of a ridge regression
+    of column j on all other columns; and m_j is the number of rows further from the median than
+    ``smallest``. Errors and distances are in standard deviations of the column. A column with
+    outliers has a low bound only if the other columns predict the outliers.
 
-    So a column of which a few rows deviate is believed to have little noise only if other columns
-    predict these rows too. Tables of more than 500 columns or ten million numbers have e_j = 1.
+    Tables of more than 500 columns or ten million numbers are not regressed, and e_j is 1.
 
     Parameters
     ----------
     X : Tensor of shape (n_samples, n_features)
         Rows.
     smallest : float
-        Noise that is of interest, as a fraction of the spread.
+        Bounds below this need not be exact.
 
     Returns
     -------
     noise : Tensor of shape (n_features,)
-        Standard deviations as fractions of that of the column, from 0 to 1.
+        From 0 to 1.
     """
     by_moments = (1 / effective_rows(X)).numpy(force=True)
     varies = (X[:1] != X).any(dim=0).numpy(force=True)

@@ -156,9 +156,9 @@ class Gaussian(_LocationScale):
               \sum_i (x_{ij} - \bar x_j)^4,
 
     the number of rows that determine it, the scale of feature j is at least 1 / n_j of the
-    standard deviation, unless the other features predict it more precisely in rows that the
-    prediction was not fitted to. For normal features this matters only below 300 rows; a feature
-    that is constant except in one row is not modeled more precisely than by its standard deviation.
+    standard deviation, or the leave-one-out error of a ridge regression on the other features if
+    that is smaller. For normal features this matters only below 300 rows; a feature that is
+    constant except in one row is not modeled more precisely than by its standard deviation.
 
     Examples
     --------

@@ -128,7 +128,7 @@ class LinearStart(NamedTuple):
     n_rows: int
 
     def excess_nonlinearity(self) -> float:
-        """Return by how much :func:`nonlinearity` of all rows exceeds that of a linear model, 1."""
+        """Return the excess of :func:`nonlinearity` over 1, extrapolated to all rows."""
         excess = nonlinearity(self.rows, self.weight, self.solution) - 1
         return excess * self.n_rows / len(self.rows)
 

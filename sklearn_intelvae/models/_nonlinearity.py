@@ -1,4 +1,4 @@
-"""Whether rows show anything that a linear model of them leaves unexplained."""
+"""A test of whether there is anything to learn beyond a linear model."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from sklearn_intelvae.models._linear_model import LinearModel
 _N_FUNCTIONS = 128
 _RIDGE = 1e-9
 _LARGEST_LENGTH = 5.0
-"""Of the gradient of a row, as a multiple of the median: single rows must not decide."""
+"""Of the term of a row, as a multiple of the median: single rows must not decide."""
 
 
 def nonlinearity(rows: np.ndarray, weight: np.ndarray | None, model: LinearModel) -> float:
-    r"""Compare the gradient of networks that start at a linear model with its standard error.
+    r"""Return the statistic of a score test of the linear model against a network added to it.
 
-    Draws of y given x and 128 random functions f(y) = max(0, w^T y + b), without what is linear in
-    them, stand for the last hidden layer of a decoder. If the linear model is true, the errors
-    e = (x - mean - W^T y) / sqrt(noise) are independent of all f, and the squared length of the
-    mean gradient of the log-likelihood, G = mean(f e^T), is on average that of its sampling error.
-    The result is their ratio,
+    For each row, y is drawn from its posterior. The last hidden layer of the network is replaced by
+    128 random functions f(y) = max(0, w^T y + b), minus their linear regression on y. The gradient
+    of the log-likelihood with respect to the last layer is then G = mean(f e^T), with the
+    standardized errors e = (x - mean - W^T y) / sqrt(noise). The statistic divides the squared
+    length of G by its expectation under the linear model, where e is independent of f:
 
     .. math:: n \lVert G \rVert^2 \big/
-              \mathrm{mean}(\lVert f \rVert^2 \lVert e \rVert^2),
+              \mathrm{mean}(\lVert f \rVert^2 \lVert e \rVert^2)
 
-    as in a score test: about 1 without, larger with something to learn, in proportion to the rows.
-    Gradients of single rows that are far longer than most are shortened.
+    It is about 1 if the linear model is true. Otherwise its excess over 1 grows in proportion to
+    the number of rows. The terms f e^T of outlying rows are shortened to five times the median
+    length.
 
     Parameters
     ----------
@@ -39,7 +40,7 @@ def nonlinearity(rows: np.ndarray, weight: np.ndarray | None, model: LinearModel
 
     Returns
     -------
-    ratio : float
+    statistic : float
         At least 0.
     """
     rng = np.random.default_rng(0)
