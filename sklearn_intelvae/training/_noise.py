@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 from skorch.callbacks import Callback
 
@@ -12,6 +11,7 @@ from sklearn_intelvae._part import call
 from sklearn_intelvae.training._net import MultiPlayerNet, uncompiled
 
 _LARGEST_SHARE = 0.5
+"""Of the coefficients, in the number of rows."""
 
 
 def final_prediction_error(n_rows: float, n_fitted: int) -> float:
@@ -22,7 +22,8 @@ def final_prediction_error(n_rows: float, n_fitted: int) -> float:
     n_rows : float
         Number of rows that a regression was fitted to.
     n_fitted : int
-        Number of its coefficients; more than half of the rows count as half of them.
+        Number of its coefficients. At most half of the number of rows is counted, so that the
+        factor stays finite.
 
     Returns
     -------
@@ -55,11 +56,10 @@ class NoiseCorrection(Callback):
     def on_train_end(self, net: MultiPlayerNet, **kwargs: Any) -> None:
         """Correct the noise."""
         likelihood = uncompiled(net.module_).likelihood
-        before = _arrays(likelihood)
+        tensors = likelihood.state_dict().items()
+        before = {n: v.numpy(force=True).copy() for n, v in tensors if isinstance(v, torch.Tensor)}
         call(likelihood.set_noise, None, self.factor)
-        after = _arrays(likelihood)
-        if any(not np.array_equal(value, after[name]) for name, value in before.items()):
-            net.corrected_noise_ = {"noise_factor": self.factor, "noise_before": before}
+        net.corrected_noise_ = {"noise_factor": self.factor, "noise_before": before}
 
 
 def undo_correction(model: Any, state: dict[str, Any]) -> None:
@@ -72,11 +72,7 @@ def undo_correction(model: Any, state: dict[str, Any]) -> None:
     state : dict
         Of the training that is continued.
     """
-    if state.get("noise_before") is not None:
-        weights = {name: torch.tensor(value) for name, value in state["noise_before"].items()}
+    before = state.get("noise_before")
+    if before:
+        weights = {name: torch.tensor(value) for name, value in before.items()}
         model.likelihood.load_state_dict(weights, strict=False)
-
-
-def _arrays(part: torch.nn.Module) -> dict[str, np.ndarray]:
-    tensors = part.state_dict().items()
-    return {n: v.numpy(force=True).copy() for n, v in tensors if isinstance(v, torch.Tensor)}
