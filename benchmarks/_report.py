@@ -57,6 +57,7 @@ def command_line(
     )
     add = parser.add_argument
     add("--scale", choices=sorted(scales), default="small", help="sizes; the default is small")
+    add("--seeds", type=int, help="number of seeds, the first ones; the default is all")
     add("--threads", type=int, default=threads, help=f"torch threads; the default is {threads}")
     redo = parser.add_mutually_exclusive_group()
     for flag, (what, text) in _REDO.items():
@@ -66,7 +67,7 @@ def command_line(
     options = parser.parse_args(argv)
     torch.set_num_threads(options.threads)
     folder = RESULTS / "quick" if options.scale == "quick" else RESULTS
-    return options, Results(folder, options.redo or "missing")
+    return options, Results(folder, options.redo or "missing", n_seeds=options.seeds)
 
 
 class MissingRowsError(Exception):
@@ -90,11 +91,20 @@ class Results:
         processor or threads; all of them.
     origin : Origin, default=None
         What new rows are measured with. None reads it from this process.
+    n_seeds : int or None, default=None
+        Of the cases, leave out those of further seeds. None keeps all.
     """
 
-    def __init__(self, folder: Path, redo: Redo = "missing", origin: Origin | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        redo: Redo = "missing",
+        origin: Origin | None = None,
+        n_seeds: int | None = None,
+    ) -> None:
         self.folder = folder
         self.redo = redo
+        self.n_seeds = n_seeds
         self.origin = current_origin() if origin is None else origin
 
     def rows(
@@ -116,7 +126,7 @@ class Results:
             If a row is missing and nothing is to be measured.
         """
         path = self.folder / f"{name}.csv"
-        cases = list(cases)
+        cases = self._of_first_seeds(list(cases))
         if self.redo == "none":
             self._check_complete(path, cases)
         for number, case in enumerate(cases, 1):
@@ -126,6 +136,11 @@ class Results:
                 print(f"[{number}/{len(cases)}] {_line(row)}", flush=True)
         measured = read_rows(path)
         return self._marked([row for case in cases if (row := find(case, measured))], name)
+
+    def _of_first_seeds(self, cases: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        seeds = list(dict.fromkeys(case["seed"] for case in cases if "seed" in case))
+        kept = seeds[: self.n_seeds]
+        return [case for case in cases if "seed" not in case or case["seed"] in kept]
 
     def _is_done(self, row: Row | None) -> bool:
         if row is None or self.redo == "all":
@@ -231,6 +246,12 @@ def mean_and_spread(
 def each_row(rows: pd.DataFrame, digits: int = 3) -> pd.DataFrame:
     """Return a table of the rows as they are, of whose provenance it keeps seconds and commit."""
     return rows.drop(columns=[c for c in COLUMNS[2:] if c in rows]).round(digits)
+
+
+def seeds_of(rows: pd.DataFrame) -> str:
+    """Return the number of seeds of the rows, for a note."""
+    n = rows["seed"].nunique()
+    return f"{n} seed" if n == 1 else f"{n} seeds"
 
 
 def in_order(rows: pd.DataFrame, column: str, values: Iterable[Any]) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from sklearn.metrics import normalized_mutual_info_score
 from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import train_test_split
 
-from benchmarks._report import command_line, mean_and_spread, some
+from benchmarks._report import command_line, mean_and_spread, seeds_of, some
 from sklearn_intelvae import InteLVAE, SparseInteLVAE
 from sklearn_intelvae.mappings import Clusters
 from sklearn_intelvae.metrics import few_label_curve, hoyer_sparsity
@@ -111,7 +111,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     grouped = results.rows("digits_clusters", cases, partial(clusters, scale))
     results.write(
         "digits",
-        f"Digits: 1797 images of 8 x 8 pixels, mean ± standard deviation over {len(seeds)} seeds",
+        f"Digits: 1797 images of 8 x 8 pixels, mean ± standard deviation over {seeds_of(rows)}",
         [mean_and_spread(rows, ["likelihood", "model"]), with_smallest(grouped)],
         [rows, grouped],
         note=(

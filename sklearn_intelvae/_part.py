@@ -462,8 +462,8 @@ class Prior(Part):
     def fit_codes(self, y: Tensor) -> None:
         """Update the prior's own weights from codes of all training rows.
 
-        Called before the first step, after each quarter of a fit and at its end, if the fit has at
-        least 40 steps; not by ``partial_fit``.
+        Called before the first step, after half of a fit and at its end, if the fit has at least
+        40 steps; not by ``partial_fit``.
 
         Parameters
         ----------

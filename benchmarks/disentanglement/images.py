@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks._report import command_line, in_order, mean_and_spread, some
+from benchmarks._report import command_line, in_order, mean_and_spread, seeds_of, some
 from benchmarks.disentanglement._methods import METHODS, measured, wide
 from sklearn_intelvae.datasets import make_mini_sprites, perturb_dataset, uniform_noise_control
 from sklearn_intelvae.diagnostics import decoder_jacobian
@@ -131,7 +131,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             f"removes half of the change; all changes, and the noise, are at most {EPSILON}. "
             f"{N_IMAGES[scale]} images of 16 x 16 pixels, networks of "
             f"{settings['hidden_layer_sizes']} hidden units, {settings['steps']} steps, "
-            f"{len(seeds)} seeds, mean ± standard deviation. PCL and SlowVAE are fitted to pairs."
+            f"{seeds_of(rows)}, mean ± standard deviation. PCL and SlowVAE are fitted to pairs."
         ),
     )
 

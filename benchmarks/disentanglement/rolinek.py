@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks._report import command_line, mean_and_spread, some
+from benchmarks._report import command_line, mean_and_spread, seeds_of, some
 from sklearn_intelvae import InteLVAE
 from sklearn_intelvae.diagnostics import decoder_jacobian
 from sklearn_intelvae.likelihoods import Gaussian
@@ -89,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         note=(
             "ratio: that of the standard deviations of the factors. DtO: the distance to "
             "orthogonality, 0 if the axes are those of the singular vectors, 1.08 if they are "
-            f"rotated by 45 degrees from them. {n_rows} rows, {steps} steps, {len(seeds)} seeds, "
+            f"rotated by 45 degrees from them. {n_rows} rows, {steps} steps, {seeds_of(rows)}, "
             "mean ± standard deviation. Paper, for the ratio 2 and 600 epochs at beta 1e-4: "
             "beta-VAE .00 ± .00, autoencoder .33 ± .18, full covariance .34 ± .35."
         ),

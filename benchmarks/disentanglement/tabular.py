@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 
-from benchmarks._report import command_line, in_order, mean_and_spread, some
+from benchmarks._report import command_line, in_order, mean_and_spread, seeds_of, some
 from benchmarks.disentanglement._methods import METHODS, measured, wide
 from sklearn_intelvae.datasets import make_entangled_factors, uniform_noise_control
 
@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             f"{N_ROWS[scale]} rows of {N_FACTORS} factors. energy: the share of the variance that "
             f"the perturbation (ratio {RATIO}) adds; the noise has the same. Networks of "
             f"{settings['hidden_layer_sizes']} hidden units, {settings['steps']} steps, "
-            f"{len(seeds)} seeds, mean ± standard deviation. A perfect code of continuous factors "
+            f"{seeds_of(rows)}, mean ± standard deviation. A perfect code of continuous factors "
             "has a gap of about .75 to .88. PCL and SlowVAE use the order of the rows."
         ),
     )

@@ -24,7 +24,7 @@ from sklearn.pipeline import make_pipeline
 
 from benchmarks._holes import hole_share
 from benchmarks._images import IMAGE_SHAPES, images
-from benchmarks._report import Results, command_line, mean_and_spread, some
+from benchmarks._report import Results, command_line, mean_and_spread, seeds_of, some
 from benchmarks.intelvae._rivals import MODELS, PAPER_NAMES, rivals
 from benchmarks.intelvae._scale import SCALES, Scale
 from benchmarks.intelvae._zeros_and_ones import (
@@ -173,7 +173,7 @@ def write_two(scale: Scale, results: Results) -> None:
         note=(
             f"Two Gaussians: {N_ROWS[scale.name]} rows of make_two_gaussians, default parameters. "
             f"Digits: zeros and ones of {scale.digits}, at most 5000 each, Bernoulli likelihood, "
-            f"the same parameters for all models. {len(seeds)} seeds, mean ± standard deviation. "
+            f"the same parameters for all models. {seeds_of(rows)}, mean ± standard deviation. "
             f"Measured on {N_SAMPLES} samples of each model's own prior, which are means of "
             "p(X | z): uncertain, the share to which a logistic regression on real rows gives no "
             f"class a probability of {CERTAIN}; ones, the share that it classifies as one; "
@@ -202,7 +202,7 @@ def write_ten(scale: Scale, results: Results) -> None:
         [with_smallest(rows)],
         [rows],
         note=(
-            f"The first {scale.n_images} training images of {scale.digits}, {len(seeds)} seeds, "
+            f"The first {scale.n_images} training images of {scale.digits}, {seeds_of(rows)}, "
             "mean ± standard deviation; accuracy after the best matching of clusters with digits; "
             "normalized mutual information. The paper has no such table."
         ),

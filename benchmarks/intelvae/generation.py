@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks._images import fid, frechet, images, others
-from benchmarks._report import Results, command_line, each_row, mean_and_spread, some
+from benchmarks._report import Results, command_line, each_row, mean_and_spread, seeds_of, some
 from benchmarks.intelvae._rivals import MODELS, PAPER_NAMES, rivals
 from benchmarks.intelvae._scale import SCALES, Scale
 from sklearn_intelvae import InteLVAE
@@ -97,7 +97,7 @@ def write_distances(scale: Scale, results: Results) -> None:
         [with_paper(table)],
         [rows],
         note=(
-            f"{scale.n_images} training images, Bernoulli likelihood, {len(seeds)} seeds, mean ± "
+            f"{scale.n_images} training images, Bernoulli likelihood, {seeds_of(rows)}, mean ± "
             f"standard deviation. Frechet distance of at most {N_SAMPLES} images from as many test "
             "images in the features of a classifier, which cannot be compared with FID. prior: "
             "samples, each model's from its own prior; density: samples whose y is drawn from ten "

@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks._images import IMAGE_SHAPES, images
-from benchmarks._report import command_line, mean_and_spread, some
+from benchmarks._report import command_line, mean_and_spread, seeds_of, some
 from benchmarks.intelvae._scale import SCALES, Scale
 from sklearn_intelvae import InteLVAE
 from sklearn_intelvae.mappings import Hierarchy
@@ -104,7 +104,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         [rows],
         note=(
             f"{N_LEVELS} levels of {LEVEL_SIZE} components, {scale.n_images} training images, "
-            f"{len(seeds)} seeds. coarse_i: accuracy for tops, trousers, dresses, shoes, bags from "
+            f"{seeds_of(rows)}. coarse_i: accuracy for tops, trousers, dresses, shoes, bags from "
             "level i alone; fine_i: for the ten classes. A level of the plain VAE is a block of as "
             "many components. The second table compares level 0 with the best other level, seed "
             "by seed."

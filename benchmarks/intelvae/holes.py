@@ -14,7 +14,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from benchmarks._holes import CURVES, coverage, hole_share, off_curve_share
-from benchmarks._report import command_line, commits, in_order, mean_and_spread, some
+from benchmarks._report import command_line, commits, in_order, mean_and_spread, seeds_of, some
 from benchmarks.intelvae._scale import SCALES, Scale
 from sklearn_intelvae import InteLVAE, datasets
 from sklearn_intelvae.mappings import Glue, Sphere
@@ -105,7 +105,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         [rows],
         note=(
             f"Two components, {N_ROWS[scale.name]} training rows without noise, all other "
-            f"parameters at their defaults, {len(seeds)} seeds, mean ± standard deviation. The "
+            f"parameters at their defaults, {seeds_of(rows)}, mean ± standard deviation. The "
             "mapping of InteLVAE is Glue() for infinity and Sphere() for the other shapes. "
             f"Measured on {N_SAMPLES} samples, which are means of p(X | z): the share in the hole, "
             "the share farther than 0.25 from the curve, and the share of 100 equally long arcs "

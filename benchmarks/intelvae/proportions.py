@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from benchmarks._report import command_line, commits, mean_and_spread, some
+from benchmarks._report import command_line, commits, mean_and_spread, seeds_of, some
 from benchmarks.intelvae._scale import SCALES, Scale
 from benchmarks.intelvae._zeros_and_ones import settings, training_rows, zero_one_classifier
 from sklearn_intelvae import InteLVAE
@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         note=(
             f"Zeros and ones of the training images of {scale.digits}, no image twice, at most "
             "10,000 and as many as have exactly the share; InteLVAE(1, mapping=Clusters(2, "
-            f"learn_proportions=True)), Bernoulli likelihood, {len(seeds)} seeds, mean ± standard "
+            f"learn_proportions=True)), Bernoulli likelihood, {seeds_of(rows)}, mean ± standard "
             "deviation. share: that of the zeros. learned: proportion of the cluster with the most "
             f"zeros. generated: share of zeros among {N_SAMPLES} samples, by a logistic "
             "regression. error: absolute difference from the share. purity: share of training "

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from benchmarks._images import fid, frechet, images, others
-from benchmarks._report import Results, command_line, each_row, mean_and_spread, some
+from benchmarks._report import Results, command_line, each_row, mean_and_spread, seeds_of, some
 from benchmarks.intelvae._scale import SCALES, Scale
 from sklearn_intelvae import InteLVAE, SparseInteLVAE
 from sklearn_intelvae.mappings import DimensionSelector
@@ -164,7 +164,7 @@ def write_curves(scale: Scale, data: str, results: Results) -> None:
         tables,
         [rows],
         note=(
-            f"50 components, {scale.n_images} training images, {len(seeds)} seeds, mean ± standard "
+            f"50 components, {scale.n_images} training images, {seeds_of(rows)}, mean ± standard "
             "deviation; Bernoulli likelihood unless another is named. Hoyer sparsity of g(mean) on "
             "the test images; Frechet distance of samples from half of the test images, at most "
             "5000, and of reconstructions of the other half, in the features of a classifier, "

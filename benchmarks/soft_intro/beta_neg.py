@@ -11,7 +11,7 @@ from functools import partial
 
 from sklearn.exceptions import ConvergenceWarning
 
-from benchmarks._report import command_line, mean_and_spread, some
+from benchmarks._report import command_line, mean_and_spread, seeds_of, some
 from benchmarks.soft_intro._scale import SCALES, Scale
 from benchmarks.soft_intro.densities import N_SAMPLES, WINDOWS, distances, points
 from sklearn_intelvae import SoftIntroVAE
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         [mean_and_spread(rows, ["beta_neg"], digits=2, error=True)],
         [rows],
         note=(
-            f"{DENSITY}, normal prior, {len(seeds)} seeds, mean ± standard error; other parameters "
+            f"{DENSITY}, normal prior, {seeds_of(rows)}, mean ± standard error; other parameters "
             "are defaults. Distances as in the table of densities; the terms are those of the last "
             "epoch; warned: share of fits that ended with a ConvergenceWarning."
         ),

@@ -17,7 +17,7 @@ from sklearn.metrics import normalized_mutual_info_score
 
 from benchmarks._holes import coverage, hole_share, off_curve_share
 from benchmarks._images import frechet, images, n_compared
-from benchmarks._report import Results, command_line, mean_and_spread, some
+from benchmarks._report import Results, command_line, mean_and_spread, seeds_of, some
 from benchmarks.soft_intro._scale import SCALES, Scale
 from sklearn_intelvae import InteLVAE, SoftIntroVAE
 from sklearn_intelvae.datasets import make_circle, make_rings
@@ -136,7 +136,7 @@ def write_objectives(scale: Scale, results: Results) -> None:
         note=(
             "InteLVAE (ELBO) and SoftIntroVAE with the same networks and lengths "
             f"({scale.long_plane}, {scale.digits}, {SIZE}), other parameters at their defaults; "
-            f"{n_rows(scale)} points of the circle, 1000 digits; {len(seeds)} seeds, mean ± "
+            f"{n_rows(scale)} points of the circle, 1000 digits; {seeds_of(rows)}, mean ± "
             "standard error. distance of samples from rows that were not fitted: for the circle "
             "the energy distance times 1000, for digits the Frechet distance in the features of a "
             "classifier."
@@ -155,7 +155,7 @@ def write_owners(scale: Scale, results: Results) -> None:
         [mean_and_spread(rows, ["data", "owner"], error=True)],
         [rows],
         note=(
-            f"{len(seeds)} seeds, mean ± standard error; distance as in the table of mappings, "
+            f"{seeds_of(rows)}, mean ± standard error; distance as in the table of mappings, "
             "sparsity by Hoyer's measure."
         ),
     )

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks._images import frechet, images, n_compared
-from benchmarks._report import Results, command_line, each_row, mean_and_spread, some
+from benchmarks._report import Results, command_line, each_row, mean_and_spread, seeds_of, some
 from benchmarks.soft_intro._scale import SCALES, Scale
 from sklearn_intelvae import SoftIntroVAE
 from sklearn_intelvae.datasets import make_eight_gaussians, make_rings
@@ -113,7 +113,7 @@ def write_responsibility(scale: Scale, results: Results) -> None:
         ],
         [rows],
         note=(
-            f"Digits, {N_MODES} modes, {len(seeds)} seeds, mean ± standard error. Modes start at "
+            f"Digits, {N_MODES} modes, {seeds_of(rows)}, mean ± standard error. Modes start at "
             "the codes of training rows (VampInitMixture) or at random (Mixture). A mode is "
             "inactive if its share of the codes of real rows is below "
             f"1 / {N_MODES}^2. samples: Frechet distance in the features of a classifier. The "

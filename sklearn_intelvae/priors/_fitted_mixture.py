@@ -25,6 +25,8 @@ _GROWTH, _MANY_MODES = 1.5, 4
 candidates may fail before the search ends, of many only one."""
 _HELD_OUT, _FEW_ROWS = 0.25, 20
 _MIN_ROWS_OF_A_MODE = 5
+_STANDARD_ERRORS = 2
+"""By which more modes have to raise the mean density of held-out rows."""
 _REGULARIZATION = 1e-3
 _MAX_ITER, _MAX_ITER_OF_CANDIDATES = 50, 10
 
@@ -44,8 +46,8 @@ class FittedMixture(Prior):
 
     Real rows come in groups. A VAE whose prior is N(0, I) has to close the gaps between the codes
     of different groups, and what it cannot close is sampled by the prior although no row is there.
-    This prior follows the codes instead. Before the first step, after each quarter of a fit and at
-    its end it is fitted to draws from q(y | X) of the training rows, which raises the bound. It has
+    This prior follows the codes instead. Before the first step, after half of a fit and at its
+    end it is fitted to draws from q(y | X) of the training rows, which raises the bound. It has
     no parameters that gradients train. The number of modes grows as long as the density of held-out
     codes does, at first from N(0, I), so that few rows leave the prior as it is.
 
@@ -63,7 +65,7 @@ class FittedMixture(Prior):
     -----
     Until it is fitted, it is N(0, I): in fits of fewer than 40 steps, and in ``partial_fit``. It
     is fitted to at most 10,000 rows. Held-out codes are few, so that the number of modes can exceed
-    that of groups: for 12 tables as in the example, it was 2 for nine and 3 for three. The
+    that of groups: for 12 tables as in the example, it was 2 for eleven and 3 for one. The
     variances of a mode have 0.001 added, in the unit of y. If EM fails, for codes that are far too
     large, the prior stays as it is. A density costs a product of matrices, and memory for n K d
     numbers.
@@ -174,7 +176,7 @@ class FittedMixture(Prior):
             mixture = _fitted(fit_to, n_modes)
             log_p = mixture.score_samples(held_out)
             gain = log_p - highest
-            if gain.mean() > gain.std() / math.sqrt(len(gain)):
+            if gain.mean() > _STANDARD_ERRORS * gain.std() / math.sqrt(len(gain)):
                 modes = Modes(mixture.weights_, mixture.means_, mixture.precisions_)
                 highest, n_failures = log_p, 0
             else:

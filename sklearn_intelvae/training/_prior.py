@@ -17,11 +17,10 @@ from sklearn_intelvae.training._rows import Batches, Rows
 
 _ROWS_PER_COMPONENT, _ROW_RANGE = 200, (2500, 10_000)
 _ROWS_AT_A_TIME = 1000
-_TIMES = 0.25, 0.5, 0.75
 
 
 class PriorFits(Callback):
-    """Fits the prior to the codes after each quarter of a fit, and at its end.
+    """Fits the prior to the codes after half of a fit, and at its end.
 
     Parameters
     ----------
@@ -36,11 +35,11 @@ class PriorFits(Callback):
     def __init__(self, rows: Rows, seed: int, n_epochs: int) -> None:
         self.rows = rows
         self.seed = seed
-        self.epochs = {round(share * n_epochs) for share in _TIMES}
+        self.epoch = round(n_epochs / 2)
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        """Fit the prior if a quarter of the fit has passed."""
-        if len(net.history) in self.epochs:
+        """Fit the prior if half of the fit has passed."""
+        if len(net.history) == self.epoch:
             fit_prior(net.module_, self.rows, self.seed, net.steps_done_)
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:

@@ -14,6 +14,7 @@ from benchmarks._report import (
     each_row,
     in_order,
     mean_and_spread,
+    seeds_of,
     some,
 )
 from benchmarks._rows import find, read_rows, store, write_rows
@@ -76,6 +77,14 @@ def test_new_cases_alone_are_measured(tmp_path):
     rows, seen = measure(tmp_path)
     assert seen == CASES[2:]
     assert len(rows) == 4
+
+
+def test_the_first_seeds_only(tmp_path):
+    run = Run()
+    rows = Results(tmp_path, "missing", NOW, n_seeds=1).rows("table", CASES, run)
+    assert run.seen == CASES[::2]
+    assert seeds_of(rows) == "1 seed"
+    assert seeds_of(measure(tmp_path)[0]) == "2 seeds"
 
 
 def test_an_interruption_loses_no_finished_row(tmp_path):
@@ -345,7 +354,8 @@ def test_the_command_line_chooses_what_is_redone_and_where(monkeypatch):
     assert results.folder == _report.RESULTS / "quick"
     assert read("--stale")[1].redo == "stale"
     assert read("--table")[1].redo == "none"
-    assert threads == [1, 2, 1, 1]
+    assert read("--seeds", "2")[1].n_seeds == 2
+    assert threads == [1, 2, 1, 1, 1]
     with pytest.raises(SystemExit):
         read("--fresh", "--stale")
 
