@@ -25,8 +25,9 @@ _GROWTH, _MANY_MODES = 1.5, 4
 candidates may fail before the search ends, of many only one."""
 _HELD_OUT, _FEW_ROWS = 0.25, 20
 _MIN_ROWS_OF_A_MODE = 5
-_STANDARD_ERRORS = 2
-"""By which more modes have to raise the mean density of held-out rows."""
+_TO_LEAVE_STANDARD, _TO_GROW = 1, 2
+"""Standard errors by which more modes have to raise the mean log density of held-out rows. N(0, I)
+closes gaps between groups, so that less evidence has to suffice against it."""
 _REGULARIZATION = 1e-3
 _MAX_ITER, _MAX_ITER_OF_CANDIDATES = 50, 10
 
@@ -176,7 +177,8 @@ class FittedMixture(Prior):
             mixture = _fitted(fit_to, n_modes)
             log_p = mixture.score_samples(held_out)
             gain = log_p - highest
-            if gain.mean() > _STANDARD_ERRORS * gain.std() / math.sqrt(len(gain)):
+            needed = _TO_LEAVE_STANDARD if len(modes.weights) == 1 else _TO_GROW
+            if gain.mean() > needed * gain.std() / math.sqrt(len(gain)):
                 modes = Modes(mixture.weights_, mixture.means_, mixture.precisions_)
                 highest, n_failures = log_p, 0
             else:
