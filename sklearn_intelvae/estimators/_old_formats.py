@@ -62,8 +62,9 @@ _ATTRIBUTES = {
 }
 _OLD_ATTRIBUTES = {"_n_intermediary", "_described"}
 
-
 _PARAMS_OF_PLAIN_VAES = {"linear_path": False, "whiten": True}
+_SELECTOR = {"sharpness": 1, "reach": np.inf}
+"""Buffers of a selector whose gates are those of its network alone."""
 
 
 def upgraded_params(params: dict[str, Any], names: set[str], file_format: int) -> dict[str, Any]:
@@ -115,11 +116,11 @@ def upgraded_state(state: dict[str, Any], file_format: int) -> dict[str, Any]:
 
 @own_torch_state()
 def _with_buffers_of_selectors(state: dict[str, Any]) -> dict[str, Any]:
-    """Return the weights with the buffers that selectors now have: a factor of 1, and zeros."""
+    """Return the weights with the buffers that selectors now have: without effect."""
     sizes = state["n_features_in_"], state["_description"]["n_components"]
     model = state["_parts_at_fit"].build(*sizes, generator_from(0))
     added = {
-        f"{prefix}.{name}": np.float32(name == "sharpness")
+        f"{prefix}.{name}": np.float32(_SELECTOR.get(name, 0))
         for prefix, part in model.named_modules()
         if isinstance(part, DimensionSelector)
         for name, _ in part.named_buffers(recurse=False)

@@ -16,6 +16,7 @@ from sklearn_intelvae.mappings import (
 )
 from tests.mappings.mapping_helpers import built, loss_terms, normal
 from tests.mappings.shelf import MAPPINGS
+from tests.small_models import seeded
 
 CASES = [(g, case.n_components) for case in MAPPINGS.values() for g in case.examples]
 
@@ -137,6 +138,23 @@ def test_gates_lie_between_floor_and_one(floor):
     gates = built(DimensionSelector(floor=floor)).gates(100 * normal(200))
     assert gates.min().item() >= floor
     assert gates.max().item() <= 1
+
+
+def test_the_gate_of_a_component_far_from_zero_is_open():
+    g = built(DimensionSelector())
+    torch.nn.init.constant_(g.network.layers[-1].bias, -1)  # closes all others
+    y = normal(200).clamp(-3, 3)
+    y[:, 1] = 5
+    gates = g.gates(y)
+    assert gates[:, 1].min().item() > 0.9
+    assert gates[:, 0].max().item() < 0.1
+
+
+def test_a_component_far_from_zero_hardly_moves_the_gates_of_the_others():
+    g, y = built(DimensionSelector()), normal(200).clamp(-3, 3)
+    torch.nn.init.normal_(g.network.layers[-1].weight, std=0.1, generator=seeded())
+    near, far = (y.clone().index_fill_(1, torch.tensor([1]), value) for value in (20.0, 2000.0))
+    torch.testing.assert_close(g.gates(near)[:, 0], g.gates(far)[:, 0], atol=0.05, rtol=0)
 
 
 def training_steps(g, y, n_steps=200, n_columns=10):
