@@ -39,17 +39,11 @@ def case(old: Path, table: str, seed: int) -> dict[str, float]:
     """Compare the default fits to one table, or the searches."""
     rows = standardized("digits" if table == "search" else table, seed)
     if table == "search":
-        found = [_run(package, rows, seed=seed, search=True) for package in (old, ROOT)]
-        return {
-            f"seconds_{age}": f["seconds"] for age, f in zip(("old", "new"), found, strict=True)
-        }
+        before, now = _alternating(old, rows, seed=seed, search=True)
+        return {"seconds_old": before["seconds"], "seconds_new": now["seconds"]}
     k = n_components(table, rows.train.shape[1])
     settings = {"k": k, "seed": seed}
-    before, now, *again = (
-        _run(p, rows, max_iter="auto", **settings) for p in (old, ROOT, old, ROOT)
-    )
-    for first, second in zip((before, now), again, strict=True):
-        first["seconds"] = min(first["seconds"], second["seconds"])
+    before, now = _alternating(old, rows, max_iter="auto", **settings)
     n = len(rows.train)
     steps = before["epochs"] * math.ceil(n / _earlier_batch_size(n))
     row = {
@@ -64,6 +58,14 @@ def case(old: Path, table: str, seed: int) -> dict[str, float]:
         epochs = max(1, steps // share // _batches(n))
         row[f"log_p_{name}"] = _run(ROOT, rows, max_iter=epochs, **settings)["log_p"]
     return row
+
+
+def _alternating(old: Path, rows: Any, **settings: Any) -> tuple[dict[str, float], ...]:
+    """Return what both versions found, with the shorter of two times of each."""
+    before, now, *again = (_run(package, rows, **settings) for package in (old, ROOT, old, ROOT))
+    for first, second in zip((before, now), again, strict=True):
+        first["seconds"] = min(first["seconds"], second["seconds"])
+    return before, now
 
 
 def _run(package: Path, rows: Any, **settings: Any) -> dict[str, float]:
