@@ -14,12 +14,14 @@ from torch import Tensor, nn
 
 from sklearn_intelvae._moments import effective_rows
 from sklearn_intelvae._part import Mapping
-from sklearn_intelvae.mappings._initial_clusters import initial_clusters
+from sklearn_intelvae.mappings._initial_clusters import InitialClusters, initial_clusters
 from sklearn_intelvae.mappings._sectors import Sectors
 
 _FINAL_GUIDANCE = 0.1
 _SMALLEST_CLUSTER = 0.06
 """As a share of the rows."""
+_SMALLEST_SPREAD = 0.3
+"""Of a column within clusters, as a fraction of its standard deviation."""
 _SHARES_SPEED = 5.0
 """The shares of the prior move by this many times the progress of the warm-up in a step."""
 
@@ -75,10 +77,12 @@ class Clusters(Mapping):
     A row that starts on the wrong side of a border hardly ever crosses it, since the reconstruction
     becomes worse before it becomes better: without guidance fits end with a sector unused or two
     groups in one. The initial clusters are found in X by k-means with ten times too many centers,
-    which Ward's method merges until K are left. Rows are guided into their sectors before the
-    borders rise, and can then move freely. The gradient of the reconstruction moves learned borders
-    far too slowly; here they move at each step towards the shares of the batch, as in the M-step
-    of a mixture model. Guidance costs the distances to 10 K centers at each training step.
+    which Ward's method merges, each by its number of rows, until K are left; then once more, with
+    each column divided by its spread within these clusters. Rows are guided into their sectors
+    before the borders rise, and can then move freely. The gradient of the reconstruction moves
+    learned borders far too slowly; here they move at each step towards the shares of the batch, as
+    in the M-step of a mixture model. Guidance costs the distances to 10 K centers at each training
+    step.
 
     The slope of :math:`d^p` is unbounded at a border. Gradients use the slope at a distance of
     :math:`10^{-3}` for anything nearer; values are exact.
@@ -87,6 +91,8 @@ class Clusters(Mapping):
     ----------
     Miao et al., "On Incorporating Inductive Biases into VAEs", ICLR 2022, equation 6; here the
     sectors are rotated by half a sector, so that two clusters separate the first component.
+    Art, Gnanadesikan and Kettenring, "Data-Based Metrics for Cluster Analysis", Utilitas
+    Mathematica 1982: the metric within clusters.
 
     Examples
     --------
@@ -165,8 +171,11 @@ class Clusters(Mapping):
         seed = int(torch.randint(2**31, (), generator=generator))
         sizes = self._sizes()
         self.column_weights = _weights_of_columns(X)
-        rows = (X * self.column_weights).numpy(force=True)
-        initial = initial_clusters(rows, math.prod(sizes), seed)
+        initial = self._clusters_of(X, seed)
+        if initial is not None:  # once more, in units of the spread within these clusters
+            spread = torch.from_numpy(initial.spread).float().clamp(min=_SMALLEST_SPREAD)
+            self.column_weights = self.column_weights / spread
+            initial = self._clusters_of(X, seed)
         if initial is None:
             return
         self.centers = torch.from_numpy(initial.centers.astype(np.float32))
@@ -178,6 +187,11 @@ class Clusters(Mapping):
             cut.set_target(shares)
             if self.learn_proportions:
                 cut.shares.copy_(shares)
+
+    def _clusters_of(self, X: Tensor, seed: int) -> InitialClusters | None:
+        """Return clusters of the rows, whose columns are weighted."""
+        rows = (X * self.column_weights).numpy(force=True)
+        return initial_clusters(rows, math.prod(self._sizes()), seed)
 
     @property
     def proportions(self) -> Tensor:

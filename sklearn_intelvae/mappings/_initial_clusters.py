@@ -11,6 +11,8 @@ from threadpoolctl import threadpool_limits
 
 _CENTERS_PER_CLUSTER = 10
 _MAX_ROWS = 10_000
+_REPETITIONS = 1000
+"""That many points stand for all rows in the merging: a center counts by its share of them."""
 
 
 class InitialClusters(NamedTuple):
@@ -23,13 +25,18 @@ class InitialClusters(NamedTuple):
     numbers."""
     shares: np.ndarray
     """The share of the rows in each cluster, (n_clusters,)."""
+    spread: np.ndarray
+    """The standard deviation of each column within clusters, as a fraction of that of all rows,
+    (n_features,)."""
 
 
 def initial_clusters(X: np.ndarray, n_clusters: int, seed: int) -> InitialClusters | None:
     """Partition rows by k-means with many centers, merged by Ward's method until K are left.
 
     Plain k-means favors clusters of equal size and shape. Merged centers follow clusters of any
-    size and shape: a separate tenth of the rows is found.
+    size and shape: a separate tenth of the rows is found. A center counts by its rows: with equal
+    weights the centers in the tails of a cluster outweigh its middle, and a column without clusters
+    was divided instead of one with two.
 
     Returns
     -------
@@ -45,13 +52,16 @@ def initial_clusters(X: np.ndarray, n_clusters: int, seed: int) -> InitialCluste
     # With several threads the order of the additions, and so the last bits, would vary.
     with threadpool_limits(1, user_api="openmp"):
         kmeans = KMeans(n_centers, n_init=1, random_state=rng.randint(2**31)).fit(rows)
-    centers, counts = kmeans.cluster_centers_, np.bincount(kmeans.labels_, minlength=n_centers)
-    centers, counts = centers[counts > 0], counts[counts > 0]
+    used, label, counts = np.unique(kmeans.labels_, return_inverse=True, return_counts=True)
+    centers = kmeans.cluster_centers_[used]
     if len(centers) < n_clusters or not np.isfinite(centers).all():
         return None
-    cluster = _cut(linkage(centers, "ward"), n_clusters)
+    times = np.maximum(1, np.rint(_REPETITIONS * counts / len(rows))).astype(int)
+    tree = linkage(np.repeat(centers, times, axis=0), "ward")
+    cluster = _cut(tree, n_clusters)[np.cumsum(times) - 1]
     cluster = _numbered_by_neighborhood(cluster, centers, counts)
-    return InitialClusters(centers, cluster, np.bincount(cluster, counts, n_clusters) / len(rows))
+    shares = np.bincount(cluster, counts, n_clusters) / len(rows)
+    return InitialClusters(centers, cluster, shares, _relative_spread(rows, cluster[label]))
 
 
 def _cut(tree: np.ndarray, n_clusters: int) -> np.ndarray:
@@ -59,6 +69,14 @@ def _cut(tree: np.ndarray, n_clusters: int) -> np.ndarray:
     cluster = cut_tree(tree, n_clusters).ravel()
     _, first = np.unique(cluster[leaves_list(tree)], return_index=True)
     return np.argsort(np.argsort(first))[cluster]
+
+
+def _relative_spread(rows: np.ndarray, cluster: np.ndarray) -> np.ndarray:
+    """Return the standard deviations within clusters, divided by those of all rows."""
+    members = np.eye(cluster.max() + 1)[cluster]
+    means = (members / members.sum(axis=0)).T @ rows
+    total = rows.std(axis=0)
+    return np.where(total > 0, (rows - means[cluster]).std(axis=0) / np.maximum(total, 1e-300), 1.0)
 
 
 def _numbered_by_neighborhood(

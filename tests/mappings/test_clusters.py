@@ -8,8 +8,10 @@ import torch
 from scipy import stats
 from sklearn.base import clone
 from sklearn.metrics import normalized_mutual_info_score
+from sklearn.preprocessing import StandardScaler
 
 from sklearn_intelvae import InteLVAE
+from sklearn_intelvae.datasets import make_two_gaussians
 from sklearn_intelvae.mappings import Clusters, Compose, Identity, OnComponents
 from sklearn_intelvae.mappings._initial_clusters import initial_clusters
 from sklearn_intelvae.mappings._sectors import Sectors
@@ -197,7 +199,7 @@ class TestTraining:
         for _ in range(100):
             g.observe(y, None)
         ratio = guidance(g, X, y) / before
-        nearest = torch.cdist(X, g.centers).argmin(dim=1)
+        nearest = torch.cdist(X * g.column_weights, g.centers).argmin(dim=1)
         full = g.cluster_of_center[0][nearest] == g.regions(y[:1])
         torch.testing.assert_close(ratio[full], torch.ones(100))
         assert ratio[~full].min().item() > 5
@@ -226,6 +228,22 @@ class TestTraining:
 
 
 class TestInitialClusters:
+    @pytest.mark.parametrize("n_rows", [200, 2000])
+    @pytest.mark.parametrize("proportion", [0.5, 0.1])
+    @pytest.mark.parametrize("n_noise", [0, 4])
+    def test_a_column_of_two_groups_is_found_among_standardized_columns(
+        self, n_rows, proportion, n_noise
+    ):
+        for seed in range(5):
+            X, label = make_two_gaussians(n_rows, proportion=proportion, random_state=seed)
+            noise = np.random.default_rng(seed).standard_normal((n_rows, n_noise))
+            X = torch.from_numpy(StandardScaler().fit_transform(np.c_[X, noise])).float()
+            g = built(Clusters(2), 2)
+            g.initialize(X, torch.Generator().manual_seed(seed))
+            nearest = torch.cdist(X * g.column_weights, g.centers).argmin(dim=1)
+            found = g.cluster_of_center[0][nearest]
+            assert normalized_mutual_info_score(label, found) > 0.95
+
     @pytest.mark.parametrize("counts", [[500, 500], [950, 50], [300, 300, 300, 100]])
     def test_clusters_of_any_size_are_found(self, counts):
         X, label = blobs(counts)
