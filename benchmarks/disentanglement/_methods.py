@@ -107,7 +107,7 @@ def of_model(model: InteLVAE, X: np.ndarray) -> dict[str, float]:
     # an autoencoder trains no variance
     criterion = "variance" if model.objective == "autoencoder" else "posterior_variance"
     active = active_units(means, variances=variances, criterion=criterion)
-    model.set_params(output="posterior_mean")
+    model.set_params(output="posterior_mean", whiten=True)
     J = decoder_jacobian(model, means[:: max(1, len(X) // 500)])
     return {
         "active": float(active.sum()),

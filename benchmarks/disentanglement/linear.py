@@ -72,6 +72,7 @@ def fitted(X: np.ndarray, steps: int, eta: float, seed: int) -> Linear:
         batch_size=BATCH,
         max_iter=steps * BATCH // N_ROWS,
         learning_rate_init=2e-2,
+        whiten=True,
         random_state=seed,
     ).fit(X)
     origin = np.zeros((1, N_COMPONENTS), dtype=np.float32)

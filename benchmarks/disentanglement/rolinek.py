@@ -57,6 +57,7 @@ def case(scale: str, method: str, ratio: float, seed: int) -> dict[str, float]:
         batch_size=BATCH,
         max_iter=-(-steps * BATCH // n_rows),
         learning_rate_init=2e-2,
+        whiten=True,
         random_state=seed,
         **METHODS[method],
     ).fit(X)
