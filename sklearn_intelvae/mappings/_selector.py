@@ -14,7 +14,7 @@ from sklearn_intelvae._part import Mapping
 from sklearn_intelvae.networks import MLP
 
 _OPEN, _SHARPNESS = 3.0, 16.0
-_REACH, _RETURN = 3.0, 2.0
+_REACH, _RETURN = 4.0, 3.0
 _MEASURED, _MEMORY = 0.05, 0.9
 _SAVED_AT_LEAST = 0.1
 _SHARE_OF_WORK = 0.3
@@ -27,8 +27,8 @@ class DimensionSelector(Mapping):
     .. math:: g(y) = y \odot D(y), \qquad
               D(y) = f + (1 - f)\, \sigma\big(16\, w \odot \mathrm{MLP}(u) + 3 (1 - w)\big)
 
-    with :math:`u = y / \sqrt{1 + (y / 3)^2}` and a weight w of each component that is 1 up to
-    :math:`|y_j| = 3` and falls to 0 at 5.
+    with :math:`u = y / \sqrt{1 + (y / 4)^2}` and a weight w of each component that is 1 up to
+    :math:`|y_j| = 4` and falls to 0 at 7.
 
     The gates alone do not make z sparse. A penalty does: it is low if each row uses few dimensions
     and different rows use different ones. With H the entropy, over a batch of M rows whose use of

@@ -144,7 +144,7 @@ def test_the_gate_of_a_component_far_from_zero_is_open():
     g = built(DimensionSelector())
     torch.nn.init.constant_(g.network.layers[-1].bias, -1)  # closes all others
     y = normal(200).clamp(-3, 3)
-    y[:, 1] = 5
+    y[:, 1] = 7
     gates = g.gates(y)
     assert gates[:, 1].min().item() > 0.9
     assert gates[:, 0].max().item() < 0.1
@@ -153,7 +153,7 @@ def test_the_gate_of_a_component_far_from_zero_is_open():
 def test_a_component_far_from_zero_hardly_moves_the_gates_of_the_others():
     g, y = built(DimensionSelector()), normal(200).clamp(-3, 3)
     torch.nn.init.normal_(g.network.layers[-1].weight, std=0.1, generator=seeded())
-    near, far = (y.clone().index_fill_(1, torch.tensor([1]), value) for value in (20.0, 2000.0))
+    near, far = (y.clone().index_fill_(1, torch.tensor([1]), value) for value in (30.0, 3000.0))
     torch.testing.assert_close(g.gates(near)[:, 0], g.gates(far)[:, 0], atol=0.05, rtol=0)
 
 
