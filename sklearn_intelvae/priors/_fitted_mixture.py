@@ -25,9 +25,6 @@ _GROWTH, _MANY_MODES = 1.5, 4
 candidates may fail before the search ends, of many only one."""
 _HELD_OUT, _FEW_ROWS = 0.25, 20
 _MIN_ROWS_OF_A_MODE = 5
-_TO_LEAVE_STANDARD, _TO_GROW = 1, 2
-"""Standard errors by which more modes have to raise the mean log density of held-out rows. N(0, I)
-closes gaps between groups, so that less evidence has to suffice against it."""
 _REGULARIZATION = 1e-3
 _MAX_ITER, _MAX_ITER_OF_CANDIDATES = 50, 10
 
@@ -66,7 +63,7 @@ class FittedMixture(Prior):
     -----
     Until it is fitted, it is N(0, I): in fits of fewer than 40 steps, and in ``partial_fit``. It
     is fitted to at most 10,000 rows. Held-out codes are few, so that the number of modes can exceed
-    that of groups: for 12 tables as in the example, it was 2 for eleven and 3 for one. The
+    that of groups: for 12 tables as in the example, it was 2 for ten and 3 for two. The
     variances of a mode have 0.001 added, in the unit of y. If EM fails, for codes that are far too
     large, the prior stays as it is. A density costs a product of matrices, and memory for n K d
     numbers.
@@ -177,8 +174,7 @@ class FittedMixture(Prior):
             mixture = _fitted(fit_to, n_modes)
             log_p = mixture.score_samples(held_out)
             gain = log_p - highest
-            needed = _TO_LEAVE_STANDARD if len(modes.weights) == 1 else _TO_GROW
-            if gain.mean() > needed * gain.std() / math.sqrt(len(gain)):
+            if gain.mean() > gain.std() / math.sqrt(len(gain)):
                 modes = Modes(mixture.weights_, mixture.means_, mixture.precisions_)
                 highest, n_failures = log_p, 0
             else:
