@@ -82,8 +82,14 @@ def _relative_spread(rows: np.ndarray, cluster: np.ndarray) -> np.ndarray:
 def _numbered_by_neighborhood(
     cluster: np.ndarray, centers: np.ndarray, counts: np.ndarray
 ) -> np.ndarray:
-    """Renumber the clusters such that neighbors in space have neighboring numbers."""
+    """Renumber the clusters such that neighbors in space have neighboring numbers.
+
+    Of the first and the last, the smaller cluster is number 0, whose sector does not turn when
+    shares are learned: few rows do not follow a sector that turns.
+    """
     members = np.eye(cluster.max() + 1)[cluster] * counts[:, None]
     means = (members / members.sum(axis=0)).T @ centers
     order = leaves_list(linkage(means, "ward", optimal_ordering=True))
+    size = members.sum(axis=0)[order]
+    order = order[::-1] if size[-1] < size[0] else order
     return np.argsort(order)[cluster]
