@@ -11,8 +11,8 @@ from threadpoolctl import threadpool_limits
 
 _CENTERS_PER_CLUSTER = 10
 _MAX_ROWS = 10_000
-_REPETITIONS = 1000
-"""That many points stand for all rows in the merging: a center counts by its share of them."""
+_MERGED_POINTS = 1000
+"""Ward's method merges about this many points: each center, repeated in proportion to its rows."""
 
 
 class InitialClusters(NamedTuple):
@@ -56,7 +56,7 @@ def initial_clusters(X: np.ndarray, n_clusters: int, seed: int) -> InitialCluste
     centers = kmeans.cluster_centers_[used]
     if len(centers) < n_clusters or not np.isfinite(centers).all():
         return None
-    times = np.maximum(1, np.rint(_REPETITIONS * counts / len(rows))).astype(int)
+    times = np.maximum(1, np.rint(_MERGED_POINTS * counts / len(rows))).astype(int)
     tree = linkage(np.repeat(centers, times, axis=0), "ward")
     cluster = _cut(tree, n_clusters)[np.cumsum(times) - 1]
     cluster = _numbered_by_neighborhood(cluster, centers, counts)
@@ -73,10 +73,15 @@ def _cut(tree: np.ndarray, n_clusters: int) -> np.ndarray:
 
 def _relative_spread(rows: np.ndarray, cluster: np.ndarray) -> np.ndarray:
     """Return the standard deviations within clusters, divided by those of all rows."""
+    within, total = (rows - _means(rows, cluster)[cluster]).std(axis=0), rows.std(axis=0)
+    return np.divide(within, total, out=np.ones_like(total), where=total > 0)
+
+
+def _means(points: np.ndarray, cluster: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:
+    """Return the (weighted) mean of the points of each cluster."""
     members = np.eye(cluster.max() + 1)[cluster]
-    means = (members / members.sum(axis=0)).T @ rows
-    total = rows.std(axis=0)
-    return np.where(total > 0, (rows - means[cluster]).std(axis=0) / np.maximum(total, 1e-300), 1.0)
+    members = members if weight is None else members * weight[:, None]
+    return (members / members.sum(axis=0)).T @ points
 
 
 def _numbered_by_neighborhood(
@@ -87,9 +92,8 @@ def _numbered_by_neighborhood(
     Of the first and the last, the smaller cluster is number 0, whose sector does not turn when
     shares are learned: few rows do not follow a sector that turns.
     """
-    members = np.eye(cluster.max() + 1)[cluster] * counts[:, None]
-    means = (members / members.sum(axis=0)).T @ centers
+    means = _means(centers, cluster, counts)
     order = leaves_list(linkage(means, "ward", optimal_ordering=True))
-    size = members.sum(axis=0)[order]
-    order = order[::-1] if size[-1] < size[0] else order
+    first, last = (counts[cluster == end].sum() for end in order[[0, -1]])
+    order = order[::-1] if last < first else order
     return np.argsort(order)[cluster]
