@@ -185,7 +185,7 @@ def start_at_linear_model(
         to_convergence=to_convergence,
     )
     if not to_convergence and linear.noise is None and not linear.is_shared:
-        solution = solution.with_all_components()
+        solution = solution.with_all_components(linearized, w)
     call(model.likelihood.set_noise, solution.noise, 1.0)
     encoder, variance_of_y = solution.posterior()
     encoder = encoder * linear.slope[:, None]

@@ -255,6 +255,19 @@ def test_columns_without_correlation_leave_no_component_idle():
     assert vae.score(X) > FactorAnalysis(2).fit(X).score(X) + 0.3
 
 
+@pytest.mark.parametrize("of_groups", [0, 1])
+@pytest.mark.parametrize("is_weighted", [False, True])
+def test_one_component_of_two_uncorrelated_columns_encodes_the_one_with_groups(
+    of_groups, is_weighted
+):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(600, 2))
+    X[:, of_groups] = 4 * rng.choice([-1, 1], size=600) + rng.normal(size=600)
+    weight = np.where(np.arange(600) < 400, 1.0, 0.5) if is_weighted else None
+    y = InteLVAE(1, random_state=0).fit(X, sample_weight=weight).transform(X)[:, 0]
+    assert abs(np.corrcoef(y, X[:, of_groups])[0, 1]) > 0.95
+
+
 class Doubling(Likelihood):
     """A likelihood that says nothing about standardization."""
 
