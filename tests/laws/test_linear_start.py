@@ -392,9 +392,9 @@ def test_the_learning_rate_follows_what_is_not_linear_and_is_kept():
     curved = curved + 0.1 * rng.normal(size=curved.shape)
     far = curved.copy()
     far[0] *= 100  # one row does not decide
-    tables = curved, far, unstructured(400, 20)
-    fits = [InteLVAE(2, warm_start=True, max_iter=30, random_state=0).fit(X) for X in tables]
+    tables = (2, curved), (2, far), (8, unstructured(400, 20))
+    fits = [InteLVAE(k, warm_start=True, max_iter=30, random_state=0).fit(X) for k, X in tables]
     rates = [vae._training_state["network_rate"] for vae in fits]
     assert rates[:2] == [1.0, 1.0]
     assert rates[2] < 0.5
-    assert fits[2].fit(tables[2])._training_state["network_rate"] == rates[2]
+    assert fits[2].fit(tables[2][1])._training_state["network_rate"] == rates[2]
