@@ -270,13 +270,14 @@ def check_mapping(mapping: Any, x: Tensor, y: Tensor) -> None:
 
 
 def _check_observe(mapping: Part, y: Tensor) -> None:
-    """Check on a copy that ``observe`` of a user's mapping neither fails nor resizes weights."""
+    """Check on a copy that a user's mapping observes without failing or resizing weights."""
     if is_ours(mapping):
         return
     twin, before = copy.deepcopy(mapping), _shapes_of_state(mapping)
-    with torch.no_grad():
-        call(twin.observe, y, None)  # type: ignore[arg-type]
-    _check_state(twin, before, "observe")
+    for hook in ("observe", "observe_means"):
+        with torch.no_grad():
+            call(getattr(twin, hook), y, None)
+        _check_state(twin, before, hook)
 
 
 def initialize_parts(parts: list[Part], X: Tensor, generator: torch.Generator) -> None:

@@ -172,6 +172,17 @@ class Mapping(Part):
             The weights of the rows; None if all are equal.
         """
 
+    def observe_means(self, mean: Tensor, weight: Tensor | None) -> None:
+        """Update running statistics from the means of q(y | x) of a training batch, as above.
+
+        Parameters
+        ----------
+        mean : Tensor of shape (n, n_components)
+            The means, which unlike draws do not contain the noise of the posterior.
+        weight : Tensor of shape (n,) or None
+            The weights of the rows; None if all are equal.
+        """
+
     def to_decoder(self, z: Tensor) -> Tensor:
         """Return the decoder's input for z; by default z itself.
 
@@ -396,6 +407,10 @@ class Prior(Part):
     has_modes : bool
         Whether the density is a :class:`~sklearn_intelvae.distributions.MixtureDensity`; False by
         default. An estimator with such a prior has ``predict_proba`` and ``sample(mode=...)``.
+    independent_axes : bool
+        Whether a fit may start at independent instead of principal components of the linear model;
+        False by default. It suits densities of independent components that are not normal. If the
+        posterior cannot be correlated, it depends on the objective at the start.
 
     Examples
     --------
@@ -427,6 +442,7 @@ class Prior(Part):
     """
 
     has_modes: bool = False
+    independent_axes: bool = False
 
     def build(self, n_components: int, n_features: int) -> None:
         """Store the size of y as ``n_components``; a subclass also creates its weights.
@@ -552,6 +568,23 @@ class Posterior(Part):
         -------
         h : Tensor of shape (n_outputs,) or None
             The output.
+        """
+        return None
+
+    def outputs_for_covariance(self, covariance: Tensor) -> Tensor | None:
+        """Return the encoder's output for a posterior with mean 0 and the given covariance.
+
+        A fit whose prior has independent components starts there if it can.
+
+        Parameters
+        ----------
+        covariance : Tensor of shape (n_components, n_components)
+            Of all components.
+
+        Returns
+        -------
+        h : Tensor of shape (n_outputs,) or None
+            The output; None, the default, if components cannot be correlated.
         """
         return None
 

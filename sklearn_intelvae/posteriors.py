@@ -104,6 +104,13 @@ class FullGaussian(Posterior):
         means, below = torch.zeros_like(variance), variance.new_zeros(n_rest)
         return torch.cat([means, variance.log(), below])
 
+    def outputs_for_covariance(self, covariance: Tensor) -> Tensor:
+        """Return zeros, and the logarithms and other elements of the Cholesky factor."""
+        factor = torch.linalg.cholesky(covariance)
+        rows, columns = torch.tril_indices(len(factor), len(factor), -1)
+        diagonal = factor.diagonal()
+        return torch.cat([torch.zeros_like(diagonal), 2 * diagonal.log(), factor[rows, columns]])
+
 
 def _n_components(n_outputs: int) -> int:
     """Return the d with d + d (d + 1) / 2 = n_outputs."""

@@ -40,13 +40,25 @@ METHODS: dict[str, dict[str, Any]] = {
     "DIP-VAE-II": {"objective": DIP(lambda_od=1, covariance_of="samples"), **_VARIANCE_01},
     "SlowVAE": {"objective": SlowVAE(gamma=1, rate=2), **_VARIANCE_01},
     "full covariance": {"posterior": "full", **_VARIANCE_03},
+    "autoencoder, random weights": {
+        "objective": "autoencoder",
+        "linear_path": False,
+        **_VARIANCE_03,
+    },
+    "full covariance, random weights": {
+        "posterior": "full",
+        "linear_path": False,
+        **_VARIANCE_03,
+    },
     "full covariance, Laplace prior": {"posterior": "full", "prior": "laplace", **_VARIANCE_03},
     "ICA mapping": {"mapping": "ica", **_VARIANCE_03},
     "PCL": {},
 }
 """The parameters of each method, besides networks and length of the training.
 
-With a Gaussian likelihood of scale s and a weight beta of the KL, only beta s^2 matters.
+With a Gaussian likelihood of scale s and a weight beta of the KL, only beta s^2 matters. Fits start
+at the linear model, so that models without axes of their own keep the principal ones; for two of
+them fits from random weights are compared.
 """
 
 PAIRS = ("SlowVAE", "PCL")

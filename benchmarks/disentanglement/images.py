@@ -24,7 +24,12 @@ from sklearn_intelvae.objectives import BetaTC
 SEEDS = range(5)
 N_IMAGES = {"quick": 500, "small": 8000, "full": 8000}
 DATA = ("original", "manipulated", "manipulated, clipped", "uniform noise")
-LEFT_OUT = ("DIP-VAE-II", "full covariance", "full covariance, Laplace prior")
+LEFT_OUT = (
+    "DIP-VAE-II",
+    "full covariance",
+    "full covariance, random weights",
+    "full covariance, Laplace prior",
+)
 WITH_CLIPPED = ("beta-VAE", "FactorVAE", "ICA mapping", "PCL")
 EPSILON = 0.1
 SCALES = {

@@ -77,6 +77,11 @@ class Compose(Mapping):
         for mapping, (_, inner_y, _) in self._passes(y, y, y):
             call(mapping.observe, inner_y, weight)
 
+    def observe_means(self, mean: Tensor, weight: Tensor | None) -> None:
+        """Pass the means on to both mappings, each as it receives them."""
+        for mapping, (inner_mean, _, _) in self._passes(mean, mean, mean):
+            call(mapping.observe_means, inner_mean, weight)
+
     def to_decoder(self, z: Tensor) -> Tensor:
         """Return the decoder's input of the second mapping."""
         return call(self.second.to_decoder, z) if isinstance(self.second, Mapping) else z

@@ -25,8 +25,10 @@ class ICA(Mapping):
 
     Q is not trained by the loss, which does not depend on it: the decoder receives
     :math:`Q^\top z`. So bound, samples and reconstructions are those of a model without the
-    rotation; only z differs. Q follows the draws of y in training, by fractions of steps of FastICA
-    on the last 2048 draws at every fourth batch, at first by a tenth of a step, later by less.
+    rotation; only z differs. Q follows the means of q(y | x) in training, by fractions of steps of
+    FastICA on the last 2048 means at every fourth batch, at first by a tenth of a step, later by
+    less. Draws would contain the noise of the posterior, which is Gaussian and differs between
+    components.
 
     As the first of two mappings in :class:`Compose` it rotates the input of the second, and the
     rotation is not undone: the second mapping and the decoder adapt to it.
@@ -55,7 +57,7 @@ class ICA(Mapping):
     >>> rotation = torch.tensor([[0.8, 0.6], [-0.6, 0.8]])
     >>> factors = torch.empty(200, 200, 2).uniform_(-1, 1, generator=torch.manual_seed(0)) * 3**0.5
     >>> for batch in factors:
-    ...     g.observe(batch @ rotation, None)
+    ...     g.observe_means(batch @ rotation, None)
     >>> z = g(factors[0] @ rotation)
     >>> torch.allclose(z.abs(), factors[0].abs(), atol=0.2)
     True
@@ -89,9 +91,9 @@ class ICA(Mapping):
         return z @ self.rotation
 
     @torch.no_grad()
-    def observe(self, y: Tensor, weight: Tensor | None) -> None:
-        """Keep the draws, and rotate a little towards independent components of those kept."""
-        y = y[-_N_KEPT:]
+    def observe_means(self, mean: Tensor, weight: Tensor | None) -> None:
+        """Keep the means, and rotate a little towards independent components of those kept."""
+        y = mean[-_N_KEPT:]
         place = (torch.arange(len(y), device=y.device) + self.n_observed) % _N_KEPT
         self.recent[place] = y
         self.recent_weights[place] = 1.0 if weight is None else weight[-_N_KEPT:]

@@ -82,6 +82,11 @@ class OnComponents(Mapping):
         if isinstance(self.mapping, Mapping):
             call(self.mapping.observe, self._split(y)[0], weight)
 
+    def observe_means(self, mean: Tensor, weight: Tensor | None) -> None:
+        """Pass the selected components of the means on to the inner mapping."""
+        if isinstance(self.mapping, Mapping):
+            call(self.mapping.observe_means, self._split(mean)[0], weight)
+
     def to_decoder(self, z: Tensor) -> Tensor:
         """Return the decoder's input of the inner mapping, then the other components."""
         if not isinstance(self.mapping, Mapping):

@@ -11,7 +11,7 @@ import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.decomposition import FactorAnalysis
+from sklearn.decomposition import FactorAnalysis, FastICA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.extmath import randomized_svd
 
@@ -31,6 +31,8 @@ share of the noise of a column."""
 _LARGEST_NEGENTROPY, _NEGENTROPY_OF_ANY = 0.5, 0.05
 """Columns with rare values differ more from normal ones than two groups do, but matter less; normal
 columns are told apart by their share of noise only."""
+_SMALLEST_SPREAD = 1e-6
+"""Of the codes of a component, relative to the largest, so that it can be rotated."""
 
 
 class LinearModel(NamedTuple):
@@ -41,8 +43,9 @@ class LinearModel(NamedTuple):
     mean : ndarray of shape (n_columns,)
         Mean of the rows.
     weights : ndarray of shape (n_components, n_columns)
-        W, in the rotation with diagonal W diag(1 / noise) W^T, largest first. A row is zero if
-        there are fewer directions that differ from noise.
+        W, in the rotation with diagonal W diag(1 / noise) W^T, or in that with independent
+        components; largest first. A row is zero if there are fewer directions that differ from
+        noise.
     noise : ndarray of shape (n_columns,)
         Variance of the noise.
     """
@@ -82,19 +85,53 @@ class LinearModel(NamedTuple):
             noise[column] -= moved
         return LinearModel(self.mean, _rotated(weights, noise), noise)
 
+    def with_independent_components(self, rows: np.ndarray) -> LinearModel:
+        """Return the same density in the rotation in which the components are independent.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n, n_columns), float64
+            Rows, or differences of rows, whose codes are to be independent.
+
+        Returns
+        -------
+        model : LinearModel
+            This model, if its components are not farther from normal after a rotation than before.
+        """
+        encoder, _ = self.posterior()
+        with one_thread(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            y = rows @ encoder
+            y = y - y.mean(axis=0)
+            spread = y.std(axis=0)
+            used = np.flatnonzero(spread > _SMALLEST_SPREAD * spread.max(initial=0))
+            if len(used) < 2:
+                return self
+            y = y[:, used]
+            ica = FastICA(whiten="unit-variance", random_state=0).fit(y)
+            left, _, right = np.linalg.svd(ica.components_ * spread[used])
+            rotated = y @ (left @ right).T
+            if _negentropy(rotated, None).sum() <= _negentropy(y, None).sum():
+                return self
+            weights = self.weights.copy()
+            weights[used] = left @ right @ weights[used]
+        size = (np.square(weights) / self.noise).sum(axis=1)
+        weights = weights[np.argsort(-size, kind="stable")]
+        return LinearModel(self.mean, _with_fixed_signs(weights), self.noise)
+
     def posterior(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the exact posterior of y, whose components are independent.
+        """Return the exact posterior of y, the same for all rows but for its mean.
 
         Returns
         -------
         encoder : ndarray of shape (n_columns, n_components)
             A, for the mean (x - mean) A.
-        variance : ndarray of shape (n_components,)
-            The same for all rows.
+        precision : ndarray of shape (n_components, n_components)
+            The inverse of the covariance, diagonal but for independent components.
         """
         precise = self.weights / self.noise
-        variance = 1 / (1 + (precise * self.weights).sum(axis=1))
-        return precise.T * variance, variance
+        precision = np.eye(len(precise)) + precise @ self.weights.T
+        return np.linalg.solve(precision, precise).T, precision
 
 
 def fit_linear_model(

@@ -120,17 +120,56 @@ class LinearStart(NamedTuple):
         Their weights.
     n_rows : int
         Number of all rows.
+    mean, slope : ndarray of shape (n_features,)
+        Of the rows before they were linearized, and of the linearization.
+    inverse : Affine
+        How y follows from the decoder's input.
     """
 
     solution: LinearModel
     rows: np.ndarray
     weight: np.ndarray | None
     n_rows: int
+    mean: np.ndarray
+    slope: np.ndarray
+    inverse: Affine
 
     def excess_nonlinearity(self) -> float:
         """Return the excess of :func:`nonlinearity` over 1, extrapolated to all rows."""
         excess = nonlinearity(self.rows, self.weight, self.solution) - 1
         return excess * self.n_rows / len(self.rows)
+
+    def with_independent_components(self, X: Tensor) -> LinearStart:
+        """Return the start with the same density whose components of X are independent.
+
+        Parameters
+        ----------
+        X : Tensor of shape (n, n_features)
+            Rows, or differences of rows.
+        """
+        rows = X.double().numpy(force=True)
+        rows = rows[_evenly(rows)] * self.slope
+        return self._replace(solution=self.solution.with_independent_components(rows))
+
+    def apply(self, model: Any) -> None:
+        """Set the linear paths of a VAE and the noise of its likelihood to the linear model."""
+        solution, inverse = self.solution, self.inverse
+        call(model.likelihood.set_noise, solution.noise, 1.0)
+        encoder, precision = solution.posterior()
+        encoder = encoder * self.slope[:, None]
+        outputs = None
+        if np.abs(precision - np.diag(np.diag(precision))).max() > _TOLERANCE:
+            covariance = _float32(np.linalg.inv(precision))
+            outputs = call(model.posterior.outputs_for_covariance, covariance)
+        if outputs is None:
+            outputs = call(model.posterior.outputs_for, _float32(1 / np.diag(precision)))
+        outputs = outputs.clone()
+        outputs[: model.n_components] = _float32(-self.mean @ encoder)
+        model.encoder.start_at(_float32(encoder.T), outputs)
+        model.decoder.start_at(
+            _float32((inverse.matrix @ solution.weights).T),
+            _float32(solution.mean + inverse.offset @ solution.weights),
+        )
 
 
 def start_at_linear_model(
@@ -155,7 +194,7 @@ def start_at_linear_model(
     Returns
     -------
     start : LinearStart
-        The linear model.
+        The linear model, which has been applied.
 
     Notes
     -----
@@ -186,19 +225,11 @@ def start_at_linear_model(
     )
     if not to_convergence and linear.noise is None and not linear.is_shared:
         solution = solution.with_all_components(linearized, w)
-    call(model.likelihood.set_noise, solution.noise, 1.0)
-    encoder, variance_of_y = solution.posterior()
-    encoder = encoder * linear.slope[:, None]
-    outputs = call(model.posterior.outputs_for, _float32(variance_of_y)).clone()
-    outputs[: model.n_components] = _float32(-mean @ encoder)
-    model.encoder.start_at(_float32(encoder.T), outputs)
     inverse = inverse_at_start(model.mapping, model.n_components)
     assert inverse is not None  # otherwise the model would have no linear paths
-    model.decoder.start_at(
-        _float32((inverse.matrix @ solution.weights).T),
-        _float32(solution.mean + inverse.offset @ solution.weights),
-    )
-    return LinearStart(solution, linearized, w, len(rows))
+    start = LinearStart(solution, linearized, w, len(rows), mean, linear.slope, inverse)
+    start.apply(model)
+    return start
 
 
 def start_at_independent_components(path: Any, X: Tensor, generator: torch.Generator) -> None:

@@ -61,6 +61,9 @@ class Objective(Part):
     needs_warmup : bool
         Whether training must pass through a warm-up, from random weights; False by default. Then a
         model may start at a linear model, at full warm-up.
+    independent_axes : bool
+        Whether a fit may start at independent instead of principal components of the linear model;
+        False by default. With ``uses_pairs`` the changes from the row before are independent.
 
     Examples
     --------
@@ -82,6 +85,7 @@ class Objective(Part):
     uses_pairs: bool = False
     trains_variance: bool = True
     needs_warmup: bool = False
+    independent_axes: bool = False
 
     def build(self, model: VAE) -> None:
         """Check the hyper-parameters; a subclass also creates weights of its own.
@@ -204,13 +208,14 @@ def weighted_mean(values: Tensor, weight: Tensor | None) -> Tensor:
 
 
 def observe_and_terms_of_mapping(model: VAE, batch: Batch, run: Forward) -> Terms:
-    """Pass the draws on to the mapping, and return what it adds to the loss.
+    """Pass draws and means on to the mapping, and return what it adds to the loss.
 
     An objective calls this once per step. A further player of the same step calls
     :func:`terms_of_mapping`.
     """
     if model.training:
         call(model.mapping.observe, run.y.detach(), batch.weight)
+        call(model.mapping.observe_means, run.q.mean.detach(), batch.weight)
     return terms_of_mapping(model, batch, run)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import math
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,7 @@ from sklearn_intelvae._random import (
 )
 from sklearn_intelvae.exceptions import DivergenceError
 from sklearn_intelvae.models import VAE
-from sklearn_intelvae.models._linear_start import start_at_linear_model
+from sklearn_intelvae.models._linear_start import LinearStart, start_at_linear_model
 from sklearn_intelvae.objectives import Objective
 from sklearn_intelvae.training._net import MultiPlayerNet, uncompiled
 from sklearn_intelvae.training._noise import (
@@ -43,6 +42,8 @@ from sklearn_intelvae.training._starts import Fit, best_of, evaluation_rows, mea
 _TRIAL_STEPS = 160
 _TRIAL_SHARE = 0.1
 _PRETRAINING_STEPS = 100
+_MANY_ROWS = 1024
+"""In a batch that is only evaluated."""
 _FEW_STEPS = 40
 """Fewer steps hardly leave the linear model, and its prior N(0, I)."""
 
@@ -90,7 +91,12 @@ def train(
     if n_init == 1:
         return fit.from_seed(spec.seed)[1]
     rows = evaluation_rows(fit.train, fit.valid)
-    evaluate = partial(mean_objective, rows=rows, seed=seed_of(spec.seed, Stream.COMPARISON))
+    seed = seed_of(spec.seed, Stream.COMPARISON)
+
+    def evaluate(net: MultiPlayerNet) -> float:
+        model, objective, size = net.module_, net.criterion_, net.batch_size
+        return mean_objective(model, objective, rows, batch_size=size, seed=seed)
+
     seeds = seeds_of_starts(spec.seed, n_init)
     return best_of(fit.from_seed, evaluate, seeds, callbacks, verbose=bool(spec.verbose))
 
@@ -287,7 +293,7 @@ class _Fit:
             model, objective = copy.deepcopy((self.previous.model, self.previous.objective))
             undo_correction(model, self.previous.state)
             return model, objective, self.previous.state.get("network_rate", 1.0)
-        spec, generator, rate = self.spec, generator_from(seed), 1.0
+        spec, generator, rate, start = self.spec, generator_from(seed), 1.0, None
         with OwnRandomness(generator):
             objective = untrained_copy(spec.objective)
         model = spec.parts.build(self.X.shape[1], spec.n_components, generator)
@@ -307,17 +313,50 @@ class _Fit:
             objective.build(model)
             objective.float()
             call(objective.initialize, rows, generator)
+        if start is not None and (model.prior.independent_axes or objective.independent_axes):
+            self._choose_axes(model.to(spec.device), objective.to(spec.device), start, seed)
         return model, objective, rate
+
+    def _choose_axes(self, model: VAE, objective: Objective, start: LinearStart, seed: int) -> None:
+        """Start at independent instead of principal components where that is better.
+
+        In independent components the exact posterior is correlated. One with a covariance matrix
+        can be exact, and starts there. Others start there only if the objective is lower.
+        """
+        index = self._index_to_start_from(generator_from(seed))
+        taken = self.train.take(index.to(self.train.device))
+        changes = taken["x"] - taken["previous"] if "previous" in taken else taken["x"]
+        turned = start.with_independent_components(changes)
+        if turned.solution is start.solution:
+            return
+        rows = evaluation_rows(self.train, None)
+
+        def objective_at(candidate: LinearStart) -> float:
+            candidate.apply(model)
+            return mean_objective(model, objective, rows, batch_size=_MANY_ROWS, seed=seed)
+
+        covariance = torch.eye(self.spec.n_components)
+        if call(model.posterior.outputs_for_covariance, covariance) is None and objective_at(
+            start
+        ) <= objective_at(turned):
+            start.apply(model)
+        else:
+            turned.apply(model)
+        model.train()
+        objective.train()
 
     def _rows_to_start_from(self, generator: torch.Generator) -> Tensor:
         """Return the training rows; if they are weighted, as many drawn by their weights."""
-        X, index = torch.from_numpy(self.X), self.train.index.cpu()
-        if "weight" in self.train.tensors:
-            weight = self.train.tensors["weight"].cpu()[index]
-            index = index[draws_by_weight(weight, len(index), generator)]
-        elif len(index) == len(X):
-            return X
-        return X[index]
+        index = self._index_to_start_from(generator)
+        X = torch.from_numpy(self.X)
+        return X if len(index) == len(X) and "weight" not in self.train.tensors else X[index]
+
+    def _index_to_start_from(self, generator: torch.Generator) -> Tensor:
+        index = self.train.index.cpu()
+        if "weight" not in self.train.tensors:
+            return index
+        weight = self.train.tensors["weight"].cpu()[index]
+        return index[draws_by_weight(weight, len(index), generator)]
 
     def _rows_and_weights(self) -> tuple[Tensor, Tensor | None]:
         """Return the training rows, and their weights."""

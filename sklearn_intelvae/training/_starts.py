@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
 from sklearn_intelvae._checks import check_validation_loss
 from sklearn_intelvae._random import generator_from
 from sklearn_intelvae.exceptions import DivergenceError
-from sklearn_intelvae.objectives import Batch
+from sklearn_intelvae.objectives import Batch, Objective
 from sklearn_intelvae.training._net import MultiPlayerNet
 from sklearn_intelvae.training._rows import Batches, Rows
 from sklearn_intelvae.training._skorch import SklearnCallbacks
@@ -91,22 +91,24 @@ def evaluation_rows(train: Rows, valid: Rows | None) -> Rows:
     return train.subset(torch.arange(0, len(train), -(-len(train) // _MAX_EVALUATION_ROWS)))
 
 
-def mean_objective(net: MultiPlayerNet, rows: Rows, seed: int) -> float:
-    """Return the objective of a trained net at full warm-up, in nats per row.
+def mean_objective(
+    model: Any, objective: Objective, rows: Rows, *, batch_size: int, seed: int
+) -> float:
+    """Return the objective of a model at full warm-up, in nats per row.
 
-    The noise depends only on ``seed``, so that nets are compared with the same noise. Infinite if
+    The noise depends only on ``seed``, so that models are compared with the same noise. Infinite if
     the objective is not finite.
     """
-    net.module_.eval()
-    net.criterion_.eval()
-    generator = generator_from(seed, net.device)
+    model.eval()
+    objective.eval()
+    generator = generator_from(seed, rows.device)
     total, mass = 0.0, 0.0
     with torch.no_grad():
-        for tensors in Batches(rows, net.batch_size):
+        for tensors in Batches(rows, batch_size):
             weight = tensors.pop("weight", None)
             batch = Batch(**tensors, generator=generator)
-            loss = net.criterion_.validation_loss(net.module_, batch)
-            check_validation_loss(net.criterion_, loss, len(batch.x))
+            loss = objective.validation_loss(model, batch)
+            check_validation_loss(objective, loss, len(batch.x))
             weight = torch.ones_like(loss) if weight is None else weight
             total += (weight * loss).sum().item()
             mass += weight.sum().item()

@@ -83,7 +83,9 @@ def objective(vae, rows, random_state=0, batch_size=32):
     net = SimpleNamespace(
         module_=vae.module_, criterion_=vae.objective_, device="cpu", batch_size=batch_size
     )
-    return mean_objective(net, rows, seed_of(draw_seed(random_state), Stream.COMPARISON))
+    seed = seed_of(draw_seed(random_state), Stream.COMPARISON)
+    model, objective = net.module_, net.criterion_
+    return mean_objective(model, objective, rows, batch_size=net.batch_size, seed=seed)
 
 
 def each_alone(estimator, n_init, X, **fit_params):

@@ -13,6 +13,8 @@ from sklearn_intelvae import InteLVAE
 from sklearn_intelvae.distributions import Normal
 from sklearn_intelvae.likelihoods import Gaussian, Laplace, Likelihood
 from sklearn_intelvae.mappings import Compose, Identity, Linear, Sphere
+from sklearn_intelvae.metrics import mean_correlation
+from sklearn_intelvae.models._linear_model import LinearModel
 from sklearn_intelvae.networks import ConvEncoder, LinearPath
 from sklearn_intelvae.posteriors import Posterior
 from sklearn_intelvae.training import _noise
@@ -266,6 +268,55 @@ def test_one_component_of_two_uncorrelated_columns_encodes_the_one_with_groups(
     weight = np.where(np.arange(600) < 400, 1.0, 0.5) if is_weighted else None
     y = InteLVAE(1, random_state=0).fit(X, sample_weight=weight).transform(X)[:, 0]
     assert abs(np.corrcoef(y, X[:, of_groups])[0, 1]) > 0.95
+
+
+def independent_factors(rng, n_rows=2000):
+    """Return independent Laplace factors, and orthogonal mixtures of them with equal variances."""
+    W = rng.laplace(size=(n_rows, 3))
+    rotation, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+    return W, W @ rotation @ rng.normal(size=(3, 8)) + 0.3 * rng.normal(size=(n_rows, 8))
+
+
+@pytest.mark.parametrize("prior", ["laplace", "spike-and-slab"])
+@pytest.mark.parametrize("is_weighted", [False, True])
+def test_priors_of_independent_components_start_at_independent_components(prior, is_weighted):
+    W, X = independent_factors(np.random.default_rng(0))
+    weight = np.where(np.arange(len(X)) < 1500, 1.0, 0.5) if is_weighted else None
+    vae, plain = (
+        InteLVAE(3, prior=p, posterior="full", **AT_START).fit(X, sample_weight=weight)
+        for p in (prior, "normal")
+    )
+    assert mean_correlation(vae.transform(X), W) > 0.95
+    assert mean_correlation(plain.transform(X), W) < 0.93
+    np.testing.assert_allclose(vae.reconstruct(X), plain.reconstruct(X), atol=1e-3)
+
+
+@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("prior", ["laplace", "spike-and-slab"])
+def test_uncorrelated_posteriors_turn_only_if_the_bound_is_higher(prior, name, monkeypatch):
+    X = TABLES[name]()
+    vae = InteLVAE(3, prior=prior, **AT_START)
+    bound = vae.fit(X).score(X)
+    monkeypatch.setattr(LinearModel, "with_independent_components", lambda self, rows: self)
+    assert bound > clone(vae).fit(X).score(X) - 0.05
+
+
+def test_slow_vae_starts_where_changes_are_independent():
+    """The factors themselves are normal, so that only their changes tell the axes."""
+    rng = np.random.default_rng(0)
+    before = rng.normal(size=(4000, 3))
+    step = rng.laplace(size=(4000, 3)) * (rng.uniform(size=(4000, 3)) < 0.3)
+    W = before + step
+    mixing = rng.normal(size=(3, 8))
+    X, X_prev = (F @ mixing + 0.1 * rng.normal(size=(4000, 8)) for F in (W, before))
+    vae = InteLVAE(3, objective="slow", **AT_START).fit(X, X_prev=X_prev)
+    assert mean_correlation(vae.transform(X), W) > 0.95
+
+
+def test_components_that_are_not_farther_from_normal_stay():
+    X = np.random.default_rng(0).normal(size=(500, 3)) @ np.diag([3, 2, 1])
+    vae, plain = (InteLVAE(2, prior=p, **AT_START).fit(X) for p in ("laplace", "normal"))
+    np.testing.assert_allclose(vae.transform(X), plain.transform(X), rtol=1e-4, atol=1e-4)
 
 
 class Doubling(Likelihood):

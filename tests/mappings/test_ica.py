@@ -34,7 +34,7 @@ def observed(draw, d, n_batches=400, n=128):
     g = built(ICA(), d)
     for _ in range(n_batches):
         factors = draw((n, d), generator)
-        g.observe(factors @ rotation, None)
+        g.observe_means(factors @ rotation, None)
     return g, g.rotation @ rotation.T
 
 
@@ -65,7 +65,7 @@ def test_it_rotates_by_small_steps():
     g, rotation = built(ICA(), 3), rotation_of(3, generator)
     for _ in range(200):
         before = g.rotation.clone()
-        g.observe(laplace((128, 3), generator) @ rotation, None)
+        g.observe_means(laplace((128, 3), generator) @ rotation, None)
         assert float((g.rotation - before).norm()) < 0.3
 
 
@@ -77,14 +77,14 @@ def test_rows_of_weight_zero_are_ignored():
     weight = torch.cat([torch.full((64,), 2.0), torch.zeros(64)])
     for _ in range(400):
         halves = laplace((64, 2), generator) @ rotation, laplace((64, 2), generator) @ other
-        g.observe(torch.cat(halves), weight)
+        g.observe_means(torch.cat(halves), weight)
     assert is_a_signed_permutation(g.rotation @ rotation.T, 0.03)
 
 
 def test_draws_that_are_not_finite_are_ignored():
     g, _ = observed(laplace, 2)
     before = g.rotation.clone()
-    g.observe(torch.full((2048, 2), torch.nan), None)
+    g.observe_means(torch.full((2048, 2), torch.nan), None)
     assert torch.equal(g.rotation, before)
 
 
@@ -93,7 +93,7 @@ def test_the_steps_become_smaller():
     generator, g, steps = torch.Generator().manual_seed(0), built(ICA(), 3), []
     for _ in range(4000):
         before = g.rotation
-        g.observe(torch.randn(128, 3, generator=generator), None)
+        g.observe_means(torch.randn(128, 3, generator=generator), None)
         steps.append(float((g.rotation - before).norm()))
     assert sum(steps[-400:]) < 0.3 * sum(steps[400:800])
 
@@ -101,7 +101,7 @@ def test_the_steps_become_smaller():
 def test_draws_that_overflow_do_not_stop_the_training():
     g, _ = observed(laplace, 2)
     for value in (torch.inf, torch.nan):
-        g.observe(torch.full((128, 2), value), None)
+        g.observe_means(torch.full((128, 2), value), None)
     assert g.rotation.isfinite().all()
 
 
@@ -111,7 +111,7 @@ def test_observing_between_forward_and_backward_does_not_change_the_gradient():
     y = laplace((600, 2), generator).requires_grad_()
     z = g(y)
     for _ in range(8):
-        g.observe(y.detach(), None)
+        g.observe_means(y.detach(), None)
     z.square().sum().backward()
     torch.testing.assert_close(y.grad, 2 * y.detach())
 
@@ -121,7 +121,7 @@ def test_a_copy_continues_as_the_mapping_does():
     again = copy.deepcopy(g)
     batch = laplace((512, 2), torch.Generator().manual_seed(3))
     for mapping in (g, again):
-        mapping.observe(batch, None)
+        mapping.observe_means(batch, None)
     assert torch.equal(g.rotation, again.rotation)
 
 

@@ -150,7 +150,7 @@ class TestLaws:
                 expected = objective.step_scale * objective.beta_kl * expected
             torch.testing.assert_close(loss, without + expected, rtol=1e-4, atol=1e-4)
 
-    def test_the_mapping_observes_the_draws_once_per_step_in_training_only(self, objective):
+    def test_the_mapping_observes_draws_and_means_once_per_step_in_training_only(self, objective):
         objective, fitted = built(objective, Penalized())
         if isinstance(objective, PermutationContrast):
             return
@@ -160,11 +160,13 @@ class TestLaws:
             data = batch(weight=weight)
             for player in objective.players(fitted):
                 objective.loss(player, fitted, data)
-            assert len(fitted.mapping.observed) == training
-        ((y, seen),) = fitted.mapping.observed
-        assert not y.requires_grad
-        assert len(y) == len(seen) == 20 * (2 if objective.uses_pairs else 1)
-        assert torch.equal(seen[:20], weight)
+            assert len(fitted.mapping.observed) == len(fitted.mapping.observed_means) == training
+        for y, seen in fitted.mapping.observed + fitted.mapping.observed_means:
+            assert not y.requires_grad
+            assert len(y) == len(seen) == 20 * (2 if objective.uses_pairs else 1)
+            assert torch.equal(seen[:20], weight)
+        means = fitted.mapping.observed_means[0][0][:20]
+        torch.testing.assert_close(means, fitted.encode(data.x).mean)
 
     def test_its_warnings_are_lists_and_its_statistics_a_dict(self, objective):
         objective, fitted = built(objective)
@@ -180,7 +182,7 @@ class Penalized(Identity):
     def __init__(self):
         super().__init__()
         self.weight = 1.0
-        self.observed = []
+        self.observed, self.observed_means = [], []
 
     def loss_terms(self, x, mean, y, z):
         terms = {"penalty": self.weight * z.square().sum(1)}
@@ -190,6 +192,9 @@ class Penalized(Identity):
 
     def observe(self, y, weight):
         self.observed.append((y, weight))
+
+    def observe_means(self, mean, weight):
+        self.observed_means.append((mean, weight))
 
 
 def test_elbo_is_the_sum_of_its_terms():
