@@ -73,8 +73,6 @@ class LinearModel(NamedTuple):
         weights, noise = self.weights.copy(), self.noise.copy()
         size = (np.square(weights) / noise).sum(axis=1)
         idle = np.flatnonzero(size < _IDLE)
-        if not len(idle):
-            return self
         share = noise / (noise + np.square(weights).sum(axis=0))
         negentropy = np.minimum(_negentropy(rows - self.mean, weight), _LARGEST_NEGENTROPY)
         order = np.argsort(-share * (_NEGENTROPY_OF_ANY + negentropy), kind="stable")
