@@ -173,7 +173,10 @@ class Mapping(Part):
         """
 
     def observe_means(self, mean: Tensor, weight: Tensor | None) -> None:
-        """Update running statistics from the means of q(y | x) of a training batch, as above.
+        """Update running statistics from the means of q(y | x) of a training batch.
+
+        Called once per step, after :meth:`observe`. A mapping that contains another one passes the
+        means on.
 
         Parameters
         ----------
@@ -409,8 +412,9 @@ class Prior(Part):
         default. An estimator with such a prior has ``predict_proba`` and ``sample(mode=...)``.
     independent_axes : bool
         Whether a fit may start at independent instead of principal components of the linear model;
-        False by default. It suits densities of independent components that are not normal. If the
-        posterior cannot be correlated, it depends on the objective at the start.
+        False by default. It suits densities of independent components that are not normal. With a
+        posterior that can be correlated the fit then starts there, with others only if the
+        objective is lower.
 
     Examples
     --------
@@ -574,11 +578,12 @@ class Posterior(Part):
     def outputs_for_covariance(self, covariance: Tensor) -> Tensor | None:
         """Return the encoder's output for a posterior with mean 0 and the given covariance.
 
-        A fit whose prior has independent components starts there if it can.
+        A fit that starts at independent components starts with this posterior. The first
+        ``n_components`` outputs must be the means.
 
         Parameters
         ----------
-        covariance : Tensor of shape (n_components, n_components)
+        covariance : Tensor of shape (n_components, n_components), float64
             Of all components.
 
         Returns

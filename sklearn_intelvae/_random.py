@@ -147,6 +147,8 @@ class Stream(IntEnum):
     """Weights that a class of the user draws in its constructor, if the class itself is passed."""
     CODES = 8
     """Draws from q(y | x) that a prior is fitted to; the number is that of the step."""
+    AXES = 9
+    """The choice between principal and independent components at the start of a fit."""
 
 
 def seed_of(seed: int, stream: Stream, number: int = 0) -> int:

@@ -106,10 +106,12 @@ class FullGaussian(Posterior):
 
     def outputs_for_covariance(self, covariance: Tensor) -> Tensor:
         """Return zeros, and the logarithms and other elements of the Cholesky factor."""
-        factor = torch.linalg.cholesky(covariance)
+        factor = torch.linalg.cholesky(covariance.double())
         rows, columns = torch.tril_indices(len(factor), len(factor), -1)
         diagonal = factor.diagonal()
-        return torch.cat([torch.zeros_like(diagonal), 2 * diagonal.log(), factor[rows, columns]])
+        return torch.cat(
+            [torch.zeros_like(diagonal), 2 * diagonal.log(), factor[rows, columns]]
+        ).float()
 
 
 def _n_components(n_outputs: int) -> int:

@@ -66,3 +66,14 @@ def test_a_full_posterior_has_a_lower_triangular_factor_with_limited_diagonal():
     assert torch.equal(q.mean, torch.tensor([[0.5, -0.5]]))
     expected = torch.tensor([[[math.exp(2.0), 0.0], [7.0, math.exp(0.5)]]])
     torch.testing.assert_close(q.factor, expected)
+
+
+def test_a_full_posterior_has_the_covariance_asked_for():
+    factor = torch.randn(4, 4, generator=torch.manual_seed(0), dtype=torch.float64)
+    covariance = factor @ factor.T + 0.1 * torch.eye(4)
+    outputs = FullGaussian().outputs_for_covariance(covariance)
+    q = FullGaussian()(outputs[None])
+    assert outputs.dtype == torch.float32
+    assert not q.mean.any()
+    torch.testing.assert_close(q.covariance[0].double(), covariance, rtol=1e-4, atol=1e-5)
+    assert DiagonalGaussian().outputs_for_covariance(covariance) is None

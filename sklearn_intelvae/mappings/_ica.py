@@ -10,6 +10,8 @@ from sklearn_intelvae._part import Mapping
 _N_KEPT, _MIN_KEPT = 2048, 512
 _PERIOD = 4
 _MAX_RATE, _RATE_DECAY = 0.1, 20
+_SMALLEST_VARIANCE = 0.1
+"""Of means of components in use; those of collapsed components stay small."""
 
 
 class ICA(Mapping):
@@ -37,9 +39,9 @@ class ICA(Mapping):
     -----
     The result is as good as y is uncorrelated and the factors are independent. A linear method
     applied to X, such as :class:`sklearn.decomposition.FastICA`, finds the factors if X is a nearly
-    linear function of them. Collapsed components count as Gaussian: if several components are
-    Gaussian, their rotation among each other is arbitrary, and with more components than factors
-    the surplus ones may be mixed in.
+    linear function of them. If several components are Gaussian, their rotation among each other is
+    arbitrary. With more components than factors the surplus ones collapse, with means near 0, and
+    hardly count; ones in use may be mixed in.
 
     References
     ----------
@@ -114,11 +116,11 @@ class ICA(Mapping):
 
 
 def _whitened(y: Tensor, weight: Tensor) -> Tensor:
-    """Return the rows with weighted mean zero and identity covariance."""
+    """Return the rows with weighted mean zero and, where they vary enough, unit variance."""
     share = weight / weight.sum()
     centered = y - share @ y
     variances, axes = torch.linalg.eigh(centered.T @ (share[:, None] * centered))
-    return centered @ axes * variances.clamp(min=1e-6).rsqrt() @ axes.T
+    return centered @ axes * variances.clamp(min=_SMALLEST_VARIANCE).rsqrt() @ axes.T
 
 
 def _fast_ica_step(rows: Tensor, share: Tensor, rotation: Tensor) -> Tensor:

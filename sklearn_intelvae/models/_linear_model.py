@@ -11,6 +11,7 @@ import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn import config_context
 from sklearn.decomposition import FactorAnalysis, FastICA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.extmath import randomized_svd
@@ -29,10 +30,10 @@ _IDLE, _MOVED = 0.6, 0.75
 """A component is idle if it changes x by less than this share of the noise; it then takes over this
 share of the noise of a column."""
 _LARGEST_NEGENTROPY, _NEGENTROPY_OF_ANY = 0.5, 0.05
-"""Columns with rare values differ more from normal ones than two groups do, but matter less; normal
-columns are told apart by their share of noise only."""
-_SMALLEST_SPREAD = 1e-6
-"""Of the codes of a component, relative to the largest, so that it can be rotated."""
+"""Limits, so that columns with very rare values do not come before all others, and normal columns
+are told apart by their share of noise."""
+_SMALLEST_DIRECTION = 1e-3
+"""Of standardized codes, relative to the largest; smaller ones are rounding errors."""
 
 
 class LinearModel(NamedTuple):
@@ -54,7 +55,9 @@ class LinearModel(NamedTuple):
     weights: np.ndarray
     noise: np.ndarray
 
-    def with_all_components(self, rows: np.ndarray, weight: np.ndarray | None) -> LinearModel:
+    def with_all_components(
+        self, rows: np.ndarray, weight: np.ndarray | None, min_noise: np.ndarray
+    ) -> LinearModel:
         """Return a model of nearly the same density in which no component is idle.
 
         Columns that are hardly correlated leave components idle, from which networks do not learn
@@ -69,14 +72,24 @@ class LinearModel(NamedTuple):
             Those that the model was fitted to.
         weight : ndarray of shape (n,) or None
             Their weights.
+        min_noise : ndarray of shape (n_columns,)
+            Lower bounds of the noise. Columns whose noise is hardly above it are left out.
+
+        Returns
+        -------
+        model : LinearModel
+            Components may remain idle if there are fewer columns with noise.
         """
         weights, noise = self.weights.copy(), self.noise.copy()
         size = (np.square(weights) / noise).sum(axis=1)
         idle = np.flatnonzero(size < _IDLE)
+        movable = noise - min_noise > _MOVED * noise
         share = noise / (noise + np.square(weights).sum(axis=0))
-        negentropy = np.minimum(_negentropy(rows - self.mean, weight), _LARGEST_NEGENTROPY)
-        order = np.argsort(-share * (_NEGENTROPY_OF_ANY + negentropy), kind="stable")
-        for component, column in zip(idle, np.sort(order[: len(idle)]), strict=False):
+        negentropy = np.minimum(_negentropy(rows, weight), _LARGEST_NEGENTROPY)
+        order = np.argsort(-share * movable * (_NEGENTROPY_OF_ANY + negentropy), kind="stable")
+        # In the order of the table, so that small changes of X do not exchange components.
+        columns = np.sort(order[: min(len(idle), movable.sum())])
+        for component, column in zip(idle, columns, strict=False):
             moved = _MOVED * noise[column]
             weights[component] = 0
             weights[component, column] = np.sqrt(moved)
@@ -94,25 +107,16 @@ class LinearModel(NamedTuple):
         Returns
         -------
         model : LinearModel
-            This model, if its components are not farther from normal after a rotation than before.
+            With its components in the order of their effect on x. It is this model itself, if no
+            rotation makes its components less normal.
         """
-        encoder, _ = self.posterior()
-        with one_thread(), warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            y = rows @ encoder
-            y = y - y.mean(axis=0)
-            spread = y.std(axis=0)
-            used = np.flatnonzero(spread > _SMALLEST_SPREAD * spread.max(initial=0))
-            if len(used) < 2:
-                return self
-            y = y[:, used]
-            ica = FastICA(whiten="unit-variance", random_state=0).fit(y)
-            left, _, right = np.linalg.svd(ica.components_ * spread[used])
-            rotated = y @ (left @ right).T
-            if _negentropy(rotated, None).sum() <= _negentropy(y, None).sum():
-                return self
-            weights = self.weights.copy()
-            weights[used] = left @ right @ weights[used]
+        y = rows @ self.posterior()[0]
+        rotation = _independent_rotation(y)
+        if rotation is None:
+            return self
+        if _negentropy(y @ rotation.T, None).sum() <= _negentropy(y, None).sum():
+            return self
+        weights = rotation @ self.weights
         size = (np.square(weights) / self.noise).sum(axis=1)
         weights = weights[np.argsort(-size, kind="stable")]
         return LinearModel(self.mean, _with_fixed_signs(weights), self.noise)
@@ -260,7 +264,47 @@ def _rotated(weights: np.ndarray, noise: np.ndarray) -> np.ndarray:
     return rotation[:, ::-1].T @ weights
 
 
-def _negentropy(centered: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+def _independent_rotation(y: np.ndarray) -> np.ndarray | None:
+    """Return the rotation nearest to independent component analysis of y.
+
+    The columns of y should have about the same variance and be nearly uncorrelated.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n, n_components)
+        Codes.
+
+    Returns
+    -------
+    rotation : ndarray of shape (n_components, n_components) or None
+        Orthogonal; its rows are the directions. Those in which y does not vary come last. None if y
+        varies in fewer than two directions.
+    """
+    with (
+        one_thread(),
+        config_context(transform_output="default", array_api_dispatch=False),
+        warnings.catch_warnings(),
+        np.errstate(all="ignore"),
+    ):
+        warnings.simplefilter("ignore")  # a solution that has not converged is good enough
+        centered = y - y.mean(axis=0)
+        spread = centered.std(axis=0)
+        varies = spread > _SMALLEST_DIRECTION * spread.max(initial=0)
+        standardized = np.where(varies, centered / np.where(varies, spread, 1), 0)
+        values, axes = _principal_axes(standardized, min(y.shape))
+        n_used = int((values > _SMALLEST_DIRECTION**2 * values[0]).sum())
+        if n_used < 2:
+            return None
+        whitening = axes[:n_used] / np.sqrt(values[:n_used, None])
+        ica = FastICA(whiten=False, random_state=0).fit(standardized @ whitening.T)
+        unmixing = ica.components_ @ whitening
+        if not np.isfinite(unmixing).all():
+            return None
+        left, _, right = np.linalg.svd(unmixing)
+        return np.concatenate([left @ right[:n_used], right[n_used:]])
+
+
+def _negentropy(rows: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
     r"""Return how far each column is from normal, by a measure that outliers do not dominate.
 
     Of a standardized column it is
@@ -273,10 +317,12 @@ def _negentropy(centered: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
     columns the sum is exponentially distributed with mean 1 / n; 0 is returned up to a threshold
     that none of them exceeds with a probability of 95 %.
     """
-    share = np.full(len(centered), 1 / len(centered)) if weight is None else weight / weight.sum()
+    share = np.full(len(rows), 1 / len(rows)) if weight is None else weight / weight.sum()
+    centered = rows - share @ rows
     spread = np.sqrt(share @ np.square(centered))
     x = centered / np.where(spread > 0, spread, 1)
-    skewed = share @ (x * np.exp(-np.square(x) / 2))
+    with np.errstate(under="ignore"):
+        skewed = share @ (x * np.exp(-np.square(x) / 2))
     spiked = share @ np.abs(x) - np.sqrt(2 / np.pi)
     found = 36 / (8 * np.sqrt(3) - 9) * np.square(skewed) + np.square(spiked) / (2 - 6 / np.pi)
     by_chance = (3 + np.log(len(found))) * np.square(share).sum()

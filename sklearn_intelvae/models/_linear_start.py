@@ -107,6 +107,34 @@ def _is_linear_posterior(posterior: Posterior, k: int) -> bool:
         return False
 
 
+def correlated_outputs(posterior: Posterior, precision: np.ndarray) -> Tensor | None:
+    """Return the encoder's output for a posterior whose components are correlated.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    precision : ndarray of shape (n_components, n_components)
+        The inverse of the covariance.
+
+    Returns
+    -------
+    outputs : Tensor of shape (n_outputs,) or None
+        None if there are no correlations, or if the posterior cannot have them.
+    """
+    scale = np.sqrt(np.diag(precision))
+    if np.abs(precision / np.outer(scale, scale) - np.eye(len(scale))).max() < _TOLERANCE:
+        return None
+    covariance = torch.from_numpy(np.linalg.inv(precision))
+    outputs = call(posterior.outputs_for_covariance, covariance)
+    if outputs is None:
+        return None
+    outputs = outputs.float()
+    with torch.no_grad(), evaluated(posterior):
+        found = call(posterior, outputs[None]).covariance[0].double()
+    is_right = torch.allclose(found, covariance, rtol=0.01, atol=1e-3)
+    return outputs if is_right else None
+
+
 class LinearStart(NamedTuple):
     """The linear model that a VAE starts at, and the rows that it was fitted to.
 
@@ -146,21 +174,29 @@ class LinearStart(NamedTuple):
         ----------
         X : Tensor of shape (n, n_features)
             Rows, or differences of rows.
+
+        Returns
+        -------
+        start : LinearStart
+            With the same solution if no rotation makes its components less normal.
         """
-        rows = X.double().numpy(force=True)
-        rows = rows[_evenly(rows)] * self.slope
+        rows = X.numpy(force=True)
+        rows = rows[_evenly(rows)].astype(np.float64) * self.slope
         return self._replace(solution=self.solution.with_independent_components(rows))
 
     def apply(self, model: Any) -> None:
-        """Set the linear paths of a VAE and the noise of its likelihood to the linear model."""
+        """Set the linear paths of a VAE and the noise of its likelihood to the linear model.
+
+        Parameters
+        ----------
+        model : VAE
+            Built with linear paths.
+        """
         solution, inverse = self.solution, self.inverse
         call(model.likelihood.set_noise, solution.noise, 1.0)
         encoder, precision = solution.posterior()
         encoder = encoder * self.slope[:, None]
-        outputs = None
-        if np.abs(precision - np.diag(np.diag(precision))).max() > _TOLERANCE:
-            covariance = _float32(np.linalg.inv(precision))
-            outputs = call(model.posterior.outputs_for_covariance, covariance)
+        outputs = correlated_outputs(model.posterior, precision)
         if outputs is None:
             outputs = call(model.posterior.outputs_for, _float32(1 / np.diag(precision)))
         outputs = outputs.clone()
@@ -224,7 +260,7 @@ def start_at_linear_model(
         to_convergence=to_convergence,
     )
     if not to_convergence and linear.noise is None and not linear.is_shared:
-        solution = solution.with_all_components(linearized, w)
+        solution = solution.with_all_components(linearized, w, linear.min_noise)
     inverse = inverse_at_start(model.mapping, model.n_components)
     assert inverse is not None  # otherwise the model would have no linear paths
     start = LinearStart(solution, linearized, w, len(rows), mean, linear.slope, inverse)

@@ -62,8 +62,9 @@ class Objective(Part):
         Whether training must pass through a warm-up, from random weights; False by default. Then a
         model may start at a linear model, at full warm-up.
     independent_axes : bool
-        Whether a fit may start at independent instead of principal components of the linear model;
-        False by default. With ``uses_pairs`` the changes from the row before are independent.
+        Whether a fit may start at independent instead of principal components of the linear model,
+        as for a prior; False by default. With ``uses_pairs`` the changes from the row before are
+        made independent.
 
     Examples
     --------

@@ -24,7 +24,11 @@ from sklearn_intelvae._random import (
 )
 from sklearn_intelvae.exceptions import DivergenceError
 from sklearn_intelvae.models import VAE
-from sklearn_intelvae.models._linear_start import LinearStart, start_at_linear_model
+from sklearn_intelvae.models._linear_start import (
+    LinearStart,
+    correlated_outputs,
+    start_at_linear_model,
+)
 from sklearn_intelvae.objectives import Objective
 from sklearn_intelvae.training._net import MultiPlayerNet, uncompiled
 from sklearn_intelvae.training._noise import (
@@ -42,8 +46,6 @@ from sklearn_intelvae.training._starts import Fit, best_of, evaluation_rows, mea
 _TRIAL_STEPS = 160
 _TRIAL_SHARE = 0.1
 _PRETRAINING_STEPS = 100
-_MANY_ROWS = 1024
-"""In a batch that is only evaluated."""
 _FEW_STEPS = 40
 """Fewer steps hardly leave the linear model, and its prior N(0, I)."""
 
@@ -307,38 +309,39 @@ class _Fit:
             )
             if self._is_full:
                 rate = spec.recipe.relative_rate(start.excess_nonlinearity())
-            if self._fits_prior(model):
-                fit_prior(model.to(spec.device), self.train, seed)
         with OwnRandomness(generator):
             objective.build(model)
             objective.float()
             call(objective.initialize, rows, generator)
         if start is not None and (model.prior.independent_axes or objective.independent_axes):
             self._choose_axes(model.to(spec.device), objective.to(spec.device), start, seed)
+        if start is not None and self._fits_prior(model):
+            fit_prior(model.to(spec.device), self.train, seed)
         return model, objective, rate
 
     def _choose_axes(self, model: VAE, objective: Objective, start: LinearStart, seed: int) -> None:
-        """Start at independent instead of principal components where that is better.
+        """Start at independent instead of principal components where the parts ask for it.
 
-        In independent components the exact posterior is correlated. One with a covariance matrix
-        can be exact, and starts there. Others start there only if the objective is lower.
+        In independent components the exact posterior is correlated. A posterior that cannot be
+        starts there only if the objective is lower. For others the objective at the start tells
+        little: networks change the shape of the components' distributions, but hardly the axes.
         """
-        index = self._index_to_start_from(generator_from(seed))
+        index = self._index_to_start_from(generator_from(seed_of(seed, Stream.AXES)))
         taken = self.train.take(index.to(self.train.device))
-        changes = taken["x"] - taken["previous"] if "previous" in taken else taken["x"]
-        turned = start.with_independent_components(changes)
+        of_axes = taken["x"]
+        if objective.independent_axes and "previous" in taken:
+            of_axes = of_axes - taken["previous"]
+        turned = start.with_independent_components(of_axes)
         if turned.solution is start.solution:
             return
-        rows = evaluation_rows(self.train, None)
+        rows, noise = evaluation_rows(self.train, None), seed_of(seed, Stream.AXES, 1)
 
         def objective_at(candidate: LinearStart) -> float:
             candidate.apply(model)
-            return mean_objective(model, objective, rows, batch_size=_MANY_ROWS, seed=seed)
+            return mean_objective(model, objective, rows, batch_size=self.batch_size, seed=noise)
 
-        covariance = torch.eye(self.spec.n_components)
-        if call(model.posterior.outputs_for_covariance, covariance) is None and objective_at(
-            start
-        ) <= objective_at(turned):
+        can_be_exact = correlated_outputs(model.posterior, turned.solution.posterior()[1])
+        if can_be_exact is None and objective_at(start) <= objective_at(turned):
             start.apply(model)
         else:
             turned.apply(model)

@@ -3,7 +3,6 @@
 import gc
 import pickle
 import weakref
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -80,12 +79,8 @@ def everything(vae, X, weight=None):
 
 
 def objective(vae, rows, random_state=0, batch_size=32):
-    net = SimpleNamespace(
-        module_=vae.module_, criterion_=vae.objective_, device="cpu", batch_size=batch_size
-    )
     seed = seed_of(draw_seed(random_state), Stream.COMPARISON)
-    model, objective = net.module_, net.criterion_
-    return mean_objective(model, objective, rows, batch_size=net.batch_size, seed=seed)
+    return mean_objective(vae.module_, vae.objective_, rows, batch_size=batch_size, seed=seed)
 
 
 def each_alone(estimator, n_init, X, **fit_params):

@@ -313,6 +313,17 @@ def test_slow_vae_starts_where_changes_are_independent():
     assert mean_correlation(vae.transform(X), W) > 0.95
 
 
+def test_slow_vae_starts_at_a_series_with_rows_left_out():
+    rng = np.random.default_rng(0)
+    W = rng.normal(size=(3000, 3))
+    for t in range(1, 3000):
+        W[t] = np.where(rng.uniform(size=3) < 0.3, W[t], W[t - 1])
+    X = W @ rng.normal(size=(3, 8)) + 0.05 * rng.normal(size=(3000, 8))
+    weight = np.where(np.arange(3000) % 10 == 0, 0.0, 1.0)
+    vae = InteLVAE(3, objective="slow", early_stopping=True, **AT_START)
+    assert mean_correlation(vae.fit(X, sample_weight=weight).transform(X), W) > 0.9
+
+
 def test_components_that_are_not_farther_from_normal_stay():
     X = np.random.default_rng(0).normal(size=(500, 3)) @ np.diag([3, 2, 1])
     vae, plain = (InteLVAE(2, prior=p, **AT_START).fit(X) for p in ("laplace", "normal"))

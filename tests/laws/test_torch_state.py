@@ -318,6 +318,14 @@ def test_numpy_that_raises_on_underflow(X):
         assert np.isfinite(vae.inverse_transform(Z)).all()
 
 
+def test_numpy_that_raises_on_underflow_of_a_column_with_one_other_value():
+    X = np.random.default_rng(0).normal(size=(3000, 3))
+    X[:, 0] = np.arange(3000) == 0
+    with np.errstate(all="raise"):
+        vae = InteLVAE(2, **SMALL | {"max_iter": 20, "batch_size": 500}).fit(X)
+    assert np.isfinite(vae.score(X))
+
+
 DRAWS = {
     "Dirichlet": lambda: torch.distributions.Dirichlet(torch.ones(2)).sample(),
     "Gamma": lambda: torch.distributions.Gamma(torch.ones(2), 1.0).sample(),

@@ -50,6 +50,33 @@ def test_factors_are_found_whatever_their_tails(draw, d):
     assert is_a_signed_permutation(found, 0.02)
 
 
+def test_a_collapsed_component_stays_apart():
+    """Its means hardly vary, but are a function of another component that is far from normal."""
+    generator, g = torch.Generator().manual_seed(0), built(ICA(), 3)
+    rotation = rotation_of(2, generator)
+    for _ in range(400):
+        factors = laplace((128, 2), generator)
+        g.observe_means(torch.cat([factors @ rotation, 0.01 * factors[:, :1] ** 2], dim=1), None)
+    assert is_a_signed_permutation(g.rotation[:2, :2] @ rotation.T, 0.02)
+    assert g.rotation[2, 2].abs() > 0.98
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_nested_it_receives_the_means_that_reach_it(place):
+    ica = ICA()
+    if place:
+        g = built(Compose(Linear(2 * torch.eye(3)), ica), 3)
+        expected = 2.0
+    else:
+        g = built(OnComponents(ica, components=(0, 2)), 3)
+        expected = 1.0
+    mean = torch.randn(128, 3, generator=torch.Generator().manual_seed(0))
+    g.observe_means(mean, None)
+    inner = g.second if place else g.mapping
+    columns = [0, 1, 2] if place else [0, 2]
+    torch.testing.assert_close(inner.recent[:128], expected * mean[:, columns])
+
+
 def test_the_matrix_stays_orthogonal():
     g, _ = observed(laplace, 4)
     torch.testing.assert_close(g.rotation @ g.rotation.T, torch.eye(4))

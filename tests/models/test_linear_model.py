@@ -1,9 +1,15 @@
-"""How far columns are from normal, which decides the columns that idle components encode."""
+"""How far columns are from normal, and which rotation makes components independent."""
 
 import numpy as np
 import pytest
+import torch
 
-from sklearn_intelvae.models._linear_model import _negentropy
+from sklearn_intelvae._moments import supported_noise
+from sklearn_intelvae.models._linear_model import (
+    _independent_rotation,
+    _negentropy,
+    fit_linear_model,
+)
 
 N = 20_000
 COLUMNS = {
@@ -42,6 +48,60 @@ def test_an_outlier_changes_little():
 @pytest.mark.parametrize("shape", [(50, 2), (200, 30), (1000, 500)])
 def test_normal_columns_do_not_differ_by_chance(shape):
     rng = np.random.default_rng(0)
-    tables = [rng.normal(size=shape) for _ in range(200)]
-    found = [_negentropy(X - X.mean(axis=0), None).max() > 0 for X in tables]
+    found = [_negentropy(rng.normal(size=shape), None).max() > 0 for _ in range(100)]
     assert 0.005 < np.mean(found) < 0.12
+
+
+FACTORS = {
+    "independent": lambda rng: rng.laplace(size=(2000, 4)),
+    "fewer rows than components": lambda rng: rng.laplace(size=(3, 4)),
+    "as many rows as components": lambda rng: rng.laplace(size=(4, 4)),
+    "one does not vary": lambda rng: rng.laplace(size=(500, 4)) * [1, 1, 1, 0],
+    "one is a sum of others": lambda rng: rng.laplace(size=(500, 4)) @ SUM,
+    "one direction": lambda rng: np.outer(rng.laplace(size=500), np.ones(4)),
+    "none varies": lambda rng: np.ones((50, 4)),
+}
+SUM = np.array([[1.0, 0, 0, 1], [0, 1, 0, 1], [0, 0, 1, 0], [0, 0, 0, 0]])
+
+
+@pytest.mark.parametrize("kind", FACTORS)
+def test_the_independent_rotation_is_orthogonal(kind):
+    y = FACTORS[kind](np.random.default_rng(0))
+    rotation = _independent_rotation(y)
+    if kind in ("one direction", "none varies"):
+        assert rotation is None
+    else:
+        np.testing.assert_allclose(rotation @ rotation.T, np.eye(4), atol=1e-8)
+
+
+def test_the_independent_rotation_finds_the_factors():
+    rng = np.random.default_rng(0)
+    factors = rng.laplace(size=(4000, 3))
+    mixing, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+    y = np.insert(factors @ mixing.T, 1, 0, axis=1)  # the second component does not vary
+    found = y @ _independent_rotation(y).T
+    correlation = np.abs(np.corrcoef(found[:, :3].T, factors.T)[:3, 3:])
+    assert correlation.max(axis=1).min() > 0.98
+    np.testing.assert_allclose(found[:, 3], 0, atol=1e-6)
+
+
+def least_noise(X):
+    unit = np.where(X.var(axis=0) > 0, X.var(axis=0), 1)
+    return unit * np.maximum(0.01, supported_noise(torch.from_numpy(X), 0.01).numpy()) ** 2
+
+
+@pytest.mark.parametrize("kind", ["constant", "one other value"])
+def test_idle_components_leave_out_columns_without_noise(kind):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 3))
+    X[:, 0] = 0
+    X[0, 0] = kind == "one other value"
+    X[:, 2] = 4 * rng.choice([-1, 1], size=300) + rng.normal(size=300)
+    settings = dict(noise=None, is_shared=False, min_noise=least_noise(X))
+    model = fit_linear_model(X, None, X.mean(axis=0), 1, **settings)
+    found = model.with_all_components(X, None, least_noise(X))
+    assert np.abs(found.weights).argmax() == 2
+    assert (found.noise >= least_noise(X)).all()
+    np.testing.assert_allclose(
+        (found.noise + found.weights[0] ** 2)[1:], X.var(axis=0)[1:], rtol=0.1
+    )
