@@ -161,27 +161,15 @@ class Mapping(Part):
         """
         return {}
 
-    def observe(self, y: Tensor, weight: Tensor | None) -> None:
-        """Update running statistics from the draws of a training batch; called once per step.
-
-        Parameters
-        ----------
-        y : Tensor of shape (n, n_components)
-            The draws.
-        weight : Tensor of shape (n,) or None
-            The weights of the rows; None if all are equal.
-        """
-
-    def observe_means(self, mean: Tensor, weight: Tensor | None) -> None:
-        """Update running statistics from the means of q(y | x) of a training batch.
-
-        Called once per step, after :meth:`observe`. A mapping that contains another one passes the
-        means on.
+    def observe(self, mean: Tensor, y: Tensor, weight: Tensor | None) -> None:
+        """Update running statistics from a training batch; called once per step.
 
         Parameters
         ----------
         mean : Tensor of shape (n, n_components)
-            The means, which unlike draws do not contain the noise of the posterior.
+            The means of q(y | x), which unlike draws do not contain the noise of the posterior.
+        y : Tensor of shape (n, n_components)
+            The draws.
         weight : Tensor of shape (n,) or None
             The weights of the rows; None if all are equal.
         """
@@ -410,11 +398,6 @@ class Prior(Part):
     has_modes : bool
         Whether the density is a :class:`~sklearn_intelvae.distributions.MixtureDensity`; False by
         default. An estimator with such a prior has ``predict_proba`` and ``sample(mode=...)``.
-    independent_axes : bool
-        Whether a fit may start at independent instead of principal components of the linear model;
-        False by default. It suits densities of independent components that are not normal. With a
-        posterior that can be correlated the fit then starts there, with others only if the
-        objective is lower.
 
     Examples
     --------
@@ -446,7 +429,6 @@ class Prior(Part):
     """
 
     has_modes: bool = False
-    independent_axes: bool = False
 
     def build(self, n_components: int, n_features: int) -> None:
         """Store the size of y as ``n_components``; a subclass also creates its weights.
@@ -556,40 +538,23 @@ class Posterior(Part):
         """
         return self(h).mean
 
-    def outputs_for(self, variance: Tensor) -> Tensor | None:
-        """Return the encoder's output for a posterior with mean 0 and the given variances.
+    def outputs_for(self, covariance: Tensor) -> Tensor | None:
+        """Return the encoder's output for the posterior with mean 0 nearest to a Gaussian one.
 
-        A fit then starts at a linear model, whose posterior has the same variances for all rows.
+        A fit then starts at a linear model, whose posterior has the same covariance for all rows.
         The first ``n_components`` outputs must be the means. None, the default, means that it does
         not start there.
 
         Parameters
         ----------
-        variance : Tensor of shape (n_components,)
-            Variance of each component.
+        covariance : Tensor of shape (n_components, n_components), float64
+            Diagonal, but for starts at independent components. A posterior that cannot be
+            correlated takes the variances of the components given all others.
 
         Returns
         -------
         h : Tensor of shape (n_outputs,) or None
             The output.
-        """
-        return None
-
-    def outputs_for_covariance(self, covariance: Tensor) -> Tensor | None:
-        """Return the encoder's output for a posterior with mean 0 and the given covariance.
-
-        A fit that starts at independent components starts with this posterior. The first
-        ``n_components`` outputs must be the means.
-
-        Parameters
-        ----------
-        covariance : Tensor of shape (n_components, n_components), float64
-            Of all components.
-
-        Returns
-        -------
-        h : Tensor of shape (n_outputs,) or None
-            The output; None, the default, if components cannot be correlated.
         """
         return None
 

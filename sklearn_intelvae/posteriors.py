@@ -50,8 +50,9 @@ class DiagonalGaussian(Posterior):
         """Return the means alone, shape (n, n_components)."""
         return h.chunk(2, dim=-1)[0]
 
-    def outputs_for(self, variance: Tensor) -> Tensor:
-        """Return zeros and the log variances."""
+    def outputs_for(self, covariance: Tensor) -> Tensor:
+        """Return zeros, and the log variances of the components given all others."""
+        variance = (1 / torch.linalg.inv(covariance).diagonal()).float()
         return torch.cat([torch.zeros_like(variance), variance.log()])
 
 
@@ -98,20 +99,13 @@ class FullGaussian(Posterior):
         """Return the means alone, shape (n, n_components)."""
         return h[..., : _n_components(h.shape[-1])]
 
-    def outputs_for(self, variance: Tensor) -> Tensor:
-        """Return zeros, the log variances, and zeros below the diagonal."""
-        n_rest = self.n_outputs(len(variance)) - 2 * len(variance)
-        means, below = torch.zeros_like(variance), variance.new_zeros(n_rest)
-        return torch.cat([means, variance.log(), below])
-
-    def outputs_for_covariance(self, covariance: Tensor) -> Tensor:
+    def outputs_for(self, covariance: Tensor) -> Tensor:
         """Return zeros, and the logarithms and other elements of the Cholesky factor."""
-        factor = torch.linalg.cholesky(covariance.double())
+        factor = torch.linalg.cholesky(covariance)
         rows, columns = torch.tril_indices(len(factor), len(factor), -1)
         diagonal = factor.diagonal()
-        return torch.cat(
-            [torch.zeros_like(diagonal), 2 * diagonal.log(), factor[rows, columns]]
-        ).float()
+        below = factor[rows, columns]
+        return torch.cat([torch.zeros_like(diagonal), 2 * diagonal.log(), below]).float()
 
 
 def _n_components(n_outputs: int) -> int:

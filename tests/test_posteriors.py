@@ -71,9 +71,14 @@ def test_a_full_posterior_has_a_lower_triangular_factor_with_limited_diagonal():
 def test_a_full_posterior_has_the_covariance_asked_for():
     factor = torch.randn(4, 4, generator=torch.manual_seed(0), dtype=torch.float64)
     covariance = factor @ factor.T + 0.1 * torch.eye(4)
-    outputs = FullGaussian().outputs_for_covariance(covariance)
+    outputs = FullGaussian().outputs_for(covariance)
     q = FullGaussian()(outputs[None])
     assert outputs.dtype == torch.float32
     assert not q.mean.any()
     torch.testing.assert_close(q.covariance[0].double(), covariance, rtol=1e-4, atol=1e-5)
-    assert DiagonalGaussian().outputs_for_covariance(covariance) is None
+
+
+def test_a_diagonal_posterior_has_the_variances_given_the_other_components():
+    covariance = torch.tensor([[1.0, 0.8], [0.8, 1.0]], dtype=torch.float64)
+    q = DiagonalGaussian()(DiagonalGaussian().outputs_for(covariance)[None])
+    torch.testing.assert_close(q.variance, torch.full((1, 2), 0.36))

@@ -230,7 +230,7 @@ class Clusters(Mapping):
             for cut in self._cuts():
                 cut.update_shares(min(1.0, _SHARES_SPEED * self.step.item()))
 
-    def observe(self, y: Tensor, weight: Tensor | None) -> None:
+    def observe(self, mean: Tensor, y: Tensor, weight: Tensor | None) -> None:
         """Update the running shares of the rows in each sector."""
         for cut, plane in self._planes(y):
             cut.observe(plane, weight)

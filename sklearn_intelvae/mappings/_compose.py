@@ -72,15 +72,10 @@ class Compose(Mapping):
                 terms[name] = terms[name] + term if name in terms else term
         return terms
 
-    def observe(self, y: Tensor, weight: Tensor | None) -> None:
-        """Pass the draws on to both mappings, each as it receives them."""
-        for mapping, (_, inner_y, _) in self._passes(y, y, y):
-            call(mapping.observe, inner_y, weight)
-
-    def observe_means(self, mean: Tensor, weight: Tensor | None) -> None:
-        """Pass the means on to both mappings, each as it receives them."""
-        for mapping, (inner_mean, _, _) in self._passes(mean, mean, mean):
-            call(mapping.observe_means, inner_mean, weight)
+    def observe(self, mean: Tensor, y: Tensor, weight: Tensor | None) -> None:
+        """Pass means and draws on to both mappings, each as it receives them."""
+        for mapping, (inner_mean, inner_y, _) in self._passes(mean, y, y):
+            call(mapping.observe, inner_mean, inner_y, weight)
 
     def to_decoder(self, z: Tensor) -> Tensor:
         """Return the decoder's input of the second mapping."""

@@ -59,7 +59,8 @@ class ICA(Mapping):
     >>> rotation = torch.tensor([[0.8, 0.6], [-0.6, 0.8]])
     >>> factors = torch.empty(200, 200, 2).uniform_(-1, 1, generator=torch.manual_seed(0)) * 3**0.5
     >>> for batch in factors:
-    ...     g.observe_means(batch @ rotation, None)
+    ...     y = batch @ rotation
+    ...     g.observe(y, y, None)
     >>> z = g(factors[0] @ rotation)
     >>> torch.allclose(z.abs(), factors[0].abs(), atol=0.2)
     True
@@ -93,7 +94,7 @@ class ICA(Mapping):
         return z @ self.rotation
 
     @torch.no_grad()
-    def observe_means(self, mean: Tensor, weight: Tensor | None) -> None:
+    def observe(self, mean: Tensor, y: Tensor, weight: Tensor | None) -> None:
         """Keep the means, and rotate a little towards independent components of those kept."""
         y = mean[-_N_KEPT:]
         place = (torch.arange(len(y), device=y.device) + self.n_observed) % _N_KEPT

@@ -77,15 +77,10 @@ class OnComponents(Mapping):
         mapped = z[:, : z.shape[1] - others.shape[1]]
         return call(self.mapping.loss_terms, x, self._split(mean)[0], selected, mapped)
 
-    def observe(self, y: Tensor, weight: Tensor | None) -> None:
-        """Pass the selected components of the draws on to the inner mapping."""
+    def observe(self, mean: Tensor, y: Tensor, weight: Tensor | None) -> None:
+        """Pass the selected components of means and draws on to the inner mapping."""
         if isinstance(self.mapping, Mapping):
-            call(self.mapping.observe, self._split(y)[0], weight)
-
-    def observe_means(self, mean: Tensor, weight: Tensor | None) -> None:
-        """Pass the selected components of the means on to the inner mapping."""
-        if isinstance(self.mapping, Mapping):
-            call(self.mapping.observe_means, self._split(mean)[0], weight)
+            call(self.mapping.observe, self._split(mean)[0], self._split(y)[0], weight)
 
     def to_decoder(self, z: Tensor) -> Tensor:
         """Return the decoder's input of the inner mapping, then the other components."""

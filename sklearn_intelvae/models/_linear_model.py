@@ -83,18 +83,26 @@ class LinearModel(NamedTuple):
         weights, noise = self.weights.copy(), self.noise.copy()
         size = (np.square(weights) / noise).sum(axis=1)
         idle = np.flatnonzero(size < _IDLE)
-        movable = noise - min_noise > _MOVED * noise
-        share = noise / (noise + np.square(weights).sum(axis=0))
-        negentropy = np.minimum(_negentropy(rows, weight), _LARGEST_NEGENTROPY)
-        order = np.argsort(-share * movable * (_NEGENTROPY_OF_ANY + negentropy), kind="stable")
         # In the order of the table, so that small changes of X do not exchange components.
-        columns = np.sort(order[: min(len(idle), movable.sum())])
+        columns = np.sort(self._columns_of_noise(rows, weight, min_noise, len(idle)))
         for component, column in zip(idle, columns, strict=False):
             moved = _MOVED * noise[column]
             weights[component] = 0
             weights[component, column] = np.sqrt(moved)
             noise[column] -= moved
         return LinearModel(self.mean, _rotated(weights, noise), noise)
+
+    def _columns_of_noise(
+        self, rows: np.ndarray, weight: np.ndarray | None, min_noise: np.ndarray, n: int
+    ) -> np.ndarray:
+        """Return at most n columns that consist of noise, those with most to learn first."""
+        if not n:
+            return np.zeros(0, dtype=int)
+        movable = self.noise - min_noise > _MOVED * self.noise
+        share = self.noise / (self.noise + np.square(self.weights).sum(axis=0))
+        negentropy = np.minimum(_negentropy(rows, weight), _LARGEST_NEGENTROPY)
+        order = np.argsort(-share * movable * (_NEGENTROPY_OF_ANY + negentropy), kind="stable")
+        return order[: min(n, movable.sum())]
 
     def with_independent_components(self, rows: np.ndarray) -> LinearModel:
         """Return the same density in the rotation in which the components are independent.

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from sklearn_intelvae._part import Likelihood, Mapping, call
 from sklearn_intelvae._random import generator_from, own_torch_state
 from sklearn_intelvae._threads import one_thread
+from sklearn_intelvae.distributions import Density
 from sklearn_intelvae.models._linear_model import (
     MAX_NUMBERS,
     MAX_ROWS,
@@ -25,7 +26,7 @@ from sklearn_intelvae.models._linear_model import (
 from sklearn_intelvae.models._nonlinearity import nonlinearity
 from sklearn_intelvae.posteriors import Posterior
 
-_N_DRAWS, _TOLERANCE = 256, 1e-3
+_N_DRAWS, _TOLERANCE, _LARGEST_ERROR = 256, 1e-3, 0.01
 _SMALLEST_DEVIATION = 1e-6
 
 
@@ -96,7 +97,7 @@ def _is_linear_posterior(posterior: Posterior, k: int) -> bool:
     """Return whether ``outputs_for`` gives the posterior that it should."""
     mean, variance = torch.linspace(-1, 1, k), torch.linspace(0.2, 0.8, k)
     try:
-        outputs = call(posterior.outputs_for, variance)
+        outputs = call(posterior.outputs_for, torch.diag(variance.double()))
         if outputs is None:
             return False
         with torch.no_grad(), evaluated(posterior):
@@ -107,32 +108,44 @@ def _is_linear_posterior(posterior: Posterior, k: int) -> bool:
         return False
 
 
-def correlated_outputs(posterior: Posterior, precision: np.ndarray) -> Tensor | None:
-    """Return the encoder's output for a posterior whose components are correlated.
+def can_have_covariance(posterior: Posterior, covariance: np.ndarray) -> bool:
+    """Return whether a posterior can have a covariance matrix.
 
     Parameters
     ----------
     posterior : Posterior
-    precision : ndarray of shape (n_components, n_components)
-        The inverse of the covariance.
-
-    Returns
-    -------
-    outputs : Tensor of shape (n_outputs,) or None
-        None if there are no correlations, or if the posterior cannot have them.
+        Of a model that can start at a linear model.
+    covariance : ndarray of shape (n_components, n_components)
+        For the components of y.
     """
-    scale = np.sqrt(np.diag(precision))
-    if np.abs(precision / np.outer(scale, scale) - np.eye(len(scale))).max() < _TOLERANCE:
-        return None
-    covariance = torch.from_numpy(np.linalg.inv(precision))
-    outputs = call(posterior.outputs_for_covariance, covariance)
-    if outputs is None:
-        return None
-    outputs = outputs.float()
+    expected = torch.from_numpy(covariance)
+    outputs = call(posterior.outputs_for, expected)
     with torch.no_grad(), evaluated(posterior):
         found = call(posterior, outputs[None]).covariance[0].double()
-    is_right = torch.allclose(found, covariance, rtol=0.01, atol=1e-3)
-    return outputs if is_right else None
+    scale = expected.diagonal().sqrt()
+    error = (found - expected) / torch.outer(scale, scale)
+    return bool(error.abs().max() < _LARGEST_ERROR)
+
+
+def has_axes(density: Density, n_components: int) -> bool:
+    """Return whether a density without modes changes under a rotation.
+
+    Parameters
+    ----------
+    density : Density
+        Of y, at the start of a fit.
+    n_components : int
+        Number of columns of y.
+    """
+    if density.n_modes or n_components == 1:
+        return False
+    generator = generator_from(0)
+    y = torch.randn(_N_DRAWS, n_components, generator=generator, dtype=torch.float32)
+    square = torch.randn(n_components, n_components, generator=generator, dtype=torch.float32)
+    rotation, _ = torch.linalg.qr(square)
+    with torch.no_grad():
+        change = call(density.log_prob, y @ rotation) - call(density.log_prob, y)
+    return bool(change.abs().max() > _LARGEST_ERROR * n_components)
 
 
 class LinearStart(NamedTuple):
@@ -196,10 +209,8 @@ class LinearStart(NamedTuple):
         call(model.likelihood.set_noise, solution.noise, 1.0)
         encoder, precision = solution.posterior()
         encoder = encoder * self.slope[:, None]
-        outputs = correlated_outputs(model.posterior, precision)
-        if outputs is None:
-            outputs = call(model.posterior.outputs_for, _float32(1 / np.diag(precision)))
-        outputs = outputs.clone()
+        covariance = torch.from_numpy(np.linalg.inv(precision))
+        outputs = call(model.posterior.outputs_for, covariance).clone()
         outputs[: model.n_components] = _float32(-self.mean @ encoder)
         model.encoder.start_at(_float32(encoder.T), outputs)
         model.decoder.start_at(

@@ -61,10 +61,6 @@ class Objective(Part):
     needs_warmup : bool
         Whether training must pass through a warm-up, from random weights; False by default. Then a
         model may start at a linear model, at full warm-up.
-    independent_axes : bool
-        Whether a fit may start at independent instead of principal components of the linear model,
-        as for a prior; False by default. With ``uses_pairs`` the changes from the row before are
-        made independent.
 
     Examples
     --------
@@ -86,7 +82,6 @@ class Objective(Part):
     uses_pairs: bool = False
     trains_variance: bool = True
     needs_warmup: bool = False
-    independent_axes: bool = False
 
     def build(self, model: VAE) -> None:
         """Check the hyper-parameters; a subclass also creates weights of its own.
@@ -215,8 +210,7 @@ def observe_and_terms_of_mapping(model: VAE, batch: Batch, run: Forward) -> Term
     :func:`terms_of_mapping`.
     """
     if model.training:
-        call(model.mapping.observe, run.y.detach(), batch.weight)
-        call(model.mapping.observe_means, run.q.mean.detach(), batch.weight)
+        call(model.mapping.observe, run.q.mean.detach(), run.y.detach(), batch.weight)
     return terms_of_mapping(model, batch, run)
 
 

@@ -64,7 +64,6 @@ class SlowVAE(VariationalObjective):
     }
 
     uses_pairs = True
-    independent_axes = True
 
     def __init__(self, beta: float = 1.0, gamma: float = 10.0, rate: float = 6.0) -> None:
         super().__init__()

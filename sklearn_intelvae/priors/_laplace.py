@@ -37,8 +37,6 @@ class Laplace(Prior):
     1.0
     """
 
-    independent_axes = True
-
     def density(self, encode: Encode) -> StandardLaplace:
         """Return the Laplace distribution of unit variance."""
         return StandardLaplace(self.n_components)

@@ -60,8 +60,6 @@ class SpikeAndSlab(Prior):
         "spike_scale": [Interval(Real, 0, 1, closed="neither")],
     }
 
-    independent_axes = True
-
     def __init__(self, spike_probability: float = 0.8, spike_scale: float = 0.05) -> None:
         super().__init__()
         self.spike_probability = spike_probability

@@ -26,7 +26,8 @@ from sklearn_intelvae.exceptions import DivergenceError
 from sklearn_intelvae.models import VAE
 from sklearn_intelvae.models._linear_start import (
     LinearStart,
-    correlated_outputs,
+    can_have_covariance,
+    has_axes,
     start_at_linear_model,
 )
 from sklearn_intelvae.objectives import Objective
@@ -313,14 +314,18 @@ class _Fit:
             objective.build(model)
             objective.float()
             call(objective.initialize, rows, generator)
-        if start is not None and (model.prior.independent_axes or objective.independent_axes):
+        if start is not None and self._has_axes(model, objective):
             self._choose_axes(model.to(spec.device), objective.to(spec.device), start, seed)
         if start is not None and self._fits_prior(model):
             fit_prior(model.to(spec.device), self.train, seed)
         return model, objective, rate
 
+    def _has_axes(self, model: VAE, objective: Objective) -> bool:
+        """Return whether the prior or the changes between rows distinguish axes of y."""
+        return objective.uses_pairs or has_axes(model.prior_distribution(), model.n_components)
+
     def _choose_axes(self, model: VAE, objective: Objective, start: LinearStart, seed: int) -> None:
-        """Start at independent instead of principal components where the parts ask for it.
+        """Start at independent instead of principal components, of the rows or of their changes.
 
         In independent components the exact posterior is correlated. A posterior that cannot be
         starts there only if the objective is lower. For others the objective at the start tells
@@ -329,7 +334,7 @@ class _Fit:
         index = self._index_to_start_from(generator_from(seed_of(seed, Stream.AXES)))
         taken = self.train.take(index.to(self.train.device))
         of_axes = taken["x"]
-        if objective.independent_axes and "previous" in taken:
+        if objective.uses_pairs:
             of_axes = of_axes - taken["previous"]
         turned = start.with_independent_components(of_axes)
         if turned.solution is start.solution:
@@ -340,8 +345,9 @@ class _Fit:
             candidate.apply(model)
             return mean_objective(model, objective, rows, batch_size=self.batch_size, seed=noise)
 
-        can_be_exact = correlated_outputs(model.posterior, turned.solution.posterior()[1])
-        if can_be_exact is None and objective_at(start) <= objective_at(turned):
+        covariance = np.linalg.inv(turned.solution.posterior()[1])
+        can_be_exact = can_have_covariance(model.posterior, covariance)
+        if not can_be_exact and objective_at(start) <= objective_at(turned):
             start.apply(model)
         else:
             turned.apply(model)

@@ -86,13 +86,11 @@ class Hooks(Mapping):
             changed(tensor, self.copies)
         return {"penalty": 0.1 * changed(z, self.copies).abs().sum(1)}
 
-    def observe(self, y, weight):
+    def observe(self, mean, y, weight):
+        changed(mean, self.copies)
         changed(y, self.copies)
         if weight is not None and not self.copies:
             weight.zero_()
-
-    def observe_means(self, mean, weight):
-        changed(mean, self.copies)
 
     def regions(self, y):
         return (changed(y, self.copies)[:, 0] > 0).long()

@@ -188,7 +188,8 @@ class Swapped(Posterior):
         log_variance, mean = h.chunk(2, dim=-1)
         return Normal(mean, 0.5 * log_variance.clamp(-9, 4))
 
-    def outputs_for(self, variance):
+    def outputs_for(self, covariance):
+        variance = covariance.diagonal().float()
         return torch.cat([torch.zeros_like(variance), variance.log()])
 
 

@@ -494,21 +494,15 @@ class Late(Mapping):
         if self.hook == "initialize":
             self.center = nn.Parameter(X[0, :2].clone())
 
-    def observe(self, y, weight):
+    def observe(self, mean, y, weight):
         if self.hook == "observe":
             self.rows = torch.cat([self.rows, y])
-
-    def observe_means(self, mean, weight):
-        if self.hook == "observe_means":
-            self.rows = torch.cat([self.rows, mean])
 
     def forward(self, y):
         return y
 
 
-@pytest.mark.parametrize(
-    ("hook", "names"), [("initialize", "center"), ("observe", "rows"), ("observe_means", "rows")]
-)
+@pytest.mark.parametrize(("hook", "names"), [("initialize", "center"), ("observe", "rows")])
 def test_state_that_a_copy_could_not_hold_is_refused(hook, names, X):
     with pytest.raises(ValueError, match=rf"Late\.{hook} creates or resizes {names}.* in build"):
         InteLVAE(2, mapping=Late(hook), **SMALL).fit(X)

@@ -197,7 +197,7 @@ class TestTraining:
         y = torch.tensor([[2.0, 0.3]]).expand(400, 2)
         before = guidance(g, X, y)
         for _ in range(100):
-            g.observe(y, None)
+            g.observe(y, y, None)
         ratio = guidance(g, X, y) / before
         nearest = torch.cdist(X * g.column_weights, g.centers).argmin(dim=1)
         full = g.cluster_of_center[0][nearest] == g.regions(y[:1])
@@ -210,11 +210,11 @@ class TestTraining:
         for step in range(1, 401):
             g.set_progress(min(1.0, step / 200))
             rows = y - y.median() + torch.erfinv(2 * (1 - g.proportions[0]) - 1) * 2**0.5 + 0.3
-            g.observe(rows, None)
+            g.observe(rows, rows, None)
         assert g.proportions[0].item() == pytest.approx(0.65, abs=0.01)
         fixed = built(Clusters(2), 1)
         fixed.set_progress(1.0)
-        fixed.observe(y + 5, None)
+        fixed.observe(y, y + 5, None)
         assert fixed.proportions.tolist() == [0.5, 0.5]
 
     def test_guidance_survives_a_copy_of_the_weights(self):
@@ -318,7 +318,7 @@ def test_nested_mappings_pass_the_draws_on():
         Clusters(4),
     ):
         g = built(wrapped, 3)
-        g.observe(y, weight)
+        g.observe(y, y, weight)
         (cut,) = [part for part in g.modules() if isinstance(part, Sectors)]
         seen.append(cut.running_shares)
     assert all(torch.equal(s, seen[0]) for s in seen)

@@ -34,7 +34,7 @@ def observed(draw, d, n_batches=400, n=128):
     g = built(ICA(), d)
     for _ in range(n_batches):
         factors = draw((n, d), generator)
-        g.observe_means(factors @ rotation, None)
+        g.observe(factors @ rotation, torch.zeros(0), None)
     return g, g.rotation @ rotation.T
 
 
@@ -56,7 +56,9 @@ def test_a_collapsed_component_stays_apart():
     rotation = rotation_of(2, generator)
     for _ in range(400):
         factors = laplace((128, 2), generator)
-        g.observe_means(torch.cat([factors @ rotation, 0.01 * factors[:, :1] ** 2], dim=1), None)
+        g.observe(
+            torch.cat([factors @ rotation, 0.01 * factors[:, :1] ** 2], dim=1), torch.zeros(0), None
+        )
     assert is_a_signed_permutation(g.rotation[:2, :2] @ rotation.T, 0.02)
     assert g.rotation[2, 2].abs() > 0.98
 
@@ -71,7 +73,7 @@ def test_nested_it_receives_the_means_that_reach_it(place):
         g = built(OnComponents(ica, components=(0, 2)), 3)
         expected = 1.0
     mean = torch.randn(128, 3, generator=torch.Generator().manual_seed(0))
-    g.observe_means(mean, None)
+    g.observe(mean, mean + 1, None)
     inner = g.second if place else g.mapping
     columns = [0, 1, 2] if place else [0, 2]
     torch.testing.assert_close(inner.recent[:128], expected * mean[:, columns])
@@ -92,7 +94,7 @@ def test_it_rotates_by_small_steps():
     g, rotation = built(ICA(), 3), rotation_of(3, generator)
     for _ in range(200):
         before = g.rotation.clone()
-        g.observe_means(laplace((128, 3), generator) @ rotation, None)
+        g.observe(laplace((128, 3), generator) @ rotation, torch.zeros(0), None)
         assert float((g.rotation - before).norm()) < 0.3
 
 
@@ -104,14 +106,14 @@ def test_rows_of_weight_zero_are_ignored():
     weight = torch.cat([torch.full((64,), 2.0), torch.zeros(64)])
     for _ in range(400):
         halves = laplace((64, 2), generator) @ rotation, laplace((64, 2), generator) @ other
-        g.observe_means(torch.cat(halves), weight)
+        g.observe(torch.cat(halves), torch.zeros(0), weight)
     assert is_a_signed_permutation(g.rotation @ rotation.T, 0.03)
 
 
 def test_draws_that_are_not_finite_are_ignored():
     g, _ = observed(laplace, 2)
     before = g.rotation.clone()
-    g.observe_means(torch.full((2048, 2), torch.nan), None)
+    g.observe(torch.full((2048, 2), torch.nan), torch.zeros(0), None)
     assert torch.equal(g.rotation, before)
 
 
@@ -120,7 +122,7 @@ def test_the_steps_become_smaller():
     generator, g, steps = torch.Generator().manual_seed(0), built(ICA(), 3), []
     for _ in range(4000):
         before = g.rotation
-        g.observe_means(torch.randn(128, 3, generator=generator), None)
+        g.observe(torch.randn(128, 3, generator=generator), torch.zeros(0), None)
         steps.append(float((g.rotation - before).norm()))
     assert sum(steps[-400:]) < 0.3 * sum(steps[400:800])
 
@@ -128,7 +130,7 @@ def test_the_steps_become_smaller():
 def test_draws_that_overflow_do_not_stop_the_training():
     g, _ = observed(laplace, 2)
     for value in (torch.inf, torch.nan):
-        g.observe_means(torch.full((128, 2), value), None)
+        g.observe(torch.full((128, 2), value), torch.zeros(0), None)
     assert g.rotation.isfinite().all()
 
 
@@ -138,7 +140,7 @@ def test_observing_between_forward_and_backward_does_not_change_the_gradient():
     y = laplace((600, 2), generator).requires_grad_()
     z = g(y)
     for _ in range(8):
-        g.observe_means(y.detach(), None)
+        g.observe(y.detach(), torch.zeros(0), None)
     z.square().sum().backward()
     torch.testing.assert_close(y.grad, 2 * y.detach())
 
@@ -148,7 +150,7 @@ def test_a_copy_continues_as_the_mapping_does():
     again = copy.deepcopy(g)
     batch = laplace((512, 2), torch.Generator().manual_seed(3))
     for mapping in (g, again):
-        mapping.observe_means(batch, None)
+        mapping.observe(batch, torch.zeros(0), None)
     assert torch.equal(g.rotation, again.rotation)
 
 

@@ -83,8 +83,7 @@ class TestLaws:
         z = g.eval()(y)
         for fraction in (0.0, 0.3, 1.0):
             g.set_progress(fraction)
-            g.observe(y, torch.rand(20))
-            g.observe_means(y, torch.rand(20))
+            g.observe(y, y, torch.rand(20))
             assert torch.equal(g(y), z)
 
 

@@ -160,13 +160,13 @@ class TestLaws:
             data = batch(weight=weight)
             for player in objective.players(fitted):
                 objective.loss(player, fitted, data)
-            assert len(fitted.mapping.observed) == len(fitted.mapping.observed_means) == training
-        for y, seen in fitted.mapping.observed + fitted.mapping.observed_means:
-            assert not y.requires_grad
-            assert len(y) == len(seen) == 20 * (2 if objective.uses_pairs else 1)
-            assert torch.equal(seen[:20], weight)
-        means = fitted.mapping.observed_means[0][0][:20]
-        torch.testing.assert_close(means, fitted.encode(data.x).mean)
+            assert len(fitted.mapping.observed) == training
+        ((mean, y, seen),) = fitted.mapping.observed
+        assert not mean.requires_grad
+        assert not y.requires_grad
+        assert len(mean) == len(y) == len(seen) == 20 * (2 if objective.uses_pairs else 1)
+        assert torch.equal(seen[:20], weight)
+        torch.testing.assert_close(mean[:20], fitted.encode(data.x).mean)
 
     def test_its_warnings_are_lists_and_its_statistics_a_dict(self, objective):
         objective, fitted = built(objective)
@@ -182,7 +182,7 @@ class Penalized(Identity):
     def __init__(self):
         super().__init__()
         self.weight = 1.0
-        self.observed, self.observed_means = [], []
+        self.observed = []
 
     def loss_terms(self, x, mean, y, z):
         terms = {"penalty": self.weight * z.square().sum(1)}
@@ -190,11 +190,8 @@ class Penalized(Identity):
             terms | {"guidance": self.weight * (mean + x[:, :2]).sum(1)} if self.training else terms
         )
 
-    def observe(self, y, weight):
-        self.observed.append((y, weight))
-
-    def observe_means(self, mean, weight):
-        self.observed_means.append((mean, weight))
+    def observe(self, mean, y, weight):
+        self.observed.append((mean, y, weight))
 
 
 def test_elbo_is_the_sum_of_its_terms():
