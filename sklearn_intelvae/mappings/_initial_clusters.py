@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.cluster.hierarchy import cut_tree, leaves_list, linkage
+from scipy.cluster.hierarchy import leaves_list, linkage
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
@@ -66,7 +68,12 @@ def initial_clusters(X: np.ndarray, n_clusters: int, seed: int) -> InitialCluste
 
 def _cut(tree: np.ndarray, n_clusters: int) -> np.ndarray:
     """Return the cluster of each leaf, numbered along the tree; exactly that many even for ties."""
-    cluster = cut_tree(tree, n_clusters).ravel()
+    n_leaves = len(tree) + 1
+    merged = tree[: n_leaves - n_clusters, :2].astype(int)
+    parents = n_leaves + np.arange(len(merged)).repeat(2)
+    edges = coo_array((np.ones(merged.size), (merged.ravel(), parents)), (2 * n_leaves - 1,) * 2)
+    _, component = connected_components(edges, directed=False)
+    _, cluster = np.unique(component[:n_leaves], return_inverse=True)
     _, first = np.unique(cluster[leaves_list(tree)], return_index=True)
     return np.argsort(np.argsort(first))[cluster]
 
