@@ -69,7 +69,7 @@ def initial_clusters(X: np.ndarray, n_clusters: int, seed: int) -> InitialCluste
 def _cut(tree: np.ndarray, n_clusters: int) -> np.ndarray:
     """Return the cluster of each leaf, numbered along the tree; exactly that many even for ties."""
     n_leaves = len(tree) + 1
-    merged = tree[: n_leaves - n_clusters, :2].astype(int)
+    merged = tree[: n_leaves - int(n_clusters), :2].astype(int)
     parents = n_leaves + np.arange(len(merged)).repeat(2)
     edges = coo_array((np.ones(merged.size), (merged.ravel(), parents)), (2 * n_leaves - 1,) * 2)
     _, component = connected_components(edges, directed=False)

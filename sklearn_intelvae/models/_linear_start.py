@@ -128,7 +128,7 @@ def can_have_covariance(posterior: Posterior, covariance: np.ndarray) -> bool:
 
 
 def has_axes(density: Density, n_components: int) -> bool:
-    """Return whether a density without modes changes under a rotation.
+    """Return whether a density changes under a rotation.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def has_axes(density: Density, n_components: int) -> bool:
     n_components : int
         Number of columns of y.
     """
-    if density.n_modes or n_components == 1:
+    if n_components == 1:
         return False
     generator = generator_from(0)
     y = torch.randn(_N_DRAWS, n_components, generator=generator, dtype=torch.float32)

@@ -314,15 +314,18 @@ class _Fit:
             objective.build(model)
             objective.float()
             call(objective.initialize, rows, generator)
-        if start is not None and self._has_axes(model, objective):
+        if start is not None and self._has_axes(model, objective, seed):
             self._choose_axes(model.to(spec.device), objective.to(spec.device), start, seed)
         if start is not None and self._fits_prior(model):
             fit_prior(model.to(spec.device), self.train, seed)
         return model, objective, rate
 
-    def _has_axes(self, model: VAE, objective: Objective) -> bool:
+    def _has_axes(self, model: VAE, objective: Objective, seed: int) -> bool:
         """Return whether the prior or the changes between rows distinguish axes of y."""
-        return objective.uses_pairs or has_axes(model.prior_distribution(), model.n_components)
+        if objective.uses_pairs or model.prior.has_modes:
+            return objective.uses_pairs
+        with OwnRandomness(generator_from(seed_of(seed, Stream.AXES, 2))):
+            return has_axes(model.prior_distribution(), model.n_components)
 
     def _choose_axes(self, model: VAE, objective: Objective, start: LinearStart, seed: int) -> None:
         """Start at independent instead of principal components, of the rows or of their changes.

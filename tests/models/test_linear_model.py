@@ -10,6 +10,8 @@ from sklearn_intelvae.models._linear_model import (
     _negentropy,
     fit_linear_model,
 )
+from sklearn_intelvae.models._linear_start import has_axes
+from sklearn_intelvae.priors import Laplace, Normal, SpikeAndSlab
 
 N = 20_000
 COLUMNS = {
@@ -105,3 +107,11 @@ def test_idle_components_leave_out_columns_without_noise(kind):
     np.testing.assert_allclose(
         (found.noise + found.weights[0] ** 2)[1:], X.var(axis=0)[1:], rtol=0.1
     )
+
+
+def test_densities_that_distinguish_axes_are_recognized():
+    found = {}
+    for prior in (Normal(), Laplace(), SpikeAndSlab()):
+        prior.build(3, 5)
+        found[type(prior).__name__] = has_axes(prior.density(None), 3)
+    assert found == {"Normal": False, "Laplace": True, "SpikeAndSlab": True}
