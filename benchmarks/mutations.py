@@ -65,8 +65,8 @@ MUTATIONS = [
         "zero_weights",
         "parts start from all rows",
         "training/_fit.py",
-        '        if "weight" not in self.train.tensors:\n            return index\n',
-        "        return torch.arange(len(self.X))\n",
+        '        if "weight" in self.train.tensors:\n',
+        "        return X\n        if False:\n",
     ),
     Mutation(
         "zero_weights",

@@ -539,7 +539,7 @@ class Posterior(Part):
         return self(h).mean
 
     def outputs_for(self, covariance: Tensor) -> Tensor | None:
-        """Return the encoder's output for the posterior with mean 0 nearest to a Gaussian one.
+        """Return the encoder's output for the posterior nearest to a Gaussian with mean 0.
 
         A fit then starts at a linear model, whose posterior has the same covariance for all rows.
         The first ``n_components`` outputs must be the means. None, the default, means that it does
@@ -548,8 +548,8 @@ class Posterior(Part):
         Parameters
         ----------
         covariance : Tensor of shape (n_components, n_components), float64
-            Diagonal, but for starts at independent components. A posterior that cannot be
-            correlated takes the variances of the components given all others.
+            Of that Gaussian; diagonal, but for starts at independent components. The nearest
+            posterior without correlations has the variance of each component given all others.
 
         Returns
         -------

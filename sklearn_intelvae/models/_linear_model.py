@@ -11,12 +11,12 @@ import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn import config_context
-from sklearn.decomposition import FactorAnalysis, FastICA
+from sklearn.decomposition import FactorAnalysis
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.extmath import randomized_svd
 
 from sklearn_intelvae._threads import one_thread
+from sklearn_intelvae.models._independence import independent_rotation, negentropy
 
 MAX_ROWS, MAX_NUMBERS = 10_000, 10**7
 _MAX_EXACT = 500
@@ -29,11 +29,12 @@ _SMALL_GAIN, _MANY_COLUMNS = 0.01, 100
 _IDLE, _MOVED = 0.6, 0.75
 """A component is idle if it changes x by less than this share of the noise; it then takes over this
 share of the noise of a column."""
-_LARGEST_NEGENTROPY, _NEGENTROPY_OF_ANY = 0.5, 0.05
-"""Limits, so that columns with very rare values do not come before all others, and normal columns
-are told apart by their share of noise."""
-_SMALLEST_DIRECTION = 1e-3
-"""Of standardized codes, relative to the largest; smaller ones are rounding errors."""
+_NEGENTROPY_RANGE = (0.1, 0.5)
+"""Of a column: less, as that of a uniform column, counts as that of a normal one, since a choice by
+it would be chance; more, as that of columns with rare values, does not count more."""
+_ADDED_NEGENTROPY = 0.05
+"""Added to that of each column: of normal columns, the one with the largest share of noise comes
+first."""
 
 
 class LinearModel(NamedTuple):
@@ -83,7 +84,7 @@ class LinearModel(NamedTuple):
         weights, noise = self.weights.copy(), self.noise.copy()
         size = (np.square(weights) / noise).sum(axis=1)
         idle = np.flatnonzero(size < _IDLE)
-        # In the order of the table, so that small changes of X do not exchange components.
+        # Small changes of X do not exchange components that change x by as much as each other.
         columns = np.sort(self._columns_of_noise(rows, weight, min_noise, len(idle)))
         for component, column in zip(idle, columns, strict=False):
             moved = _MOVED * noise[column]
@@ -100,8 +101,8 @@ class LinearModel(NamedTuple):
             return np.zeros(0, dtype=int)
         movable = self.noise - min_noise > _MOVED * self.noise
         share = self.noise / (self.noise + np.square(self.weights).sum(axis=0))
-        negentropy = np.minimum(_negentropy(rows, weight), _LARGEST_NEGENTROPY)
-        order = np.argsort(-share * movable * (_NEGENTROPY_OF_ANY + negentropy), kind="stable")
+        counted = np.clip(negentropy(rows, weight), *_NEGENTROPY_RANGE) - _NEGENTROPY_RANGE[0]
+        order = np.argsort(-share * movable * (_ADDED_NEGENTROPY + counted), kind="stable")
         return order[: min(n, movable.sum())]
 
     def with_independent_components(self, rows: np.ndarray) -> LinearModel:
@@ -119,10 +120,10 @@ class LinearModel(NamedTuple):
             rotation makes its components less normal.
         """
         y = rows @ self.posterior()[0]
-        rotation = _independent_rotation(y)
+        rotation = independent_rotation(y)
         if rotation is None:
             return self
-        if _negentropy(y @ rotation.T, None).sum() <= _negentropy(y, None).sum():
+        if negentropy(y @ rotation.T, None).sum() <= negentropy(y, None).sum():
             return self
         weights = rotation @ self.weights
         size = (np.square(weights) / self.noise).sum(axis=1)
@@ -136,12 +137,12 @@ class LinearModel(NamedTuple):
         -------
         encoder : ndarray of shape (n_columns, n_components)
             A, for the mean (x - mean) A.
-        precision : ndarray of shape (n_components, n_components)
-            The inverse of the covariance, diagonal but for independent components.
+        covariance : ndarray of shape (n_components, n_components)
+            Diagonal, but for independent components.
         """
         precise = self.weights / self.noise
-        precision = np.eye(len(precise)) + precise @ self.weights.T
-        return np.linalg.solve(precision, precise).T, precision
+        covariance = np.linalg.inv(np.eye(len(precise)) + precise @ self.weights.T)
+        return precise.T @ covariance, covariance
 
 
 def fit_linear_model(
@@ -270,71 +271,6 @@ def _rotated(weights: np.ndarray, noise: np.ndarray) -> np.ndarray:
     """Return W in the rotation in which W diag(1 / noise) W^T is diagonal, largest first."""
     _, rotation = np.linalg.eigh((weights / noise) @ weights.T)
     return rotation[:, ::-1].T @ weights
-
-
-def _independent_rotation(y: np.ndarray) -> np.ndarray | None:
-    """Return the rotation nearest to independent component analysis of y.
-
-    The columns of y should have about the same variance and be nearly uncorrelated.
-
-    Parameters
-    ----------
-    y : ndarray of shape (n, n_components)
-        Codes.
-
-    Returns
-    -------
-    rotation : ndarray of shape (n_components, n_components) or None
-        Orthogonal; its rows are the directions. Those in which y does not vary come last. None if y
-        varies in fewer than two directions.
-    """
-    with (
-        one_thread(),
-        config_context(transform_output="default", array_api_dispatch=False),
-        warnings.catch_warnings(),
-        np.errstate(all="ignore"),
-    ):
-        warnings.simplefilter("ignore")  # a solution that has not converged is good enough
-        centered = y - y.mean(axis=0)
-        spread = centered.std(axis=0)
-        varies = spread > _SMALLEST_DIRECTION * spread.max(initial=0)
-        standardized = np.where(varies, centered / np.where(varies, spread, 1), 0)
-        values, axes = _principal_axes(standardized, min(y.shape))
-        n_used = int((values > _SMALLEST_DIRECTION**2 * values[0]).sum())
-        if n_used < 2:
-            return None
-        whitening = axes[:n_used] / np.sqrt(values[:n_used, None])
-        ica = FastICA(whiten=False, random_state=0).fit(standardized @ whitening.T)
-        unmixing = ica.components_ @ whitening
-        if not np.isfinite(unmixing).all():
-            return None
-        left, _, right = np.linalg.svd(unmixing)
-        return np.concatenate([left @ right[:n_used], right[n_used:]])
-
-
-def _negentropy(rows: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
-    r"""Return how far each column is from normal, by a measure that outliers do not dominate.
-
-    Of a standardized column it is
-
-    .. math:: k_1 \, \mathrm{E}[x e^{-x^2 / 2}]^2 + k_2 (\mathrm{E}|x| - \sqrt{2 / \pi})^2
-
-    with k_1 = 36 / (8 sqrt(3) - 9) and k_2 = 1 / (2 - 6 / pi) (Hyvärinen, Karhunen and Oja,
-    "Independent Component Analysis", 2001, section 5.6): 0 for a normal column, .05 for a uniform
-    one, about .45 for two equal values, and more for values that are rare. Of n rows of normal
-    columns the sum is exponentially distributed with mean 1 / n; 0 is returned up to a threshold
-    that none of them exceeds with a probability of 95 %.
-    """
-    share = np.full(len(rows), 1 / len(rows)) if weight is None else weight / weight.sum()
-    centered = rows - share @ rows
-    spread = np.sqrt(share @ np.square(centered))
-    x = centered / np.where(spread > 0, spread, 1)
-    with np.errstate(under="ignore"):
-        skewed = share @ (x * np.exp(-np.square(x) / 2))
-    spiked = share @ np.abs(x) - np.sqrt(2 / np.pi)
-    found = 36 / (8 * np.sqrt(3) - 9) * np.square(skewed) + np.square(spiked) / (2 - 6 / np.pi)
-    by_chance = (3 + np.log(len(found))) * np.square(share).sum()
-    return np.where((spread > 0) & (found > by_chance), found, 0.0)
 
 
 def _with_fixed_signs(weights: np.ndarray) -> np.ndarray:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from sklearn import config_context
-from sklearn.decomposition import PCA, FastICA
 from torch import Tensor, nn
 
 from sklearn_intelvae._part import Likelihood, Mapping, call
 from sklearn_intelvae._random import generator_from, own_torch_state
-from sklearn_intelvae._threads import one_thread
 from sklearn_intelvae.distributions import Density
+from sklearn_intelvae.models._independence import independent_components
 from sklearn_intelvae.models._linear_model import (
     MAX_NUMBERS,
     MAX_ROWS,
@@ -27,7 +24,6 @@ from sklearn_intelvae.models._nonlinearity import nonlinearity
 from sklearn_intelvae.posteriors import Posterior
 
 _N_DRAWS, _TOLERANCE, _LARGEST_ERROR = 256, 1e-3, 0.01
-_SMALLEST_DEVIATION = 1e-6
 
 
 class Affine(NamedTuple):
@@ -127,7 +123,7 @@ def can_have_covariance(posterior: Posterior, covariance: np.ndarray) -> bool:
     return bool(error.abs().max() < _LARGEST_ERROR)
 
 
-def has_axes(density: Density, n_components: int) -> bool:
+def changes_under_rotation(density: Density, n_components: int) -> bool:
     """Return whether a density changes under a rotation.
 
     Parameters
@@ -207,10 +203,9 @@ class LinearStart(NamedTuple):
         """
         solution, inverse = self.solution, self.inverse
         call(model.likelihood.set_noise, solution.noise, 1.0)
-        encoder, precision = solution.posterior()
+        encoder, covariance = solution.posterior()
         encoder = encoder * self.slope[:, None]
-        covariance = torch.from_numpy(np.linalg.inv(precision))
-        outputs = call(model.posterior.outputs_for, covariance).clone()
+        outputs = call(model.posterior.outputs_for, torch.from_numpy(covariance)).clone()
         outputs[: model.n_components] = _float32(-self.mean @ encoder)
         model.encoder.start_at(_float32(encoder.T), outputs)
         model.decoder.start_at(
@@ -292,24 +287,15 @@ def start_at_independent_components(path: Any, X: Tensor, generator: torch.Gener
         Source of the first guess.
     """
     rows = X.double().numpy(force=True)
-    rows = rows[_evenly(rows)]
-    with (
-        one_thread(),
-        config_context(transform_output="default", array_api_dispatch=False),
-        warnings.catch_warnings(),
-    ):
-        warnings.simplefilter("ignore")  # a solution that has not converged is good enough
-        pca = PCA(min(len(path.bias), *rows.shape), whiten=True, random_state=0).fit(rows)
-        deviations = np.sqrt(pca.explained_variance_)
-        k = int((deviations > _SMALLEST_DEVIATION * deviations[0]).sum())
-        if not k:
-            return
+
+    def first_guess(k: int) -> np.ndarray:
         guess = torch.randn(k, k, generator=generator, dtype=torch.float64, device=generator.device)
-        ica = FastICA(whiten=False, w_init=guess.numpy(force=True))
-        rotation = ica.fit(pca.transform(rows)[:, :k]).components_
+        return guess.numpy(force=True)
+
+    mean, unmixing = independent_components(rows[_evenly(rows)], len(path.bias), first_guess)
     weight = path.weight.detach().clone()
-    weight[:k] = _float32(rotation @ (pca.components_[:k] / deviations[:k, None]))
-    path.start_at(weight, -weight @ _float32(pca.mean_))
+    weight[: len(unmixing)] = _float32(unmixing)
+    path.start_at(weight, -weight @ _float32(mean))
 
 
 def _evenly(rows: np.ndarray) -> slice:

@@ -47,9 +47,9 @@ def nonlinearity(rows: np.ndarray, weight: np.ndarray | None, model: LinearModel
     k = len(model.weights)
     share = np.full(len(rows), 1 / len(rows)) if weight is None else weight / weight.sum()
     with one_thread(), np.errstate(all="ignore"):
-        encoder, precision = model.posterior()
+        encoder, covariance = model.posterior()
         centered = rows - model.mean
-        y = centered @ encoder + 1 / np.sqrt(np.diag(precision)) * rng.normal(size=(len(rows), k))
+        y = centered @ encoder + np.sqrt(np.diag(covariance)) * rng.normal(size=(len(rows), k))
         errors = (centered - y @ model.weights) / np.sqrt(model.noise)
         hidden = y @ rng.normal(size=(k, _N_FUNCTIONS)) / np.sqrt(k)
         hidden = np.maximum(hidden + rng.uniform(-1, 1, size=_N_FUNCTIONS), 0)

@@ -24,13 +24,9 @@ from sklearn_intelvae._random import (
 )
 from sklearn_intelvae.exceptions import DivergenceError
 from sklearn_intelvae.models import VAE
-from sklearn_intelvae.models._linear_start import (
-    LinearStart,
-    can_have_covariance,
-    has_axes,
-    start_at_linear_model,
-)
+from sklearn_intelvae.models._linear_start import start_at_linear_model
 from sklearn_intelvae.objectives import Objective
+from sklearn_intelvae.training._axes import choose_axes
 from sklearn_intelvae.training._net import MultiPlayerNet, uncompiled
 from sklearn_intelvae.training._noise import (
     NoiseCorrection,
@@ -314,61 +310,22 @@ class _Fit:
             objective.build(model)
             objective.float()
             call(objective.initialize, rows, generator)
-        if start is not None and self._has_axes(model, objective, seed):
-            self._choose_axes(model.to(spec.device), objective.to(spec.device), start, seed)
-        if start is not None and self._fits_prior(model):
-            fit_prior(model.to(spec.device), self.train, seed)
+        if start is not None:
+            model, objective = model.to(spec.device), objective.to(spec.device)
+            choose_axes(model, objective, start, self.train, batch_size=self.batch_size, seed=seed)
+            if self._fits_prior(model):
+                fit_prior(model, self.train, seed)
         return model, objective, rate
-
-    def _has_axes(self, model: VAE, objective: Objective, seed: int) -> bool:
-        """Return whether the prior or the changes between rows distinguish axes of y."""
-        if objective.uses_pairs or model.prior.has_modes:
-            return objective.uses_pairs
-        with OwnRandomness(generator_from(seed_of(seed, Stream.AXES, 2))):
-            return has_axes(model.prior_distribution(), model.n_components)
-
-    def _choose_axes(self, model: VAE, objective: Objective, start: LinearStart, seed: int) -> None:
-        """Start at independent instead of principal components, of the rows or of their changes.
-
-        In independent components the exact posterior is correlated. A posterior that cannot be
-        starts there only if the objective is lower. For others the objective at the start tells
-        little: networks change the shape of the components' distributions, but hardly the axes.
-        """
-        index = self._index_to_start_from(generator_from(seed_of(seed, Stream.AXES)))
-        taken = self.train.take(index.to(self.train.device))
-        of_axes = taken["x"]
-        if objective.uses_pairs:
-            of_axes = of_axes - taken["previous"]
-        turned = start.with_independent_components(of_axes)
-        if turned.solution is start.solution:
-            return
-        rows, noise = evaluation_rows(self.train, None), seed_of(seed, Stream.AXES, 1)
-
-        def objective_at(candidate: LinearStart) -> float:
-            candidate.apply(model)
-            return mean_objective(model, objective, rows, batch_size=self.batch_size, seed=noise)
-
-        covariance = np.linalg.inv(turned.solution.posterior()[1])
-        can_be_exact = can_have_covariance(model.posterior, covariance)
-        if not can_be_exact and objective_at(start) <= objective_at(turned):
-            start.apply(model)
-        else:
-            turned.apply(model)
-        model.train()
-        objective.train()
 
     def _rows_to_start_from(self, generator: torch.Generator) -> Tensor:
         """Return the training rows; if they are weighted, as many drawn by their weights."""
-        index = self._index_to_start_from(generator)
-        X = torch.from_numpy(self.X)
-        return X if len(index) == len(X) and "weight" not in self.train.tensors else X[index]
-
-    def _index_to_start_from(self, generator: torch.Generator) -> Tensor:
-        index = self.train.index.cpu()
-        if "weight" not in self.train.tensors:
-            return index
-        weight = self.train.tensors["weight"].cpu()[index]
-        return index[draws_by_weight(weight, len(index), generator)]
+        X, index = torch.from_numpy(self.X), self.train.index.cpu()
+        if "weight" in self.train.tensors:
+            weight = self.train.tensors["weight"].cpu()[index]
+            index = index[draws_by_weight(weight, len(index), generator)]
+        elif len(index) == len(X):
+            return X
+        return X[index]
 
     def _rows_and_weights(self) -> tuple[Tensor, Tensor | None]:
         """Return the training rows, and their weights."""

@@ -10,7 +10,7 @@ import torch
 from skorch.callbacks import Callback
 
 from sklearn_intelvae._part import Prior, call
-from sklearn_intelvae._random import Stream, draws_by_weight, generator_from, seed_of
+from sklearn_intelvae._random import Stream, generator_from, seed_of
 from sklearn_intelvae.models import VAE
 from sklearn_intelvae.models._linear_start import evaluated
 from sklearn_intelvae.training._rows import Batches, Rows
@@ -69,10 +69,7 @@ def fit_prior(model: VAE, rows: Rows, seed: int, n_steps_done: int = 0) -> None:
     """
     generator = generator_from(seed_of(seed, Stream.CODES, n_steps_done), rows.device)
     most = int(np.clip(_ROWS_PER_COMPONENT * model.n_components, *_ROW_RANGE))
-    index = rows.index[:: -(-len(rows) // most)]
-    if "weight" in rows.tensors:
-        weight = rows.tensors["weight"][rows.index]
-        index = rows.index[draws_by_weight(weight, len(index), generator)]
+    index = rows.some(most, generator)
     batches = Batches(replace(rows, index=index), _ROWS_AT_A_TIME)
     with evaluated(model):
         y = torch.cat([model.encode(tensors["x"]).sample(generator) for tensors in batches])

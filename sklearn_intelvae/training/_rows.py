@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from sklearn_intelvae._part import copied
-from sklearn_intelvae._random import Stream, generator_from, seed_of
+from sklearn_intelvae._random import Stream, draws_by_weight, generator_from, seed_of
 from sklearn_intelvae.training._spec import FitData, FitSpec
 
 Tensors = dict[str, Any]
@@ -59,6 +59,14 @@ class Rows:
     def subset(self, selected: Tensor) -> Rows:
         """Return the rows at these positions of the index."""
         return replace(self, index=self.index[selected.to(self.device)])
+
+    def some(self, most: int, generator: torch.Generator) -> Tensor:
+        """Return the index of at most so many rows, evenly spaced, or drawn by their weights."""
+        index = self.index[:: -(-len(self) // most)]
+        if "weight" not in self.tensors:
+            return index
+        weight = self.tensors["weight"][self.index]
+        return self.index[draws_by_weight(weight, len(index), generator)]
 
     def take(self, index: Tensor) -> Tensors:
         """Return copies of the rows of all tensors at ``index``, and the rows before them."""

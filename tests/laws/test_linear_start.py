@@ -448,6 +448,17 @@ def test_a_continued_fit_does_not_add_to_the_noise_again(monkeypatch, tmp_path):
     assert len(factors) == 4
 
 
+@pytest.mark.parametrize("k", [2, 8])
+def test_the_learning_rate_of_independent_columns_is_low(k):
+    """In the middle of several tables: of two components, the rate of a single one is chance."""
+    rates = []
+    for seed in range(9):
+        X = np.random.default_rng(seed).uniform(size=(400, 20))
+        vae = InteLVAE(k, hidden_layer_sizes=(8,), max_iter=14, random_state=0).fit(X)
+        rates.append(vae._training_state["network_rate"])
+    assert np.median(rates) < 0.5
+
+
 def test_the_learning_rate_follows_what_is_not_linear_and_is_kept():
     rng = np.random.default_rng(0)
     angle = rng.uniform(0, 2 * np.pi, 400)
@@ -455,9 +466,9 @@ def test_the_learning_rate_follows_what_is_not_linear_and_is_kept():
     curved = curved + 0.1 * rng.normal(size=curved.shape)
     far = curved.copy()
     far[0] *= 100  # one row does not decide
-    tables = (2, curved), (2, far), (8, unstructured(400, 20))
-    fits = [InteLVAE(k, warm_start=True, max_iter=30, random_state=0).fit(X) for k, X in tables]
+    tables = curved, far, unstructured(400, 20)
+    fits = [InteLVAE(2, warm_start=True, max_iter=30, random_state=0).fit(X) for X in tables]
     rates = [vae._training_state["network_rate"] for vae in fits]
     assert rates[:2] == [1.0, 1.0]
     assert rates[2] < 0.5
-    assert fits[2].fit(tables[2][1])._training_state["network_rate"] == rates[2]
+    assert fits[2].fit(tables[2])._training_state["network_rate"] == rates[2]

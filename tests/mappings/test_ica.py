@@ -13,6 +13,9 @@ from sklearn_intelvae.mappings import ICA, Compose, Identity, Linear, OnComponen
 from sklearn_intelvae.metrics import mutual_info_gap
 from tests.mappings.mapping_helpers import built
 
+NO_DRAWS = torch.zeros(0)
+"""The mapping follows means alone."""
+
 
 def laplace(shape, generator):
     signs = torch.rand(shape, generator=generator) - 0.5
@@ -34,7 +37,7 @@ def observed(draw, d, n_batches=400, n=128):
     g = built(ICA(), d)
     for _ in range(n_batches):
         factors = draw((n, d), generator)
-        g.observe(factors @ rotation, torch.zeros(0), None)
+        g.observe(factors @ rotation, NO_DRAWS, None)
     return g, g.rotation @ rotation.T
 
 
@@ -57,7 +60,7 @@ def test_a_collapsed_component_stays_apart():
     for _ in range(400):
         factors = laplace((128, 2), generator)
         g.observe(
-            torch.cat([factors @ rotation, 0.01 * factors[:, :1] ** 2], dim=1), torch.zeros(0), None
+            torch.cat([factors @ rotation, 0.01 * factors[:, :1] ** 2], dim=1), NO_DRAWS, None
         )
     assert is_a_signed_permutation(g.rotation[:2, :2] @ rotation.T, 0.02)
     assert g.rotation[2, 2].abs() > 0.98
@@ -94,7 +97,7 @@ def test_it_rotates_by_small_steps():
     g, rotation = built(ICA(), 3), rotation_of(3, generator)
     for _ in range(200):
         before = g.rotation.clone()
-        g.observe(laplace((128, 3), generator) @ rotation, torch.zeros(0), None)
+        g.observe(laplace((128, 3), generator) @ rotation, NO_DRAWS, None)
         assert float((g.rotation - before).norm()) < 0.3
 
 
@@ -106,14 +109,14 @@ def test_rows_of_weight_zero_are_ignored():
     weight = torch.cat([torch.full((64,), 2.0), torch.zeros(64)])
     for _ in range(400):
         halves = laplace((64, 2), generator) @ rotation, laplace((64, 2), generator) @ other
-        g.observe(torch.cat(halves), torch.zeros(0), weight)
+        g.observe(torch.cat(halves), NO_DRAWS, weight)
     assert is_a_signed_permutation(g.rotation @ rotation.T, 0.03)
 
 
 def test_draws_that_are_not_finite_are_ignored():
     g, _ = observed(laplace, 2)
     before = g.rotation.clone()
-    g.observe(torch.full((2048, 2), torch.nan), torch.zeros(0), None)
+    g.observe(torch.full((2048, 2), torch.nan), NO_DRAWS, None)
     assert torch.equal(g.rotation, before)
 
 
@@ -122,7 +125,7 @@ def test_the_steps_become_smaller():
     generator, g, steps = torch.Generator().manual_seed(0), built(ICA(), 3), []
     for _ in range(4000):
         before = g.rotation
-        g.observe(torch.randn(128, 3, generator=generator), torch.zeros(0), None)
+        g.observe(torch.randn(128, 3, generator=generator), NO_DRAWS, None)
         steps.append(float((g.rotation - before).norm()))
     assert sum(steps[-400:]) < 0.3 * sum(steps[400:800])
 
@@ -130,7 +133,7 @@ def test_the_steps_become_smaller():
 def test_draws_that_overflow_do_not_stop_the_training():
     g, _ = observed(laplace, 2)
     for value in (torch.inf, torch.nan):
-        g.observe(torch.full((128, 2), value), torch.zeros(0), None)
+        g.observe(torch.full((128, 2), value), NO_DRAWS, None)
     assert g.rotation.isfinite().all()
 
 
@@ -140,7 +143,7 @@ def test_observing_between_forward_and_backward_does_not_change_the_gradient():
     y = laplace((600, 2), generator).requires_grad_()
     z = g(y)
     for _ in range(8):
-        g.observe(y.detach(), torch.zeros(0), None)
+        g.observe(y.detach(), NO_DRAWS, None)
     z.square().sum().backward()
     torch.testing.assert_close(y.grad, 2 * y.detach())
 
@@ -150,7 +153,7 @@ def test_a_copy_continues_as_the_mapping_does():
     again = copy.deepcopy(g)
     batch = laplace((512, 2), torch.Generator().manual_seed(3))
     for mapping in (g, again):
-        mapping.observe(batch, torch.zeros(0), None)
+        mapping.observe(batch, NO_DRAWS, None)
     assert torch.equal(g.rotation, again.rotation)
 
 

@@ -5,12 +5,9 @@ import pytest
 import torch
 
 from sklearn_intelvae._moments import supported_noise
-from sklearn_intelvae.models._linear_model import (
-    _independent_rotation,
-    _negentropy,
-    fit_linear_model,
-)
-from sklearn_intelvae.models._linear_start import has_axes
+from sklearn_intelvae.models._independence import independent_rotation, negentropy
+from sklearn_intelvae.models._linear_model import fit_linear_model
+from sklearn_intelvae.models._linear_start import changes_under_rotation
 from sklearn_intelvae.priors import Laplace, Normal, SpikeAndSlab
 
 N = 20_000
@@ -27,7 +24,7 @@ COLUMNS = {
 def test_negentropy_of_a_column(kind):
     draw, expected, tolerance = COLUMNS[kind]
     x = draw(np.random.default_rng(0))
-    found = _negentropy(np.c_[x, -1000 * x], None)
+    found = negentropy(np.c_[x, -1000 * x], None)
     np.testing.assert_allclose(found, expected, atol=tolerance)
     np.testing.assert_allclose(found[0], found[1], atol=1e-12)
 
@@ -37,23 +34,24 @@ def test_weights_count_rows():
     X = rng.exponential(size=(50, 3))
     weight = rng.integers(0, 4, size=50)
     np.testing.assert_allclose(
-        _negentropy(X, weight.astype(float)), _negentropy(np.repeat(X, weight, axis=0), None)
+        negentropy(X, weight.astype(float)), negentropy(np.repeat(X, weight, axis=0), None)
     )
 
 
 def test_an_outlier_changes_little():
     x = np.random.default_rng(0).normal(size=N)
     outlying = np.append(x, 10.0)
-    assert abs(_negentropy(outlying[:, None], None) - _negentropy(x[:, None], None))[0] < 0.002
+    assert abs(negentropy(outlying[:, None], None) - negentropy(x[:, None], None))[0] < 0.002
 
 
 @pytest.mark.parametrize("shape", [(50, 2), (200, 30), (1000, 500)])
 def test_normal_columns_do_not_differ_by_chance(shape):
     rng = np.random.default_rng(0)
-    found = [_negentropy(rng.normal(size=shape), None).max() > 0 for _ in range(100)]
+    found = [negentropy(rng.normal(size=shape), None).max() > 0 for _ in range(100)]
     assert 0.005 < np.mean(found) < 0.12
 
 
+SUM = np.array([[1.0, 0, 0, 1], [0, 1, 0, 1], [0, 0, 1, 0], [0, 0, 0, 0]])
 FACTORS = {
     "independent": lambda rng: rng.laplace(size=(2000, 4)),
     "fewer rows than components": lambda rng: rng.laplace(size=(3, 4)),
@@ -63,13 +61,12 @@ FACTORS = {
     "one direction": lambda rng: np.outer(rng.laplace(size=500), np.ones(4)),
     "none varies": lambda rng: np.ones((50, 4)),
 }
-SUM = np.array([[1.0, 0, 0, 1], [0, 1, 0, 1], [0, 0, 1, 0], [0, 0, 0, 0]])
 
 
 @pytest.mark.parametrize("kind", FACTORS)
 def test_the_independent_rotation_is_orthogonal(kind):
     y = FACTORS[kind](np.random.default_rng(0))
-    rotation = _independent_rotation(y)
+    rotation = independent_rotation(y)
     if kind in ("one direction", "none varies"):
         assert rotation is None
     else:
@@ -81,7 +78,7 @@ def test_the_independent_rotation_finds_the_factors():
     factors = rng.laplace(size=(4000, 3))
     mixing, _ = np.linalg.qr(rng.normal(size=(3, 3)))
     y = np.insert(factors @ mixing.T, 1, 0, axis=1)  # the second component does not vary
-    found = y @ _independent_rotation(y).T
+    found = y @ independent_rotation(y).T
     correlation = np.abs(np.corrcoef(found[:, :3].T, factors.T)[:3, 3:])
     assert correlation.max(axis=1).min() > 0.98
     np.testing.assert_allclose(found[:, 3], 0, atol=1e-6)
@@ -113,5 +110,5 @@ def test_densities_that_distinguish_axes_are_recognized():
     found = {}
     for prior in (Normal(), Laplace(), SpikeAndSlab()):
         prior.build(3, 5)
-        found[type(prior).__name__] = has_axes(prior.density(None), 3)
+        found[type(prior).__name__] = changes_under_rotation(prior.density(None), 3)
     assert found == {"Normal": False, "Laplace": True, "SpikeAndSlab": True}
