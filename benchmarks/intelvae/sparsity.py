@@ -61,6 +61,7 @@ def models(scale: Scale) -> dict[str, Callable[[], Model]]:
         "VAE, spike-and-slab prior": partial(InteLVAE, 50, **settings | {"prior": SpikeAndSlab()}),
         "VAE with penalty alone, gamma 30": partial(InteLVAE, 50, **settings | penalized),
         "selector, gamma 0": partial(sparse, gamma=0),
+        "selector, sparsity by default": sparse,
     }
     for regularize, label in (("gates", "gates"), ("abs", "|z|")):
         for gamma in GAMMAS[label]:
