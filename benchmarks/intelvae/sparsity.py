@@ -20,6 +20,7 @@ from benchmarks._images import fid, frechet, images, others
 from benchmarks._report import Results, command_line, each_row, mean_and_spread, seeds_of, some
 from benchmarks.intelvae._scale import SCALES, Scale
 from sklearn_intelvae import InteLVAE, SparseInteLVAE
+from sklearn_intelvae.likelihoods import Gaussian
 from sklearn_intelvae.mappings import DimensionSelector
 from sklearn_intelvae.metrics import few_label_curve, hoyer_sparsity
 from sklearn_intelvae.priors import SpikeAndSlab
@@ -52,7 +53,7 @@ def n_labels(scale: Scale) -> tuple[int, ...]:
 def models(scale: Scale) -> dict[str, Callable[[], Model]]:
     """Return a function that constructs the estimator, for each model of the comparison."""
     settings = dict(prior="normal", likelihood="bernoulli", **scale.network())
-    gaussian = settings | {"likelihood": "gaussian"}
+    gaussian = settings | {"likelihood": Gaussian(scale="learned")}
     sparse = partial(SparseInteLVAE, 50, **settings)
     penalized = {"mapping": PenaltyOnly(gamma=30.0)}
     found: dict[str, Callable[[], Model]] = {

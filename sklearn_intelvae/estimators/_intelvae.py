@@ -109,9 +109,10 @@ default="gaussian"
         Rows in a batch. "auto" means a number from 32 to 256: about an eighth of the rows for a fit
         from the linear model, otherwise about a sixteenth.
     max_iter : int or "auto", default="auto"
-        Number of epochs. "auto" means 4 steps for 7 rows, at most 1400 steps, for a fit from
-        the linear model, otherwise 3 steps for each row, at most 8000; and at least 20 epochs.
-        ``partial_fit`` has no fixed length; its warm-up refers to 1000 steps.
+        Number of epochs. "auto" means 4 steps for 7 rows for a fit from the linear model, at
+        most 1400 and, with more than 5000 rows, 7 for 25 rows, at most 5600; otherwise 3
+        steps for each row, at most 8000. There are at least 20 epochs. ``partial_fit`` has no fixed
+        length; its warm-up refers to 1000 steps.
     n_init : int, default=1
         Number of fits from different initial weights, orders of the rows and noise. The fit with
         the lowest objective is kept: at full warm-up and with the same noise for all, on the

@@ -164,6 +164,8 @@ _RECIPE = Recipe(steps_per_row=3, max_steps=8000, open_ended_steps=1000, warmup=
 _RECIPE_FROM_LINEAR = Recipe(
     steps_per_row=0.57,
     max_steps=1400,
+    limit_per_row=0.28,
+    max_limit=5600,
     open_ended_steps=1000,
     batches_per_epoch=8,
     learning_rate_init=5e-3,

@@ -19,6 +19,7 @@ _MEASURED, _MEMORY = 0.05, 0.9
 _SAVED_AT_LEAST = 0.1
 _SHARE_OF_WORK = 0.3
 _CORRECTION = 0.1
+_CLOSED = 1e-6
 
 
 class DimensionSelector(Mapping):
@@ -75,7 +76,8 @@ class DimensionSelector(Mapping):
     -----
     The gates start open and constant, so that training starts from a plain VAE, and the penalty
     grows during the warm-up. A penalty at full weight from the start closes components before the
-    decoder has learned to use them. The factor 16 lets gates open and close in few steps.
+    decoder has learned to use them. The factor 16 lets gates open and close in few steps. After
+    training, a gate below 1e-6 is exactly ``floor``, so that codes hold exact zeros.
 
     A row unlike all training rows may have a component far from zero. The bounded u keeps it from
     closing the gates of the others, and w leaves its own gate open, as at the start: a closed one
@@ -170,7 +172,10 @@ class DimensionSelector(Mapping):
         bounded = y * (1 + (y / self.reach).square()).rsqrt()
         near = ((self.reach + _RETURN - y.abs()) / _RETURN).clamp(0, 1)
         logit = near * (self.sharpness * self.network(bounded)) + (1 - near) * _OPEN
-        return self.floor + (1 - self.floor) * logit.sigmoid()
+        opening = logit.sigmoid()
+        if not self.training:  # in training, a gradient lets a closed gate open again
+            opening = opening.where(opening > _CLOSED, 0.0)
+        return self.floor + (1 - self.floor) * opening
 
     def forward(self, y: Tensor) -> Tensor:
         """Return the gated y."""

@@ -159,7 +159,7 @@ def _check_probe(probe):
 
 
 def _check_codes(Z, y, part):
-    Z = check_array(Z, input_name=f"Z_{part}")
+    Z = check_array(Z, dtype=np.float64, input_name=f"Z_{part}")
     y = column_or_1d(y)
     check_consistent_length(Z, y)
     check_classification_targets(y)

@@ -66,7 +66,11 @@ class Recipe(NamedTuple):
     steps_per_row : float
         Steps for each training row; more would overfit a small table.
     max_steps : int
-        Upper limit of the steps, enough for a large table.
+        Upper limit of the steps, enough for some thousand rows.
+    limit_per_row : float
+        The upper limit is at least this number of steps for each row,
+    max_limit : int
+        but does not grow beyond this number of steps.
     open_ended_steps : int
         Steps that a warm-up refers to if epochs are requested one at a time.
     batches_per_epoch : int
@@ -90,6 +94,8 @@ class Recipe(NamedTuple):
     steps_per_row: float
     max_steps: int
     open_ended_steps: int
+    limit_per_row: float = 0.0
+    max_limit: int = 0
     batches_per_epoch: int = 16
     learning_rate_init: float = 1e-3
     schedule: Schedule = cosine_decay
@@ -146,7 +152,8 @@ class Recipe(NamedTuple):
         n_epochs : int
             At least 20.
         """
-        steps = min(self.steps_per_row * n_rows, self.max_steps)
+        limit = max(self.max_steps, min(self.limit_per_row * n_rows, self.max_limit))
+        steps = min(self.steps_per_row * n_rows, limit)
         return max(math.ceil(steps * batch_size / n_rows), _MIN_EPOCHS)
 
     def batch_size(self, n_rows: int) -> int:

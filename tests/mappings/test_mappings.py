@@ -150,6 +150,13 @@ def test_the_gate_of_a_component_far_from_zero_is_open():
     assert gates[:, 0].max().item() < 0.1
 
 
+def test_a_closed_gate_is_exactly_zero_once_training_is_over():
+    g, y = built(DimensionSelector()), normal(200).clamp(-3, 3)
+    torch.nn.init.constant_(g.network.layers[-1].bias, -1)
+    assert (g.train().gates(y) > 0).all()
+    assert (g.eval()(y) == 0).all()
+
+
 def test_a_component_far_from_zero_hardly_moves_the_gates_of_the_others():
     g, y = built(DimensionSelector()), normal(200).clamp(-3, 3)
     torch.nn.init.normal_(g.network.layers[-1].weight, std=0.1, generator=seeded())

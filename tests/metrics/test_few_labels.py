@@ -60,6 +60,15 @@ def test_the_table_has_a_row_for_each_number_of_labels(blobs):
     assert (curve["std"] >= 0).all()
 
 
+def test_codes_that_vary_by_hardly_anything_in_the_labeled_rows(blobs):
+    """Divided by a deviation of 1e-38, ordinary float32 codes would overflow."""
+    Z_train, y_train, Z_test, y_test = blobs
+    Z_train, Z_test = Z_train.astype(np.float32), Z_test.astype(np.float32)
+    Z_train[:, 0] *= np.float32(1e-38)
+    curve = few_label_curve(Z_train, y_train, Z_test, y_test, n_labels=20, random_state=0)
+    assert curve["mean"].between(0, 1).all()
+
+
 @pytest.mark.parametrize("probe", ["linear", "forest"])
 def test_more_labels_increase_the_accuracy(blobs, probe):
     curve = few_label_curve(

@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import math
 import pickle
 
 import numpy as np
@@ -181,6 +182,13 @@ class TestRecipe:
     def test_the_number_of_epochs_follows_from_the_steps(self, n_rows, n_epochs):
         """Three steps per row, at most 8000, at least 20 epochs."""
         assert Recipe(3, 8000, 1000).n_epochs(n_rows, 32) == n_epochs
+
+    @pytest.mark.parametrize(
+        ("n_rows", "steps"), [(1000, 500), (4000, 1400), (10_000, 2800), (40_000, 5600)]
+    )
+    def test_many_rows_raise_the_limit_of_the_steps(self, n_rows, steps):
+        recipe = Recipe(0.5, 1400, 1000, limit_per_row=0.28, max_limit=5600)
+        assert recipe.n_epochs(n_rows, 256) == math.ceil(steps * 256 / n_rows)
 
     @pytest.mark.parametrize(
         ("n_rows", "size"), [(10, 10), (100, 32), (1000, 64), (2000, 128), (10**6, 256)]
