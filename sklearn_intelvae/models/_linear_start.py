@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -24,6 +25,9 @@ from sklearn_intelvae.models._nonlinearity import nonlinearity
 from sklearn_intelvae.posteriors import Posterior
 
 _N_DRAWS, _TOLERANCE, _LARGEST_ERROR = 256, 1e-3, 0.01
+_N_SIZES, _SIMILAR, _MOST = 10_000, 1.25, 10.0
+"""Sizes that differ by less than a quarter are left as they are; none is changed by more than ten
+times."""
 
 
 class Affine(NamedTuple):
@@ -144,6 +148,32 @@ def changes_under_rotation(density: Density, n_components: int) -> bool:
     return bool(change.abs().max() > _LARGEST_ERROR * n_components)
 
 
+def sizes_under(density: Density, n_components: int, generator: torch.Generator) -> np.ndarray:
+    """Return the size of each component under a density, relative to that under N(0, I).
+
+    It is the ratio of the mean magnitudes, which exist for more heavy tails than variances do.
+
+    Parameters
+    ----------
+    density : Density
+        Of y.
+    n_components : int
+        Number of columns of y.
+    generator : torch.Generator
+        Source of the draws from it.
+
+    Returns
+    -------
+    sizes : ndarray of shape (n_components,)
+        From .1 to 10, and 1 where the size is nearly that under N(0, I).
+    """
+    with torch.no_grad():
+        draws = call(density.sample, _N_SIZES, generator).double().numpy(force=True)
+    sizes = np.abs(draws).mean(axis=0) / math.sqrt(2 / math.pi)
+    sizes = np.clip(np.nan_to_num(sizes, nan=1.0), 1 / _MOST, _MOST)
+    return np.where(np.abs(np.log(sizes)) < math.log(_SIMILAR), 1.0, sizes)
+
+
 class LinearStart(NamedTuple):
     """The linear model that a VAE starts at, and the rows that it was fitted to.
 
@@ -161,6 +191,8 @@ class LinearStart(NamedTuple):
         Of the rows before they were linearized, and of the linearization.
     inverse : Affine
         How y follows from the decoder's input.
+    sizes : ndarray of shape (n_components,) or float
+        Of each component of y, relative to the unit of the linear model.
     """
 
     solution: LinearModel
@@ -170,6 +202,7 @@ class LinearStart(NamedTuple):
     mean: np.ndarray
     slope: np.ndarray
     inverse: Affine
+    sizes: np.ndarray | float = 1.0
 
     def excess_nonlinearity(self) -> float:
         """Return the excess of :func:`nonlinearity` over 1, extrapolated to all rows."""
@@ -204,13 +237,15 @@ class LinearStart(NamedTuple):
         solution, inverse = self.solution, self.inverse
         call(model.likelihood.set_noise, solution.noise, 1.0)
         encoder, covariance = solution.posterior()
-        encoder = encoder * self.slope[:, None]
+        encoder = encoder * self.slope[:, None] * self.sizes
+        covariance = covariance * np.outer(self.sizes, self.sizes)
+        weights = solution.weights / np.reshape(self.sizes, (-1, 1))
         outputs = call(model.posterior.outputs_for, torch.from_numpy(covariance)).clone()
         outputs[: model.n_components] = _float32(-self.mean @ encoder)
         model.encoder.start_at(_float32(encoder.T), outputs)
         model.decoder.start_at(
-            _float32((inverse.matrix @ solution.weights).T),
-            _float32(solution.mean + inverse.offset @ solution.weights),
+            _float32((inverse.matrix @ weights).T),
+            _float32(solution.mean + inverse.offset @ weights),
         )
 
 

@@ -26,7 +26,7 @@ from sklearn_intelvae.exceptions import DivergenceError
 from sklearn_intelvae.models import VAE
 from sklearn_intelvae.models._linear_start import start_at_linear_model
 from sklearn_intelvae.objectives import Objective
-from sklearn_intelvae.training._axes import choose_axes
+from sklearn_intelvae.training._components import choose_components
 from sklearn_intelvae.training._net import MultiPlayerNet, uncompiled
 from sklearn_intelvae.training._noise import (
     NoiseCorrection,
@@ -312,7 +312,9 @@ class _Fit:
             call(objective.initialize, rows, generator)
         if start is not None:
             model, objective = model.to(spec.device), objective.to(spec.device)
-            choose_axes(model, objective, start, self.train, batch_size=self.batch_size, seed=seed)
+            choose_components(
+                model, objective, start, self.train, batch_size=self.batch_size, seed=seed
+            )
             if self._fits_prior(model):
                 fit_prior(model, self.train, seed)
         return model, objective, rate

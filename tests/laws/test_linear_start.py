@@ -10,13 +10,15 @@ from sklearn.decomposition import PCA, FactorAnalysis
 from torch import nn
 
 from sklearn_intelvae import InteLVAE
-from sklearn_intelvae.distributions import Normal
+from sklearn_intelvae.distributions import Density, Normal
 from sklearn_intelvae.likelihoods import Gaussian, Laplace, Likelihood
 from sklearn_intelvae.mappings import Compose, Identity, Linear, Sphere
 from sklearn_intelvae.metrics import mean_correlation
 from sklearn_intelvae.models._linear_model import LinearModel
+from sklearn_intelvae.models._linear_start import sizes_under
 from sklearn_intelvae.networks import ConvEncoder, LinearPath
 from sklearn_intelvae.posteriors import Posterior
+from sklearn_intelvae.priors import Prior
 from sklearn_intelvae.training import _noise
 from tests.estimators.shelf import ESTIMATORS, cases
 
@@ -300,6 +302,53 @@ def test_uncorrelated_posteriors_turn_only_if_the_bound_is_higher(prior, name, m
     bound = vae.fit(X).score(X)
     monkeypatch.setattr(LinearModel, "with_independent_components", lambda self, rows: self)
     assert bound > clone(vae).fit(X).score(X) - 0.05
+
+
+class Wide(Density):
+    """Normal components of standard deviation 1, 2, 4, ..."""
+
+    def __init__(self, n_components):
+        self.scale = 2.0 ** torch.arange(n_components)
+
+    def log_prob(self, y):
+        return torch.distributions.Normal(0.0, self.scale).log_prob(y).sum(-1)
+
+    def sample(self, n_samples, generator):
+        return self.scale * torch.randn(n_samples, len(self.scale), generator=generator)
+
+
+class WidePrior(Prior):
+    def density(self, encode):
+        return Wide(self.n_components)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_components_start_as_large_as_under_the_prior(name):
+    X = TABLES[name]()
+    wide, plain = (InteLVAE(3, prior=p, **AT_START).fit(X) for p in (WidePrior(), "normal"))
+    assert wide.score(X) == pytest.approx(plain.score(X), abs=0.01)
+    sizes = wide.encode(X)[0].std(axis=0) / plain.encode(X)[0].std(axis=0)
+    np.testing.assert_allclose(sizes, [1, 2, 4], rtol=0.05)
+    found, expected = (vae.reconstruct(X) / X.std(axis=0) for vae in (wide, plain))
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_sizes_under_densities_without_a_variance_or_without_numbers():
+    class Constant(Density):
+        def __init__(self, value):
+            self.value = value
+
+        def log_prob(self, y):
+            return y.sum(-1)
+
+        def sample(self, n_samples, generator):
+            return torch.full((n_samples, 2), self.value)
+
+    sizes = [
+        sizes_under(Constant(value), 2, torch.Generator().manual_seed(0))[0]
+        for value in (0.0, np.nan, np.inf, 3.0)
+    ]
+    np.testing.assert_allclose(sizes, [0.1, 1.0, 10.0, 3 / np.sqrt(2 / np.pi)])
 
 
 def test_slow_vae_starts_where_changes_are_independent():

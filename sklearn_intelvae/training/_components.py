@@ -1,4 +1,4 @@
-"""Whether a fit starts at principal or at independent components."""
+"""Which components of the linear model a fit starts at: their sizes and their axes."""
 
 from __future__ import annotations
 
@@ -9,21 +9,24 @@ from sklearn_intelvae.models._linear_start import (
     LinearStart,
     can_have_covariance,
     changes_under_rotation,
+    sizes_under,
 )
 from sklearn_intelvae.objectives import Objective
 from sklearn_intelvae.training._rows import Rows
 from sklearn_intelvae.training._starts import evaluation_rows, mean_objective
 
 
-def choose_axes(
+def choose_components(
     model: VAE, objective: Objective, start: LinearStart, rows: Rows, *, batch_size: int, seed: int
 ) -> None:
-    """Start at independent components if the prior, or an objective for pairs, asks for them.
+    """Start at components that suit the prior and the objective.
 
-    They are those of the rows, or of the changes between the rows of a pair. In independent
-    components the exact posterior is correlated. A posterior that cannot be correlated starts there
-    only if the objective is lower. For others the objective at the start tells little: networks
-    change the shape of the components' distributions, but hardly the axes.
+    Components become as large as under a prior without modes, if that is not N(0, I). They become
+    independent if the prior, or an objective for pairs, asks for it: those of the rows, or of the
+    changes between the rows of a pair. In independent components the exact posterior is correlated.
+    A posterior that cannot be correlated starts there only if the objective is lower. For others
+    the objective at the start tells little: networks change the shape of the components'
+    distributions, but hardly the axes.
 
     Parameters
     ----------
@@ -40,6 +43,9 @@ def choose_axes(
     seed : int
         That of the fit.
     """
+    if not model.prior.has_modes:
+        start = _with_sizes_of_prior(model, start, rows, seed)
+        start.apply(model)
     if not _asks_for_independence(model, objective, seed):
         return
     generator = generator_from(seed_of(seed, Stream.AXES), rows.device)
@@ -61,6 +67,13 @@ def choose_axes(
     (turned if is_better else start).apply(model)
     model.train()
     objective.train()
+
+
+def _with_sizes_of_prior(model: VAE, start: LinearStart, rows: Rows, seed: int) -> LinearStart:
+    generator = generator_from(seed_of(seed, Stream.AXES, 3), rows.device)
+    with OwnRandomness(generator):
+        density = model.prior_distribution()
+    return start._replace(sizes=sizes_under(density, model.n_components, generator))
 
 
 def _asks_for_independence(model: VAE, objective: Objective, seed: int) -> bool:
