@@ -181,7 +181,7 @@ def check_density(prior: nn.Module, density: Any, n_components: int) -> None:
             f"{name} has has_modes = True, so that density(encode) must return a "
             f"sklearn_intelvae.distributions.MixtureDensity, got {type(density).__name__}."
         )
-    with torch.no_grad():
+    with torch.no_grad(), OwnRandomness(generator_from(0)):
         for n in (_N_ROWS, _N_ROWS + 1):
             y = density.sample(n, generator_from(0))
             _check_tensor(y, f"{name}: sample", (n, n_components))

@@ -444,6 +444,8 @@ class Prior(Part):
     def density(self, encode: Encode) -> Density:
         """Return p(y), given the current encoder if the prior depends on it.
 
+        A fit from the linear model draws from it at its start, to choose the unit of y.
+
         Parameters
         ----------
         encode : callable

@@ -24,8 +24,12 @@ SCALES = ("quick", "small")
 SEEDS = range(2)
 RECIPES: dict[str, dict[str, Any]] = {
     "default": {},
-    ".9 steps a row, at most 2300": {"steps_per_row": 0.9, "max_steps": 2300},
-    ".35 steps a row, at most 1000": {"steps_per_row": 0.35, "max_steps": 1000},
+    ".9 steps a row, at most 2300": {"steps_per_row": 0.9, "max_steps": 2300, "limit_per_row": 0.0},
+    ".35 steps a row, at most 1000": {
+        "steps_per_row": 0.35,
+        "max_steps": 1000,
+        "limit_per_row": 0.0,
+    },
     "batches half as large": {"batches_per_epoch": 16},
     "learning rate 2.5e-3": {"learning_rate_init": 2.5e-3},
     "learning rate 1e-2": {"learning_rate_init": 1e-2},

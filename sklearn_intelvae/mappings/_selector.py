@@ -77,7 +77,7 @@ class DimensionSelector(Mapping):
     The gates start open and constant, so that training starts from a plain VAE, and the penalty
     grows during the warm-up. A penalty at full weight from the start closes components before the
     decoder has learned to use them. The factor 16 lets gates open and close in few steps. After
-    training, a gate below 1e-6 is exactly ``floor``, so that codes hold exact zeros.
+    training, a sigmoid below 1e-6 counts as zero, so that codes hold exact zeros if ``floor`` is 0.
 
     A row unlike all training rows may have a component far from zero. The bounded u keeps it from
     closing the gates of the others, and w leaves its own gate open, as at the start: a closed one
@@ -174,7 +174,7 @@ class DimensionSelector(Mapping):
         logit = near * (self.sharpness * self.network(bounded)) + (1 - near) * _OPEN
         opening = logit.sigmoid()
         if not self.training:  # in training, a gradient lets a closed gate open again
-            opening = opening.where(opening > _CLOSED, 0.0)
+            opening = opening.masked_fill(opening <= _CLOSED, 0.0)
         return self.floor + (1 - self.floor) * opening
 
     def forward(self, y: Tensor) -> Tensor:

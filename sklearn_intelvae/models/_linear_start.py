@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_intelvae._part import Likelihood, Mapping, call
-from sklearn_intelvae._random import generator_from, own_torch_state
+from sklearn_intelvae._random import OwnRandomness, generator_from, own_torch_state
 from sklearn_intelvae.distributions import Density
 from sklearn_intelvae.models._independence import independent_components
 from sklearn_intelvae.models._linear_model import (
@@ -25,9 +25,8 @@ from sklearn_intelvae.models._nonlinearity import nonlinearity
 from sklearn_intelvae.posteriors import Posterior
 
 _N_DRAWS, _TOLERANCE, _LARGEST_ERROR = 256, 1e-3, 0.01
-_N_SIZES, _SIMILAR, _MOST = 10_000, 1.25, 10.0
-"""Sizes that differ by less than a quarter are left as they are; none is changed by more than ten
-times."""
+_N_SIZED, _SIMILAR, _SIZES = 10_000, 1.2, (0.1, 4.0)
+"""Draws for the size of y; the ratio of sizes that count as equal; and the smallest and largest."""
 
 
 class Affine(NamedTuple):
@@ -127,7 +126,7 @@ def can_have_covariance(posterior: Posterior, covariance: np.ndarray) -> bool:
     return bool(error.abs().max() < _LARGEST_ERROR)
 
 
-def changes_under_rotation(density: Density, n_components: int) -> bool:
+def changes_under_rotation(density: Density, n_components: int, device: torch.device) -> bool:
     """Return whether a density changes under a rotation.
 
     Parameters
@@ -136,42 +135,47 @@ def changes_under_rotation(density: Density, n_components: int) -> bool:
         Of y, at the start of a fit.
     n_components : int
         Number of columns of y.
+    device : torch.device
+        Where the density computes.
     """
     if n_components == 1:
         return False
     generator = generator_from(0)
     y = torch.randn(_N_DRAWS, n_components, generator=generator, dtype=torch.float32)
     square = torch.randn(n_components, n_components, generator=generator, dtype=torch.float32)
-    rotation, _ = torch.linalg.qr(square)
+    rotation = torch.linalg.qr(square).Q.to(device)
+    y = y.to(device)
     with torch.no_grad():
         change = call(density.log_prob, y @ rotation) - call(density.log_prob, y)
     return bool(change.abs().max() > _LARGEST_ERROR * n_components)
 
 
-def sizes_under(density: Density, n_components: int, generator: torch.Generator) -> np.ndarray:
-    """Return the size of each component under a density, relative to that under N(0, I).
+def size_under(density: Density, generator: torch.Generator) -> float:
+    """Return the size of the components of y under a density, relative to that under N(0, I).
 
-    It is the ratio of the mean magnitudes, which exist for more heavy tails than variances do.
+    It is the ratio of the mean distances from the median, which exist for heavier tails than
+    standard deviations do.
 
     Parameters
     ----------
     density : Density
         Of y.
-    n_components : int
-        Number of columns of y.
     generator : torch.Generator
         Source of the draws from it.
 
     Returns
     -------
-    sizes : ndarray of shape (n_components,)
-        From .1 to 10, and 1 where the size is nearly that under N(0, I).
+    size : float
+        From .1 to 4, and 1 for a density that is nearly as wide as N(0, I), or whose draws are not
+        finite.
     """
-    with torch.no_grad():
-        draws = call(density.sample, _N_SIZES, generator).double().numpy(force=True)
-    sizes = np.abs(draws).mean(axis=0) / math.sqrt(2 / math.pi)
-    sizes = np.clip(np.nan_to_num(sizes, nan=1.0), 1 / _MOST, _MOST)
-    return np.where(np.abs(np.log(sizes)) < math.log(_SIMILAR), 1.0, sizes)
+    with torch.no_grad(), OwnRandomness(generator):
+        draws = call(density.sample, _N_SIZED, generator).double()
+        distance = (draws - draws.median(dim=0).values).abs().mean().item()
+    if not math.isfinite(distance):
+        return 1.0
+    size = min(max(distance / math.sqrt(2 / math.pi), _SIZES[0]), _SIZES[1])
+    return 1.0 if 1 / _SIMILAR < size < _SIMILAR else size
 
 
 class LinearStart(NamedTuple):
@@ -191,8 +195,8 @@ class LinearStart(NamedTuple):
         Of the rows before they were linearized, and of the linearization.
     inverse : Affine
         How y follows from the decoder's input.
-    sizes : ndarray of shape (n_components,) or float
-        Of each component of y, relative to the unit of the linear model.
+    size : float
+        Of y, relative to the unit of the linear model.
     """
 
     solution: LinearModel
@@ -202,7 +206,7 @@ class LinearStart(NamedTuple):
     mean: np.ndarray
     slope: np.ndarray
     inverse: Affine
-    sizes: np.ndarray | float = 1.0
+    size: float = 1.0
 
     def excess_nonlinearity(self) -> float:
         """Return the excess of :func:`nonlinearity` over 1, extrapolated to all rows."""
@@ -226,6 +230,19 @@ class LinearStart(NamedTuple):
         rows = rows[_evenly(rows)].astype(np.float64) * self.slope
         return self._replace(solution=self.solution.with_independent_components(rows))
 
+    def posterior(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the exact posterior of y.
+
+        Returns
+        -------
+        encoder : ndarray of shape (n_features, n_components)
+            A, for the mean (x - mean) A of rows before they were linearized.
+        covariance : ndarray of shape (n_components, n_components)
+            The same for all rows.
+        """
+        encoder, covariance = self.solution.posterior()
+        return encoder * self.slope[:, None] * self.size, covariance * self.size**2
+
     def apply(self, model: Any) -> None:
         """Set the linear paths of a VAE and the noise of its likelihood to the linear model.
 
@@ -236,10 +253,8 @@ class LinearStart(NamedTuple):
         """
         solution, inverse = self.solution, self.inverse
         call(model.likelihood.set_noise, solution.noise, 1.0)
-        encoder, covariance = solution.posterior()
-        encoder = encoder * self.slope[:, None] * self.sizes
-        covariance = covariance * np.outer(self.sizes, self.sizes)
-        weights = solution.weights / np.reshape(self.sizes, (-1, 1))
+        encoder, covariance = self.posterior()
+        weights = solution.weights / self.size
         outputs = call(model.posterior.outputs_for, torch.from_numpy(covariance)).clone()
         outputs[: model.n_components] = _float32(-self.mean @ encoder)
         model.encoder.start_at(_float32(encoder.T), outputs)

@@ -9,11 +9,14 @@ from sklearn_intelvae.models._linear_start import (
     LinearStart,
     can_have_covariance,
     changes_under_rotation,
-    sizes_under,
+    size_under,
 )
 from sklearn_intelvae.objectives import Objective
 from sklearn_intelvae.training._rows import Rows
 from sklearn_intelvae.training._starts import evaluation_rows, mean_objective
+
+_CLEAR_GAIN = 0.01
+"""In nats per component. Less may be due to rounding, if the prior follows the codes."""
 
 
 def choose_components(
@@ -21,12 +24,12 @@ def choose_components(
 ) -> None:
     """Start at components that suit the prior and the objective.
 
-    Components become as large as under a prior without modes, if that is not N(0, I). They become
-    independent if the prior, or an objective for pairs, asks for it: those of the rows, or of the
-    changes between the rows of a pair. In independent components the exact posterior is correlated.
-    A posterior that cannot be correlated starts there only if the objective is lower. For others
-    the objective at the start tells little: networks change the shape of the components'
-    distributions, but hardly the axes.
+    Components become as large as under a prior without modes that is wider or narrower than
+    N(0, I), if the objective is lower then. They become independent if the prior, or an objective
+    for pairs, asks for it: those of the rows, or of the changes between the rows of a pair. In
+    independent components the exact posterior is correlated. A posterior that cannot be correlated
+    starts there only if the objective is lower. For others the objective at the start tells little:
+    networks change the shape of the components' distributions, but hardly the axes.
 
     Parameters
     ----------
@@ -43,16 +46,9 @@ def choose_components(
     seed : int
         That of the fit.
     """
-    if not model.prior.has_modes:
-        start = _with_sizes_of_prior(model, start, rows, seed)
-        start.apply(model)
-    if not _asks_for_independence(model, objective, seed):
-        return
-    generator = generator_from(seed_of(seed, Stream.AXES), rows.device)
-    taken = rows.take(rows.some(MAX_ROWS, generator))
-    x = taken["x"] - taken["previous"] if objective.uses_pairs else taken["x"]
-    turned = start.with_independent_components(x)
-    if turned.solution is start.solution:
+    size = _size_of_prior(model, rows, seed)
+    asks_for_independence = _asks_for_independence(model, objective, rows, seed)
+    if size == 1 and not asks_for_independence:
         return
 
     def objective_at(candidate: LinearStart) -> float:
@@ -60,24 +56,37 @@ def choose_components(
         evaluated, noise = evaluation_rows(rows, None), seed_of(seed, Stream.AXES, 1)
         return mean_objective(model, objective, evaluated, batch_size=batch_size, seed=noise)
 
-    _, covariance = turned.solution.posterior()
-    is_better = can_have_covariance(model.posterior, covariance) or (
-        objective_at(turned) < objective_at(start)
-    )
-    (turned if is_better else start).apply(model)
+    best = start
+    if size != 1:
+        sized = start._replace(size=size)
+        if objective_at(start) - objective_at(sized) > _CLEAR_GAIN * model.n_components:
+            best = sized
+    if asks_for_independence:
+        generator = generator_from(seed_of(seed, Stream.AXES), rows.device)
+        taken = rows.take(rows.some(MAX_ROWS, generator))
+        x = taken["x"] - taken["previous"] if objective.uses_pairs else taken["x"]
+        turned = best.with_independent_components(x)
+        if turned.solution is not best.solution and (
+            can_have_covariance(model.posterior, turned.posterior()[1])
+            or objective_at(turned) < objective_at(best)
+        ):
+            best = turned
+    best.apply(model)
     model.train()
     objective.train()
 
 
-def _with_sizes_of_prior(model: VAE, start: LinearStart, rows: Rows, seed: int) -> LinearStart:
+def _size_of_prior(model: VAE, rows: Rows, seed: int) -> float:
+    if model.prior.has_modes:
+        return 1.0
     generator = generator_from(seed_of(seed, Stream.AXES, 3), rows.device)
     with OwnRandomness(generator):
-        density = model.prior_distribution()
-    return start._replace(sizes=sizes_under(density, model.n_components, generator))
+        return size_under(model.prior_distribution(), generator)
 
 
-def _asks_for_independence(model: VAE, objective: Objective, seed: int) -> bool:
+def _asks_for_independence(model: VAE, objective: Objective, rows: Rows, seed: int) -> bool:
     if objective.uses_pairs or model.prior.has_modes:
         return objective.uses_pairs
-    with OwnRandomness(generator_from(seed_of(seed, Stream.AXES, 2))):
-        return changes_under_rotation(model.prior_distribution(), model.n_components)
+    with OwnRandomness(generator_from(seed_of(seed, Stream.AXES, 2), rows.device)):
+        density = model.prior_distribution()
+        return changes_under_rotation(density, model.n_components, rows.device)

@@ -15,7 +15,7 @@ from sklearn_intelvae.likelihoods import Gaussian, Laplace, Likelihood
 from sklearn_intelvae.mappings import Compose, Identity, Linear, Sphere
 from sklearn_intelvae.metrics import mean_correlation
 from sklearn_intelvae.models._linear_model import LinearModel
-from sklearn_intelvae.models._linear_start import sizes_under
+from sklearn_intelvae.models._linear_start import size_under
 from sklearn_intelvae.networks import ConvEncoder, LinearPath
 from sklearn_intelvae.posteriors import Posterior
 from sklearn_intelvae.priors import Prior
@@ -304,51 +304,110 @@ def test_uncorrelated_posteriors_turn_only_if_the_bound_is_higher(prior, name, m
     assert bound > clone(vae).fit(X).score(X) - 0.05
 
 
-class Wide(Density):
-    """Normal components of standard deviation 1, 2, 4, ..."""
+class Scaled(Density):
+    """Normal components of any size and center."""
 
-    def __init__(self, n_components):
-        self.scale = 2.0 ** torch.arange(n_components)
+    def __init__(self, n_components, scale, center=0.0):
+        self.n_components, self.scale, self.center = n_components, scale, center
 
     def log_prob(self, y):
-        return torch.distributions.Normal(0.0, self.scale).log_prob(y).sum(-1)
+        return torch.distributions.Normal(self.center, self.scale).log_prob(y).sum(-1)
 
     def sample(self, n_samples, generator):
-        return self.scale * torch.randn(n_samples, len(self.scale), generator=generator)
+        draws = torch.randn(n_samples, self.n_components, generator=generator)
+        return self.center + self.scale * draws
 
 
-class WidePrior(Prior):
+class ScaledPrior(Prior):
+    def __init__(self, scale=1.0, center=0.0):
+        super().__init__()
+        self.scale, self.center = scale, center
+
     def density(self, encode):
-        return Wide(self.n_components)
+        return Scaled(self.n_components, self.scale, self.center)
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_components_start_as_large_as_under_the_prior(name):
-    X = TABLES[name]()
-    wide, plain = (InteLVAE(3, prior=p, **AT_START).fit(X) for p in (WidePrior(), "normal"))
-    assert wide.score(X) == pytest.approx(plain.score(X), abs=0.01)
-    sizes = wide.encode(X)[0].std(axis=0) / plain.encode(X)[0].std(axis=0)
-    np.testing.assert_allclose(sizes, [1, 2, 4], rtol=0.05)
-    found, expected = (vae.reconstruct(X) / X.std(axis=0) for vae in (wide, plain))
+@pytest.mark.parametrize("scale", [0.3, 3.0])
+@pytest.mark.parametrize("mapping", [Identity(), Skewed()], ids=["identity", "skewed"])
+def test_components_start_as_large_as_under_the_prior(mapping, scale, name):
+    X, settings = TABLES[name](), dict(mapping=mapping) | AT_START
+    scaled, plain = (
+        InteLVAE(3, prior=prior, **settings).fit(X) for prior in (ScaledPrior(scale), "normal")
+    )
+    assert scaled.score(X) == pytest.approx(plain.score(X), abs=0.01)
+    ratio = scaled.encode(X)[0].std(axis=0) / plain.encode(X)[0].std(axis=0)
+    np.testing.assert_allclose(ratio, scale, rtol=0.05)
+    found, expected = (vae.reconstruct(X) / X.std(axis=0) for vae in (scaled, plain))
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
 
 
-def test_sizes_under_densities_without_a_variance_or_without_numbers():
-    class Constant(Density):
-        def __init__(self, value):
-            self.value = value
+class Cauchy(Scaled):
+    def log_prob(self, y):
+        return torch.distributions.Cauchy(0.0, self.scale).log_prob(y).sum(-1)
 
-        def log_prob(self, y):
-            return y.sum(-1)
+    def sample(self, n_samples, generator):
+        return super().sample(n_samples, generator) / super().sample(n_samples, generator)
 
+
+class CauchyPrior(ScaledPrior):
+    def density(self, encode):
+        return Cauchy(self.n_components, self.scale)
+
+
+class PriorOfCodes(Prior):
+    """The posterior of the mean row, by which no size is better than another."""
+
+    def build(self, n_components, n_features):
+        super().build(n_components, n_features)
+        self.register_buffer("row", torch.zeros(1, n_features))
+
+    def density(self, encode):
+        q = encode(self.row)
+        return Scaled(self.n_components, q.variance[0].sqrt(), q.mean[0])
+
+
+@pytest.mark.parametrize(
+    "prior", [ScaledPrior(center=3.0), CauchyPrior(), PriorOfCodes(), ScaledPrior(1.1)], ids=repr
+)
+def test_components_keep_their_size_if_another_would_not_be_better(prior):
+    X = series()
+    found, plain = (InteLVAE(3, prior=p, **AT_START).fit(X) for p in (prior, "normal"))
+    np.testing.assert_allclose(found.encode(X)[0], plain.encode(X)[0], atol=1e-4)
+
+
+def test_the_size_under_densities_of_any_draws():
+    class Constant(Scaled):
         def sample(self, n_samples, generator):
-            return torch.full((n_samples, 2), self.value)
+            return torch.full((n_samples, 2), self.scale)
 
-    sizes = [
-        sizes_under(Constant(value), 2, torch.Generator().manual_seed(0))[0]
-        for value in (0.0, np.nan, np.inf, 3.0)
-    ]
-    np.testing.assert_allclose(sizes, [0.1, 1.0, 10.0, 3 / np.sqrt(2 / np.pi)])
+    def size(density):
+        return size_under(density, torch.Generator().manual_seed(0))
+
+    assert size(Constant(2, 7.0)) == 0.1
+    assert size(Constant(2, np.nan)) == size(Constant(2, np.inf)) == 1
+    assert size(Scaled(2, 100.0)) == 4
+    assert size(Scaled(2, 2.0, center=-50.0)) == pytest.approx(2, rel=0.02)
+
+
+class GloballySampled(Scaled):
+    def sample(self, n_samples, generator):
+        return 3 * torch.distributions.StudentT(5.0).sample((n_samples, self.n_components))
+
+
+class GloballySampledPrior(ScaledPrior):
+    def density(self, encode):
+        return GloballySampled(self.n_components, 3.0)
+
+
+def test_a_prior_that_draws_from_the_global_generator_leaves_it_alone():
+    X, codes = series(), []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        before = torch.get_rng_state()
+        codes.append(InteLVAE(3, prior=GloballySampledPrior(), **AT_START).fit_transform(X))
+        assert torch.equal(torch.get_rng_state(), before)
+    np.testing.assert_array_equal(*codes)
 
 
 def test_slow_vae_starts_where_changes_are_independent():

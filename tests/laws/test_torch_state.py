@@ -173,9 +173,9 @@ def test_parts_made_under_a_setting_and_tensors_of_it_are_taken(setting, X):
 
     expected = InteLVAE(2, mapping=Ring(), **SMALL).fit(X).transform(X)
     with SETTINGS[setting]():
-        mapping, table = Ring(), torch.tensor(X, device="cpu")
+        mapping, rows = Ring(), torch.tensor(X, device="cpu")
         np.testing.assert_array_equal(
-            InteLVAE(2, mapping=mapping, **SMALL).fit(table).transform(table), expected
+            InteLVAE(2, mapping=mapping, **SMALL).fit(rows).transform(rows), expected
         )
     np.testing.assert_array_equal(
         InteLVAE(2, mapping=mapping, **SMALL).fit(X).transform(X), expected
@@ -246,14 +246,21 @@ FROM_PYTHON = {
 }
 
 
+def numbers(model):
+    X = table()
+    return model.transform(X), model.score_samples(X), model.sample(5)
+
+
+@cache
+def with_numbers_of_python(name):
+    vae = InteLVAE(2, mapping=FROM_PYTHON[name], **SMALL).fit(table())
+    return vae, numbers(vae)
+
+
 @pytest.mark.parametrize("setting", SETTINGS)
 @pytest.mark.parametrize("name", FROM_PYTHON)
 def test_a_mapping_that_computes_with_numbers_of_python(name, setting, X):
-    def numbers(model):
-        return model.transform(X), model.score_samples(X), model.sample(5)
-
-    vae = InteLVAE(2, mapping=FROM_PYTHON[name], **SMALL).fit(X)
-    expected = numbers(vae)
+    vae, expected = with_numbers_of_python(name)
     with SETTINGS[setting]():
         again = numbers(clone(vae).fit(X))
         found = numbers(vae)

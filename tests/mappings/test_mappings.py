@@ -155,6 +155,8 @@ def test_a_closed_gate_is_exactly_zero_once_training_is_over():
     torch.nn.init.constant_(g.network.layers[-1].bias, -1)
     assert (g.train().gates(y) > 0).all()
     assert (g.eval()(y) == 0).all()
+    torch.nn.init.constant_(g.network.layers[-1].bias, torch.nan)
+    assert g(y).isnan().all()
 
 
 def test_a_component_far_from_zero_hardly_moves_the_gates_of_the_others():

@@ -12,6 +12,7 @@ from torch import nn
 
 from sklearn_intelvae import InteLVAE
 from sklearn_intelvae._random import draw_seed, seeds_of_trials
+from sklearn_intelvae.estimators._parameters import bound_recipes
 from sklearn_intelvae.estimators._standardization import standardization_of
 from sklearn_intelvae.exceptions import DivergenceError
 from sklearn_intelvae.mappings import Clusters, Glue
@@ -184,11 +185,14 @@ class TestRecipe:
         assert Recipe(3, 8000, 1000).n_epochs(n_rows, 32) == n_epochs
 
     @pytest.mark.parametrize(
-        ("n_rows", "steps"), [(1000, 500), (4000, 1400), (10_000, 2800), (40_000, 5600)]
+        ("n_rows", "plain", "with_gates"),
+        [(700, 400, 525), (5000, 1400, 2300), (10_000, 2800, 2800), (40_000, 5600, 5600)],
     )
-    def test_many_rows_raise_the_limit_of_the_steps(self, n_rows, steps):
-        recipe = Recipe(0.5, 1400, 1000, limit_per_row=0.28, max_limit=5600)
-        assert recipe.n_epochs(n_rows, 256) == math.ceil(steps * 256 / n_rows)
+    def test_many_rows_raise_the_limit_of_the_steps(self, n_rows, plain, with_gates):
+        """As the docstrings of ``max_iter`` say."""
+        for has_gates, steps in ((False, plain), (True, with_gates)):
+            _, recipe = bound_recipes("auto", has_gates=has_gates)
+            assert recipe.n_epochs(n_rows, 256) == math.ceil(steps * 256 / n_rows)
 
     @pytest.mark.parametrize(
         ("n_rows", "size"), [(10, 10), (100, 32), (1000, 64), (2000, 128), (10**6, 256)]
