@@ -186,7 +186,7 @@ class TestRecipe:
 
     @pytest.mark.parametrize(
         ("n_rows", "plain", "with_gates"),
-        [(700, 400, 525), (5000, 1400, 2300), (10_000, 2800, 2800), (40_000, 5600, 5600)],
+        [(700, 399, 525), (5000, 1400, 2300), (10_000, 2800, 2800), (40_000, 5600, 5600)],
     )
     def test_many_rows_raise_the_limit_of_the_steps(self, n_rows, plain, with_gates):
         """As the docstrings of ``max_iter`` say."""
