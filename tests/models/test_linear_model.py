@@ -107,8 +107,8 @@ def test_idle_components_leave_out_columns_without_noise(kind):
 
 
 def test_densities_that_distinguish_axes_are_recognized():
-    found = {}
+    found, device = {}, torch.device("cpu")
     for prior in (Normal(), Laplace(), SpikeAndSlab()):
         prior.build(3, 5)
-        found[type(prior).__name__] = changes_under_rotation(prior.density(None), 3)
+        found[type(prior).__name__] = changes_under_rotation(prior.density(None), 3, device)
     assert found == {"Normal": False, "Laplace": True, "SpikeAndSlab": True}
