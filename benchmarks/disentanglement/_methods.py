@@ -30,6 +30,9 @@ from sklearn_intelvae.objectives import DIP, BetaTC, FactorVAE, SlowVAE
 _VARIANCE_03 = {"likelihood": Gaussian(scale=0.3**0.5)}
 _VARIANCE_01 = {"likelihood": Gaussian(scale=0.1**0.5)}
 
+_SLOW = {"objective": SlowVAE(gamma=1, rate=2), **_VARIANCE_01}
+_ICA = {"mapping": "ica", **_VARIANCE_03}
+
 METHODS: dict[str, dict[str, Any]] = {
     "PCA": {},
     "FastICA": {},
@@ -38,30 +41,32 @@ METHODS: dict[str, dict[str, Any]] = {
     "beta-TC-VAE": {"objective": BetaTC(beta=4), **_VARIANCE_01},
     "FactorVAE": {"objective": FactorVAE(gamma=4), **_VARIANCE_01},
     "DIP-VAE-II": {"objective": DIP(lambda_od=1, covariance_of="samples"), **_VARIANCE_01},
-    "SlowVAE": {"objective": SlowVAE(gamma=1, rate=2), **_VARIANCE_01},
+    "SlowVAE": _SLOW,
     "full covariance": {"posterior": "full", **_VARIANCE_03},
     "autoencoder, random weights": {
         "objective": "autoencoder",
         "linear_path": False,
         **_VARIANCE_03,
     },
+    "SlowVAE, random weights": _SLOW | {"linear_path": False},
+    "ICA mapping, random weights": _ICA | {"linear_path": False},
     "full covariance, random weights": {
         "posterior": "full",
         "linear_path": False,
         **_VARIANCE_03,
     },
     "full covariance, Laplace prior": {"posterior": "full", "prior": "laplace", **_VARIANCE_03},
-    "ICA mapping": {"mapping": "ica", **_VARIANCE_03},
+    "ICA mapping": _ICA,
     "PCL": {},
 }
 """The parameters of each method, besides networks and length of the training.
 
 With a Gaussian likelihood of scale s and a weight beta of the KL, only beta s^2 matters. Fits start
-at the linear model, so that models without axes of their own keep the principal ones; for two of
-them fits from random weights are compared.
+at the linear model, so that models without axes of their own keep the principal ones; for some
+methods fits from random weights are compared.
 """
 
-PAIRS = ("SlowVAE", "PCL")
+PAIRS = ("SlowVAE", "SlowVAE, random weights", "PCL")
 """Methods that are fitted to pairs of rows."""
 
 
