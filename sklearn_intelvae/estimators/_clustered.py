@@ -123,8 +123,8 @@ default="gaussian"
         Rows in a batch. "auto" means a number from 32 to 256: about an eighth of the rows for a fit
         from the linear model, otherwise about a sixteenth.
     max_iter : int or "auto", default="auto"
-        Number of epochs. "auto" means 4 steps for 7 rows for a fit from the linear model, at
-        most 1400 and, with more than 5000 rows, 7 for 25 rows, at most 5600; otherwise 3
+        Number of epochs. "auto" means, for a fit from the linear model, 4 steps for 7 rows, at most
+        1400; with more than 5000 rows, 7 steps for 25 rows, at most 5600. For other fits it means 3
         steps for each row, at most 8000. There are at least 20 epochs. ``partial_fit`` has no fixed
         length; its warm-up refers to 1000 steps.
     n_init : int, default=1

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_intelvae._part import Likelihood, Mapping, call
-from sklearn_intelvae._random import OwnRandomness, generator_from, own_torch_state
+from sklearn_intelvae._random import generator_from, own_torch_state
 from sklearn_intelvae.distributions import Density
 from sklearn_intelvae.models._independence import independent_components
 from sklearn_intelvae.models._linear_model import (
@@ -161,7 +161,8 @@ def size_under(density: Density, generator: torch.Generator) -> float:
     density : Density
         Of y.
     generator : torch.Generator
-        Source of the draws from it.
+        Source of the draws from it. To draw from it whatever ``sample`` does, call this function
+        within :class:`~sklearn_intelvae._random.OwnRandomness`.
 
     Returns
     -------
@@ -169,7 +170,7 @@ def size_under(density: Density, generator: torch.Generator) -> float:
         From .1 to 4, and 1 for a density that is nearly as wide as N(0, I), or whose draws are not
         finite.
     """
-    with torch.no_grad(), OwnRandomness(generator):
+    with torch.no_grad():
         draws = call(density.sample, _N_SIZED, generator).double()
         distance = (draws - draws.median(dim=0).values).abs().mean().item()
     if not math.isfinite(distance):

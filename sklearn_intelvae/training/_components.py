@@ -46,8 +46,8 @@ def choose_components(
     seed : int
         That of the fit.
     """
-    size = _size_of_prior(model, rows, seed)
-    asks_for_independence = _asks_for_independence(model, objective, rows, seed)
+    size, has_axes = _size_and_axes_of_prior(model, rows, seed)
+    asks_for_independence = has_axes or objective.uses_pairs
     if size == 1 and not asks_for_independence:
         return
 
@@ -56,10 +56,13 @@ def choose_components(
         evaluated, noise = evaluation_rows(rows, None), seed_of(seed, Stream.AXES, 1)
         return mean_objective(model, objective, evaluated, batch_size=batch_size, seed=noise)
 
+    def is_better(candidate: LinearStart, other: LinearStart, by: float = 0.0) -> bool:
+        return objective_at(other) - objective_at(candidate) > by
+
     best = start
     if size != 1:
         sized = start._replace(size=size)
-        if objective_at(start) - objective_at(sized) > _CLEAR_GAIN * model.n_components:
+        if is_better(sized, start, by=_CLEAR_GAIN * model.n_components):
             best = sized
     if asks_for_independence:
         generator = generator_from(seed_of(seed, Stream.AXES), rows.device)
@@ -67,8 +70,7 @@ def choose_components(
         x = taken["x"] - taken["previous"] if objective.uses_pairs else taken["x"]
         turned = best.with_independent_components(x)
         if turned.solution is not best.solution and (
-            can_have_covariance(model.posterior, turned.posterior()[1])
-            or objective_at(turned) < objective_at(best)
+            can_have_covariance(model.posterior, turned.posterior()[1]) or is_better(turned, best)
         ):
             best = turned
     best.apply(model)
@@ -76,17 +78,12 @@ def choose_components(
     objective.train()
 
 
-def _size_of_prior(model: VAE, rows: Rows, seed: int) -> float:
+def _size_and_axes_of_prior(model: VAE, rows: Rows, seed: int) -> tuple[float, bool]:
+    """Return the size of y under a prior without modes, and whether a rotation changes it."""
     if model.prior.has_modes:
-        return 1.0
-    generator = generator_from(seed_of(seed, Stream.AXES, 3), rows.device)
+        return 1.0, False
+    generator = generator_from(seed_of(seed, Stream.AXES, 2), rows.device)
     with OwnRandomness(generator):
-        return size_under(model.prior_distribution(), generator)
-
-
-def _asks_for_independence(model: VAE, objective: Objective, rows: Rows, seed: int) -> bool:
-    if objective.uses_pairs or model.prior.has_modes:
-        return objective.uses_pairs
-    with OwnRandomness(generator_from(seed_of(seed, Stream.AXES, 2), rows.device)):
         density = model.prior_distribution()
-        return changes_under_rotation(density, model.n_components, rows.device)
+        size = size_under(density, generator)
+        return size, changes_under_rotation(density, model.n_components, rows.device)

@@ -68,9 +68,9 @@ class Recipe(NamedTuple):
     max_steps : int
         Upper limit of the steps, enough for some thousand rows.
     limit_per_row : float
-        The upper limit is at least this number of steps for each row,
+        The upper limit grows with the table: it is at least this number of steps for each row.
     max_limit : int
-        but does not grow beyond this number of steps.
+        The largest upper limit, for any number of rows.
     open_ended_steps : int
         Steps that a warm-up refers to if epochs are requested one at a time.
     batches_per_epoch : int

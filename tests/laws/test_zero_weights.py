@@ -70,7 +70,7 @@ def assert_same(a, b):
 
 @cache
 def fitted_to_zeros(name, kind):
-    """Fit to the rows of which those of weight 0 are zero; computed once, since fits repeat."""
+    """Return what follows from a fit in which the rows of weight 0 contain zeros."""
     return fitted(SHELF[name], rows_with(np.zeros_like), weights(kind))
 
 
