@@ -28,6 +28,9 @@ fall by several units within a few thousand steps, so it is this factor times it
 _SMALLEST_EXCESS = 1e-4
 """At its bound a scale could not be trained; this is the log of the factor that it starts above."""
 
+_MIXED = 0.25
+"""Fraction of the warm-up during which the scales of features change alike, at first entirely."""
+
 _RAREST = 1e-3
 """The logits of features that are hardly ever 0, or 1, start as if it were this share of rows."""
 
@@ -48,6 +51,7 @@ class _LocationScale(Likelihood):
 
     log_bound: Tensor
     fixed_log_scale: Tensor
+    own_share: Tensor
 
     _variance_of_unit_scale: ClassVar[float] = 1.0
 
@@ -65,6 +69,7 @@ class _LocationScale(Likelihood):
             start = math.log(math.expm1(-bound)) / _LOG_SCALE_SPEED
             self.register_buffer("log_bound", torch.full(shape, bound))
             self.excess = nn.Parameter(torch.full(shape, start))
+            self.register_buffer("own_share", torch.ones(()))
         else:
             self.register_buffer("fixed_log_scale", torch.full(shape, math.log(float(self.scale))))
 
@@ -84,9 +89,19 @@ class _LocationScale(Likelihood):
             smallest = supported_noise(X, self.min_scale).clamp(min=self.min_scale, max=1.0)
             self.log_bound += (spread * smallest / self.min_scale).log()
             self._set_log_scale(spread.log())
+            self.own_share.zero_()
         else:
             self.log_bound += spread.log().mean()
             self._set_log_scale(spread.square().mean().sqrt().log())
+
+    def set_progress(self, fraction: float) -> None:
+        """Mix the gradients of the scales less and less in the first quarter of the warm-up.
+
+        From random weights the feature that is reconstructed best would otherwise get the smallest
+        scale, hence the largest gradients, and the others might never be learned.
+        """
+        if isinstance(self.scale, str):
+            self.own_share.clamp_(min=min(1.0, fraction / _MIXED))
 
     def linearize(self, mean: np.ndarray, variance: np.ndarray) -> Linearization:
         """Return the likelihood itself, or of another than the Gaussian one of its variance."""
@@ -111,6 +126,7 @@ class _LocationScale(Likelihood):
             log_scale = torch.from_numpy(0.5 * np.log(variance / self._variance_of_unit_scale))
             log_scale = log_scale if self.scale == "per_feature" else log_scale.mean()
         self._set_log_scale(log_scale + 0.5 * math.log(factor))
+        self.own_share.fill_(1.0)
 
     @torch.no_grad()
     def _set_log_scale(self, log_scale: Tensor) -> None:
@@ -127,7 +143,9 @@ class _LocationScale(Likelihood):
         """
         if not isinstance(self.scale, str):
             return self.fixed_log_scale
-        return self.log_bound + F.softplus(_LOG_SCALE_SPEED * self.excess)
+        mixed = torch.lerp(self.excess.mean(), self.excess, self.own_share)
+        excess = self.excess.detach() + (mixed - mixed.detach())  # only the gradient is mixed
+        return self.log_bound + F.softplus(_LOG_SCALE_SPEED * excess)
 
     def mean(self, h: Tensor) -> Tensor:
         """Return the decoder's output, which is the mean."""

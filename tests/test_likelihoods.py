@@ -100,6 +100,31 @@ def test_a_scale_is_not_smaller_than_the_rows_that_determine_it_say(n_varying, b
     torch.testing.assert_close(part.log_scale().exp(), bound * spread, rtol=2e-3, atol=0)
 
 
+@pytest.mark.parametrize("kind", [Gaussian, Laplace])
+def test_scales_change_alike_at_first_and_each_for_itself_later(kind):
+    """Otherwise the feature that is reconstructed best can get all gradients, and no other any."""
+    X = torch.randn(100, 3, generator=torch.Generator().manual_seed(0))
+    part = built(kind(), X)
+
+    def gradient(fraction):
+        part.set_progress(fraction)
+        loss = -part(0.1 * X[:, [0, 0, 0]]).log_prob(X).mean()
+        return torch.autograd.grad(loss, part.excess)[0]
+
+    alike, mixed, own = gradient(0.0), gradient(0.125), gradient(0.25)
+    assert torch.equal(gradient(0.0), own)  # a warm-up that has passed does not begin again
+    assert own.unique().numel() == 3
+    torch.testing.assert_close(alike, own.mean().expand(3))
+    torch.testing.assert_close(mixed, (alike + own) / 2)
+
+
+def test_scales_of_the_linear_model_are_each_for_itself():
+    part = built(Gaussian(), torch.randn(100, 3, generator=torch.Generator().manual_seed(0)))
+    part.set_noise(np.array([0.1, 0.2, 0.3]), 1.0)
+    part.set_progress(0.0)
+    assert part.own_share == 1
+
+
 def test_a_constant_feature_does_not_break_the_scale():
     X = torch.randn(100, 3, generator=torch.Generator().manual_seed(0))
     X[:, 1] = 4

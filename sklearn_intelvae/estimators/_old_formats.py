@@ -12,6 +12,7 @@ import numpy as np
 from torch import nn
 
 from sklearn_intelvae._random import generator_from, own_torch_state
+from sklearn_intelvae.likelihoods import Gaussian, Laplace
 from sklearn_intelvae.mappings import DimensionSelector, Function
 
 Packed = Any
@@ -63,8 +64,13 @@ _ATTRIBUTES = {
 _OLD_ATTRIBUTES = {"_n_intermediary", "_described"}
 
 _PARAMS_OF_PLAIN_VAES = {"linear_path": False, "whiten": True}
-_SELECTOR = {"sharpness": 1, "reach": np.inf}
-"""Buffers of a selector whose gates are those of its network alone."""
+_NEW_BUFFERS = {
+    DimensionSelector: {"sharpness": 1, "reach": np.inf},
+    Gaussian: {"own_share": 1},
+    Laplace: {"own_share": 1},
+}
+"""Buffers that parts did not have: of selectors those without effect, the others being 0; of
+likelihoods the value after the warm-up."""
 
 
 def upgraded_params(params: dict[str, Any], names: set[str], file_format: int) -> dict[str, Any]:
@@ -110,22 +116,23 @@ def upgraded_state(state: dict[str, Any], file_format: int) -> dict[str, Any]:
     if file_format < 3:
         n_features = state["n_features_in_"]
         state = state | {"_location": np.zeros(n_features), "_unit": np.ones(n_features)}
-        state["module_"] = _with_buffers_of_selectors(state)
+        state["module_"] = _with_new_buffers(state)
     return state
 
 
 @own_torch_state()
-def _with_buffers_of_selectors(state: dict[str, Any]) -> dict[str, Any]:
-    """Return the weights with the buffers that selectors now have: without effect."""
+def _with_new_buffers(state: dict[str, Any]) -> dict[str, Any]:
+    """Return the weights with the buffers that parts have had since."""
     sizes = state["n_features_in_"], state["_description"]["n_components"]
     model = state["_parts_at_fit"].build(*sizes, generator_from(0))
     added = {
-        f"{prefix}.{name}": np.float32(_SELECTOR.get(name, 0))
+        f"{prefix}.{name}": np.asarray(values.get(name, 0), np.float32)
         for prefix, part in model.named_modules()
-        if isinstance(part, DimensionSelector)
+        for kind, values in _NEW_BUFFERS.items()
+        if isinstance(part, kind)
         for name, _ in part.named_buffers(recurse=False)
     }
-    return {k: np.asarray(v) for k, v in added.items()} | state["module_"]
+    return added | state["module_"]
 
 
 def _with_names_of_format_2(state: dict[str, Any]) -> dict[str, Any]:

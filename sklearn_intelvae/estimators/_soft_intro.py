@@ -38,9 +38,9 @@ class SoftIntroVAE(BaseVAE):
     epoch takes about four times as long as one of :class:`InteLVAE`. The first part of the training
     is that of a plain VAE.
 
-    Errors are measured in units of the total variance of X, so that the weights have the same
-    meaning for all data. Networks still learn best from values of about 1, and the fit warns if X
-    is far from that; scale features that are equally important alike. ``StandardScaler`` does both.
+    Errors are measured in units of the variance of each column, so that the weights have the same
+    meaning for all data. With ``Gaussian("learned")`` or ``Laplace("learned")`` all columns have
+    one unit, and those that vary most matter most.
 
     Parameters
     ----------

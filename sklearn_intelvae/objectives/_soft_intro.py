@@ -47,8 +47,9 @@ _NEARER, _RUN_AWAY = 0.8, 5.0
 class SoftIntro(Objective):
     r"""The encoder distinguishes real from generated rows; decoder and prior play against it.
 
-    With x a row, m(y) = E[x | g(y)] its reconstruction from y, d the number of components and V the
-    total variance of the training data,
+    With x a row as the model sees it, that is in units that the likelihood chooses, m(y) = E[x |
+    g(y)] its reconstruction from y, d the number of components and V the total variance of the
+    training rows,
 
     .. math::
 
