@@ -20,12 +20,12 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from benchmarks._images import IMAGE_SHAPES, fid, frechet, images, n_compared, others
-from benchmarks._report import Results, command_line, each_row, mean_and_spread, some
+from benchmarks._report import Results, command_line, each_row, mean_and_spread, seeds_of, some
 from benchmarks.soft_intro._scale import SCALES, Scale
 from sklearn_intelvae import InteLVAE, SoftIntroVAE
 from sklearn_intelvae.priors import VampInitMixture
 
-SEEDS = range(5)
+SEEDS = {"digits": range(5), "mnist": range(2), "fashion-mnist": range(2), "cifar10": range(2)}
 VAE, REAL = "VAE", "other test images"
 SOFT_INTRO = {"normal": {}} | {
     f"{kind} mixture of {k}": {"prior": VampInitMixture(n_modes=k, learn=kind == "learned")}
@@ -92,10 +92,15 @@ def case(scale: Scale, data: str, model: str, seed: int) -> dict[str, float]:
 
 def rows_of(scale: Scale, data: str, results: Results) -> pd.DataFrame:
     """Return the rows of all models of one data set."""
-    seeds = some(scale.name, SEEDS)
+    seeds = some(scale.name, SEEDS[data])
     cases = [{"data": data, "model": m, "seed": s} for s in seeds for m in (REAL, *MODELS)]
     name = f"soft_intro/images_{scale.name}_{data}"
     return results.rows(name, cases, partial(case, scale))
+
+
+def seeds_by_data(rows: pd.DataFrame) -> str:
+    """Return the number of seeds of each data set, for a note."""
+    return "; ".join(f"{data}: {seeds_of(part)}" for data, part in rows.groupby("data", sort=False))
 
 
 def write_images(scale: Scale, chosen: list[str], results: Results) -> None:
@@ -119,7 +124,7 @@ def write_images(scale: Scale, chosen: list[str], results: Results) -> None:
         ],
         [rows],
         note=(
-            f"{rows['seed'].nunique()} seeds, mean ± standard error. At most {scale.n_images} "
+            f"{seeds_by_data(rows)}, mean ± standard error. At most {scale.n_images} "
             f"training images; {scale.data}, {scale.images}, other parameters at their defaults. "
             "samples and reconstructions: Frechet distance from test images in the features of a "
             "classifier, which cannot be compared with FID; reconstructions are of the other half "

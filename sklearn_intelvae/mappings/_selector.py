@@ -17,7 +17,7 @@ _OPEN, _SHARPNESS = 3.0, 16.0
 _REACH, _RETURN = 4.0, 3.0
 _MEASURED, _MEMORY = 0.05, 0.9
 _SAVED_AT_LEAST = 0.1
-_SHARE_OF_WORK = 0.3
+_SHARE_OF_WORK = 0.27
 _CORRECTION = 0.1
 _CLOSED = 1e-6
 
@@ -87,7 +87,7 @@ class DimensionSelector(Mapping):
     the loss without penalty by -gamma dP. So the loss that gamma causes is between 0 and
     gamma (P_0 - P), where P_0 is the penalty of a plain VAE. On tables of 100 to 10,000 rows it was
     mostly below 0.3 times that, often far below, so that "auto" solves
-    0.3 gamma (P_0 - P) = ``max_cost`` times the number of columns while P decreases, with P_0
+    0.27 gamma (P_0 - P) = ``max_cost`` times the number of columns while P decreases, with P_0
     measured during the first 5 % of the warm-up.
 
     References

@@ -199,7 +199,7 @@ def fit_linear_model(
             )
         weights = _rotated(weights, noise)
     rest = np.zeros((n_components - k, len(mean)))
-    return LinearModel(mean, np.concatenate([_with_fixed_signs(weights), rest]), noise)
+    return LinearModel(mean, np.concatenate([weights, rest]), noise)
 
 
 def _best_weights(centered: np.ndarray, k: int, noise: np.ndarray) -> np.ndarray:
@@ -268,9 +268,12 @@ def _principal_axes(centered: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarra
 
 
 def _rotated(weights: np.ndarray, noise: np.ndarray) -> np.ndarray:
-    """Return W in the rotation in which W diag(1 / noise) W^T is diagonal, largest first."""
+    """Return W in the rotation in which W diag(1 / noise) W^T is diagonal, largest first.
+
+    Signs do not depend on those of the eigenvectors, which differ between machines.
+    """
     _, rotation = np.linalg.eigh((weights / noise) @ weights.T)
-    return rotation[:, ::-1].T @ weights
+    return _with_fixed_signs(rotation[:, ::-1].T @ weights)
 
 
 def _with_fixed_signs(weights: np.ndarray) -> np.ndarray:
