@@ -76,8 +76,8 @@ class Clusters(Mapping):
     -----
     A row that starts on the wrong side of a border hardly ever crosses it, since the reconstruction
     becomes worse before it becomes better: without guidance fits end with a sector unused or two
-    groups in one. The initial clusters are found in X by k-means with ten times too many centers,
-    which Ward's method merges, each by its number of rows, until K are left; then once more, with
+    groups in one. The initial clusters are found in X by k-means with up to ten times too many
+    centers. Those with the most rows between them are merged until K are left; then once more, with
     each column divided by its spread within these clusters. Rows are guided into their sectors
     before the borders rise, and can then move freely. The gradient of the reconstruction moves
     learned borders far too slowly; here they move at each step towards the shares of the batch, as
@@ -91,6 +91,8 @@ class Clusters(Mapping):
     ----------
     Miao et al., "On Incorporating Inductive Biases into VAEs", ICLR 2022, equation 6; here the
     sectors are rotated by half a sector, so that two clusters separate the first component.
+    Martinetz and Schulten, "Topology Representing Networks", Neural Networks 1994: centers are
+    linked by the rows between them.
     Art, Gnanadesikan and Kettenring, "Data-Based Metrics for Cluster Analysis", Utilitas
     Mathematica 1982: the metric within clusters.
 

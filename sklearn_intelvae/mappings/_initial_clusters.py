@@ -6,15 +6,15 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.cluster.hierarchy import leaves_list, linkage
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+from scipy.spatial.distance import cdist
 from sklearn.cluster import KMeans
-from threadpoolctl import threadpool_limits
 
-_CENTERS_PER_CLUSTER = 10
+from sklearn_intelvae._threads import one_thread
+
+_CENTERS_PER_CLUSTER, _ROWS_PER_CENTER = 10, 10
 _MAX_ROWS = 10_000
-_MERGED_POINTS = 1000
-"""Ward's method merges about this many points: each center, repeated in proportion to its rows."""
+_TINY = 0.05
+"""A group of fewer rows, relative to those of clusters of equal size, is merged before others."""
 
 
 class InitialClusters(NamedTuple):
@@ -33,12 +33,11 @@ class InitialClusters(NamedTuple):
 
 
 def initial_clusters(X: np.ndarray, n_clusters: int, seed: int) -> InitialClusters | None:
-    """Partition rows by k-means with many centers, merged by Ward's method until K are left.
+    """Partition rows by k-means with many centers, merged until K groups are left.
 
     Plain k-means favors clusters of equal size and shape. Merged centers follow clusters of any
-    size and shape: a separate tenth of the rows is found. A center counts by its rows: with equal
-    weights the centers in the tails of a cluster outweigh its middle, and a column without clusters
-    was divided instead of one with two.
+    size and shape, if those are merged that have rows in between: two centers are linked by each
+    row whose nearest centers they are (competitive Hebbian learning, Martinetz and Schulten 1994).
 
     Returns
     -------
@@ -48,34 +47,65 @@ def initial_clusters(X: np.ndarray, n_clusters: int, seed: int) -> InitialCluste
     rng = np.random.RandomState(seed)
     rows = X if len(X) <= _MAX_ROWS else X[rng.permutation(len(X))[:_MAX_ROWS]]
     rows = rows.astype(np.float64)  # in float32 one distant row would make the others equal
-    n_centers = min(_CENTERS_PER_CLUSTER * n_clusters, len(np.unique(rows, axis=0)) // 2)
+    n_distinct = len(np.unique(rows, axis=0))
+    n_centers = max(2 * n_clusters, n_distinct // _ROWS_PER_CENTER)
+    n_centers = min(_CENTERS_PER_CLUSTER * n_clusters, n_centers, n_distinct // 2)
     if n_clusters < 2 or n_centers < n_clusters:
         return None
     # With several threads the order of the additions, and so the last bits, would vary.
-    with threadpool_limits(1, user_api="openmp"):
+    with one_thread():
         kmeans = KMeans(n_centers, n_init=1, random_state=rng.randint(2**31)).fit(rows)
+        distance = kmeans.transform(rows)
     used, label, counts = np.unique(kmeans.labels_, return_inverse=True, return_counts=True)
     centers = kmeans.cluster_centers_[used]
     if len(centers) < n_clusters or not np.isfinite(centers).all():
         return None
-    times = np.maximum(1, np.rint(_MERGED_POINTS * counts / len(rows))).astype(int)
-    tree = linkage(np.repeat(centers, times, axis=0), "ward")
-    cluster = _cut(tree, n_clusters)[np.cumsum(times) - 1]
+    cluster = _merged(_links(distance[:, used]), counts, centers, n_clusters)
     cluster = _numbered_by_neighborhood(cluster, centers, counts)
     shares = np.bincount(cluster, counts, n_clusters) / len(rows)
     return InitialClusters(centers, cluster, shares, _relative_spread(rows, cluster[label]))
 
 
-def _cut(tree: np.ndarray, n_clusters: int) -> np.ndarray:
-    """Return the cluster of each leaf, numbered along the tree; exactly that many even for ties."""
-    n_leaves = len(tree) + 1
-    merged = tree[: n_leaves - int(n_clusters), :2].astype(int)
-    parents = n_leaves + np.arange(len(merged)).repeat(2)
-    edges = coo_array((np.ones(merged.size), (merged.ravel(), parents)), (2 * n_leaves - 1,) * 2)
-    _, component = connected_components(edges, directed=False)
-    _, cluster = np.unique(component[:n_leaves], return_inverse=True)
-    _, first = np.unique(cluster[leaves_list(tree)], return_index=True)
-    return np.argsort(np.argsort(first))[cluster]
+def _links(distance: np.ndarray) -> np.ndarray:
+    """Return how many rows have each pair of centers as the two nearest ones."""
+    n_centers = distance.shape[1]
+    if n_centers == 1:
+        return np.zeros((1, 1))
+    first, second = np.argsort(distance, axis=1, kind="stable")[:, :2].T
+    links = np.zeros((n_centers, n_centers))
+    np.add.at(links, (first, second), 1)
+    return links + links.T
+
+
+def _merged(
+    links: np.ndarray, counts: np.ndarray, centers: np.ndarray, n_clusters: int
+) -> np.ndarray:
+    """Return the group of each center after merging until so many are left.
+
+    Merged are the two groups with the most links per pair of their rows (average linkage), or the
+    smallest group and its neighbor if it has very few rows: a few rows far from all others are no
+    cluster. Groups without links are as near as their means.
+    """
+    group, sizes, sums = np.arange(len(counts)), counts.astype(float), centers * counts[:, None]
+    for _ in range(len(counts) - n_clusters):
+        near = links / np.outer(sizes, sizes)
+        smallest = sizes.argmin()
+        is_tiny = sizes[smallest] < _TINY * sizes.sum() / n_clusters
+        candidates = np.array([smallest]) if is_tiny else np.arange(len(sizes))
+        near[np.diag_indices_from(near)] = 0
+        if not near[candidates].any():
+            means = sums / sizes[:, None]
+            near = -cdist(means, means)
+        near[np.diag_indices_from(near)] = -np.inf
+        first, second = np.unravel_index(near[candidates].argmax(), (len(candidates), len(sizes)))
+        kept, gone = sorted((int(candidates[first]), int(second)))
+        for values in (links, links.T, sizes, sums):
+            values[kept] += values[gone]
+        links = np.delete(np.delete(links, gone, axis=0), gone, axis=1)
+        sizes, sums = np.delete(sizes, gone), np.delete(sums, gone, axis=0)
+        group[group == gone] = kept
+        group[group > gone] -= 1
+    return group
 
 
 def _relative_spread(rows: np.ndarray, cluster: np.ndarray) -> np.ndarray:

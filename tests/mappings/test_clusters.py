@@ -252,6 +252,22 @@ class TestInitialClusters:
         assert normalized_mutual_info_score(label, found.cluster[nearest]) > 0.95
         np.testing.assert_allclose(np.sort(found.shares), np.sort(counts) / sum(counts), atol=0.01)
 
+    @pytest.mark.parametrize("seed", range(3))
+    def test_a_broad_tenth_is_found_beside_an_elongated_cluster(self, seed):
+        """To divide the elongated one would reduce the variance more."""
+        rng = np.random.default_rng(seed)
+        long = rng.normal(size=(900, 4)) * [4, 1, 1, 1]
+        broad = 2 * rng.normal(size=(100, 4)) + [0, 10, 0, 0]
+        found = initial_clusters(np.r_[long, broad], 2, seed)
+        np.testing.assert_allclose(np.sort(found.shares), [0.1, 0.9], atol=0.01)
+
+    @pytest.mark.parametrize("seed", range(3))
+    def test_a_few_distant_rows_are_no_cluster(self, seed):
+        X, _ = blobs([500, 500])
+        X[:5] += 100
+        found = initial_clusters(X, 2, seed)
+        np.testing.assert_allclose(found.shares, 0.5, atol=0.02)
+
     def test_neighbors_in_space_have_neighboring_numbers(self):
         rng = np.random.default_rng(0)
         X = np.repeat(rng.permutation(6), 100)[:, None] + 0.05 * rng.standard_normal((600, 1))
