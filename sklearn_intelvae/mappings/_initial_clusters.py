@@ -13,8 +13,9 @@ from sklearn_intelvae._threads import one_thread
 
 _CENTERS_PER_CLUSTER, _ROWS_PER_CENTER = 10, 10
 _MAX_ROWS = 10_000
-_TINY = 0.05
-"""A group of fewer rows, relative to those of clusters of equal size, is merged before others."""
+_TINY, _TINY_OF_EQUAL = 0.04, 0.2
+"""A group with a smaller share of the rows, and of those of clusters of equal size, is merged before
+others."""
 
 
 class InitialClusters(NamedTuple):
@@ -87,11 +88,12 @@ def _merged(
     cluster. Groups without links are as near as their means.
     """
     group, sizes, sums = np.arange(len(counts)), counts.astype(float), centers * counts[:, None]
+    tiny = min(_TINY, _TINY_OF_EQUAL / n_clusters) * counts.sum()
     for _ in range(len(counts) - n_clusters):
         near = links / np.outer(sizes, sizes)
         smallest = sizes.argmin()
-        is_tiny = sizes[smallest] < _TINY * sizes.sum() / n_clusters
-        candidates = np.array([smallest]) if is_tiny else np.arange(len(sizes))
+        all_groups = np.arange(len(sizes))
+        candidates = all_groups[[smallest]] if sizes[smallest] < tiny else all_groups
         near[np.diag_indices_from(near)] = 0
         if not near[candidates].any():
             means = sums / sizes[:, None]
