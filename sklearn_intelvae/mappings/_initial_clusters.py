@@ -14,8 +14,8 @@ from sklearn_intelvae._threads import one_thread
 _CENTERS_PER_CLUSTER, _ROWS_PER_CENTER = 10, 10
 _MAX_ROWS = 10_000
 _TINY, _TINY_OF_EQUAL = 0.04, 0.2
-"""A group with a smaller share of the rows, and of those of clusters of equal size, is merged before
-others."""
+"""A group with a smaller share of all rows, and of those of clusters of equal size, is merged
+first."""
 
 
 class InitialClusters(NamedTuple):
