@@ -29,7 +29,7 @@ _SMALLEST_EXCESS = 1e-4
 """At its bound a scale could not be trained; this is the log of the factor that it starts above."""
 
 _MIXED = 0.25
-"""Fraction of the warm-up during which the scales of features change alike, at first entirely."""
+"""Fraction of the warm-up in which scales of features share their gradients, less and less."""
 
 _RAREST = 1e-3
 """The logits of features that are hardly ever 0, or 1, start as if it were this share of rows."""

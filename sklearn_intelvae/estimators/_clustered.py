@@ -34,7 +34,8 @@ class ClusteredInteLVAE(ClusterMixin, BaseVAE):
     The mapping divides the plane of the first two components of y into sectors, one for each
     cluster, and pushes them apart, so that hardly any rows are generated between them. A row
     belongs to the cluster in whose sector it is encoded. Training starts from initial clusters,
-    found in X by k-means and merging, and changes them if the likelihood improves.
+    found in X by k-means with many centers, which are merged, and changes them if the likelihood
+    improves.
 
     Parameters
     ----------

@@ -14,8 +14,8 @@ from sklearn_intelvae._threads import one_thread
 _CENTERS_PER_CLUSTER, _ROWS_PER_CENTER = 10, 10
 _MAX_ROWS = 10_000
 _TINY, _TINY_OF_EQUAL = 0.04, 0.2
-"""A group with a smaller share of all rows, and of those of clusters of equal size, is merged
-first."""
+"""A group has few rows if its share of all is below the first, and below the second of those of
+clusters of equal size."""
 
 
 class InitialClusters(NamedTuple):
@@ -37,8 +37,8 @@ def initial_clusters(X: np.ndarray, n_clusters: int, seed: int) -> InitialCluste
     """Partition rows by k-means with many centers, merged until K groups are left.
 
     Plain k-means favors clusters of equal size and shape. Merged centers follow clusters of any
-    size and shape, if those are merged that have rows in between: two centers are linked by each
-    row whose nearest centers they are (competitive Hebbian learning, Martinetz and Schulten 1994).
+    size and shape, if those are merged that have rows in between. That two centers are linked by
+    the rows to which they are nearest is due to Martinetz and Schulten (1994).
 
     Returns
     -------
@@ -68,13 +68,16 @@ def initial_clusters(X: np.ndarray, n_clusters: int, seed: int) -> InitialCluste
 
 
 def _links(distance: np.ndarray) -> np.ndarray:
-    """Return how many rows have each pair of centers as the two nearest ones."""
-    n_centers = distance.shape[1]
-    if n_centers == 1:
-        return np.zeros((1, 1))
-    first, second = np.argsort(distance, axis=1, kind="stable")[:, :2].T
-    links = np.zeros((n_centers, n_centers))
-    np.add.at(links, (first, second), 1)
+    """Return how many rows lie between two centers, for each pair.
+
+    A row counts for its two nearest centers, by the ratio of its squared distances from them: 1 if
+    it lies in the middle, 0 at a center. Distances are of shape (n, n_centers).
+    """
+    order = np.argsort(distance, axis=1, kind="stable")[:, :2]
+    first, second = np.take_along_axis(distance, order, axis=1).T
+    ratio = np.divide(first, second, out=np.zeros_like(first), where=second > 0)
+    links = np.zeros((distance.shape[1],) * 2)
+    np.add.at(links, tuple(order.T), np.square(ratio))
     return links + links.T
 
 
@@ -83,9 +86,10 @@ def _merged(
 ) -> np.ndarray:
     """Return the group of each center after merging until so many are left.
 
-    Merged are the two groups with the most links per pair of their rows (average linkage), or the
-    smallest group and its neighbor if it has very few rows: a few rows far from all others are no
-    cluster. Groups without links are as near as their means.
+    While a group has few rows, the smallest is merged with the group to which it is linked most: a
+    few rows far from all others are no cluster. Then the two groups that are linked most. Links are
+    divided by the numbers of rows of both groups (average linkage); without links, the distance of
+    the means decides.
     """
     group, sizes, sums = np.arange(len(counts)), counts.astype(float), centers * counts[:, None]
     tiny = min(_TINY, _TINY_OF_EQUAL / n_clusters) * counts.sum()

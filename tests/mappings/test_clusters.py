@@ -264,9 +264,18 @@ class TestInitialClusters:
     @pytest.mark.parametrize("seed", range(3))
     def test_a_few_distant_rows_are_no_cluster(self, seed):
         X, _ = blobs([500, 500])
-        X[:5] += 100
+        X[:30] += 20
         found = initial_clusters(X, 2, seed)
-        np.testing.assert_allclose(found.shares, 0.5, atol=0.02)
+        np.testing.assert_allclose(found.shares, 0.5, atol=0.04)
+
+    @pytest.mark.parametrize("spread", [0, 0.1, 0.3])
+    def test_a_compact_group_is_found_beside_a_broad_one(self, spread):
+        """It has one center, so that another is the second nearest of all its rows."""
+        rng = np.random.default_rng(0)
+        compact = spread * rng.normal(size=(100, 4)) + [10, 0, 0, 0]
+        for seed in range(3):
+            found = initial_clusters(np.r_[rng.normal(size=(900, 4)), compact], 2, seed)
+            np.testing.assert_allclose(np.sort(found.shares), [0.1, 0.9], atol=0.01)
 
     def test_neighbors_in_space_have_neighboring_numbers(self):
         rng = np.random.default_rng(0)

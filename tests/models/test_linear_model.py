@@ -6,7 +6,7 @@ import torch
 
 from sklearn_intelvae._moments import supported_noise
 from sklearn_intelvae.models._independence import independent_rotation, negentropy
-from sklearn_intelvae.models._linear_model import fit_linear_model
+from sklearn_intelvae.models._linear_model import LinearModel, fit_linear_model
 from sklearn_intelvae.models._linear_start import changes_under_rotation
 from sklearn_intelvae.priors import Laplace, Normal, SpikeAndSlab
 
@@ -106,15 +106,15 @@ def test_idle_components_leave_out_columns_without_noise(kind):
     )
 
 
-def test_a_model_without_idle_components_stays_as_it_is():
-    """Also its signs, which eigenvectors do not determine."""
+def test_signs_do_not_depend_on_those_of_eigenvectors():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(300, 2)) @ rng.normal(size=(2, 6)) + 0.3 * rng.normal(size=(300, 6))
     settings = dict(noise=None, is_shared=False, min_noise=least_noise(X))
     model = fit_linear_model(X, None, X.mean(axis=0), 2, **settings)
-    found = model.with_all_components(X, None, least_noise(X))
-    np.testing.assert_allclose(found.weights, model.weights)
-    assert (np.abs(found.weights).max(axis=1) == found.weights.max(axis=1)).all()
+    opposite = LinearModel(model.mean, -model.weights, model.noise)
+    for start in (model, opposite):
+        found = start.with_all_components(X, None, least_noise(X))
+        np.testing.assert_allclose(found.weights, model.weights)
 
 
 def test_densities_that_distinguish_axes_are_recognized():
