@@ -79,7 +79,7 @@ class Clusters(Mapping):
     groups in one. The initial clusters are found in X by k-means with up to ten times too many
     centers. Those with the most rows between them are merged until K are left; then once more, with
     each column divided by its spread within these clusters. Groups of less than 4 % of the rows,
-    and less than 20 % / K, are not found. Rows are guided into their sectors before the borders
+    and less than 40 % / K, are not found. Rows are guided into their sectors before the borders
     rise, and can then move freely. The gradient of the reconstruction moves learned borders far too
     slowly; here they move at each step towards the shares of the batch, as in the M-step of a
     mixture model. Guidance costs the distances to up to 10 K centers at each training step.

@@ -13,7 +13,7 @@ from sklearn_intelvae._threads import one_thread
 
 _CENTERS_PER_CLUSTER, _ROWS_PER_CENTER = 10, 10
 _MAX_ROWS = 10_000
-_TINY, _TINY_OF_EQUAL = 0.04, 0.2
+_TINY, _TINY_OF_EQUAL = 0.04, 0.4
 """A group has few rows if its share of all is below the first, and below the second of those of
 clusters of equal size."""
 
