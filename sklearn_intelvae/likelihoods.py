@@ -89,7 +89,6 @@ class _LocationScale(Likelihood):
             smallest = supported_noise(X, self.min_scale).clamp(min=self.min_scale, max=1.0)
             self.log_bound += (spread * smallest / self.min_scale).log()
             self._set_log_scale(spread.log())
-            self.own_share.zero_()
         else:
             self.log_bound += spread.log().mean()
             self._set_log_scale(spread.square().mean().sqrt().log())
@@ -101,7 +100,8 @@ class _LocationScale(Likelihood):
         scale, hence the largest gradients, and the others might never be learned.
         """
         if isinstance(self.scale, str):
-            self.own_share.clamp_(min=min(1.0, fraction / _MIXED))
+            share = torch.full_like(self.own_share, min(1.0, fraction / _MIXED))
+            self.own_share.copy_(torch.where(self.own_share > 1, self.own_share, share))
 
     def linearize(self, mean: np.ndarray, variance: np.ndarray) -> Linearization:
         """Return the likelihood itself, or of another than the Gaussian one of its variance."""
@@ -117,7 +117,10 @@ class _LocationScale(Likelihood):
         )
 
     def set_noise(self, variance: np.ndarray | None, factor: float) -> None:
-        """Set a learned scale to these variances, or to the present ones, times a factor."""
+        """Set a learned scale to these variances, or to the present ones, times a factor.
+
+        The scales then differ already, and their gradients are no longer mixed.
+        """
         if not isinstance(self.scale, str):
             return
         if variance is None:
@@ -126,7 +129,7 @@ class _LocationScale(Likelihood):
             log_scale = torch.from_numpy(0.5 * np.log(variance / self._variance_of_unit_scale))
             log_scale = log_scale if self.scale == "per_feature" else log_scale.mean()
         self._set_log_scale(log_scale + 0.5 * math.log(factor))
-        self.own_share.fill_(1.0)
+        self.own_share.fill_(math.inf)
 
     @torch.no_grad()
     def _set_log_scale(self, log_scale: Tensor) -> None:
@@ -143,7 +146,7 @@ class _LocationScale(Likelihood):
         """
         if not isinstance(self.scale, str):
             return self.fixed_log_scale
-        mixed = torch.lerp(self.excess.mean(), self.excess, self.own_share)
+        mixed = torch.lerp(self.excess.mean(), self.excess, self.own_share.clamp(max=1))
         excess = self.excess.detach() + (mixed - mixed.detach())  # only the gradient is mixed
         return self.log_bound + F.softplus(_LOG_SCALE_SPEED * excess)
 

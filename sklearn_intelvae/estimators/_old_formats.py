@@ -66,11 +66,11 @@ _OLD_ATTRIBUTES = {"_n_intermediary", "_described"}
 _PARAMS_OF_PLAIN_VAES = {"linear_path": False, "whiten": True}
 _NEW_BUFFERS = {
     DimensionSelector: {"sharpness": 1, "reach": np.inf},
-    Gaussian: {"own_share": 1},
-    Laplace: {"own_share": 1},
+    Gaussian: {"own_share": np.inf},
+    Laplace: {"own_share": np.inf},
 }
-"""Buffers that parts did not have: of selectors those without effect, the others being 0; of
-likelihoods the value after the warm-up."""
+"""Buffers that parts did not have, with values that have no effect; others, if the file does not
+hold them, are 0."""
 
 
 def upgraded_params(params: dict[str, Any], names: set[str], file_format: int) -> dict[str, Any]:

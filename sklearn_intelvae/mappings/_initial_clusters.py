@@ -8,6 +8,7 @@ import numpy as np
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import cdist
 from sklearn.cluster import KMeans
+from sklearn.metrics.pairwise import euclidean_distances
 
 from sklearn_intelvae._threads import one_thread
 
@@ -56,12 +57,13 @@ def initial_clusters(X: np.ndarray, n_clusters: int, seed: int) -> InitialCluste
     # With several threads the order of the additions, and so the last bits, would vary.
     with one_thread():
         kmeans = KMeans(n_centers, n_init=1, random_state=rng.randint(2**31)).fit(rows)
-        distance = kmeans.transform(rows)
     used, label, counts = np.unique(kmeans.labels_, return_inverse=True, return_counts=True)
     centers = kmeans.cluster_centers_[used]
     if len(centers) < n_clusters or not np.isfinite(centers).all():
         return None
-    cluster = _merged(_links(distance[:, used]), counts, centers, n_clusters)
+    with one_thread():
+        links = _links(euclidean_distances(rows, centers))
+    cluster = _merged(links, counts, centers, n_clusters)
     cluster = _numbered_by_neighborhood(cluster, centers, counts)
     shares = np.bincount(cluster, counts, n_clusters) / len(rows)
     return InitialClusters(centers, cluster, shares, _relative_spread(rows, cluster[label]))

@@ -42,7 +42,9 @@ from sklearn_intelvae.training._starts import Fit, best_of, evaluation_rows, mea
 
 _TRIAL_STEPS = 160
 _TRIAL_SHARE = 0.1
-_PRETRAINING_STEPS = 100
+_SHORT_FIT, _PRETRAINING_STEPS = 200, 300
+"""With 100 steps of pretraining, the encoder follows the guidance only if it is on the right side by
+chance."""
 _FEW_STEPS = 40
 """Fewer steps hardly leave the linear model, and its prior N(0, I)."""
 
@@ -224,7 +226,7 @@ class _Fit:
 
     def _pretrain(self, model: Any, seed: int) -> None:
         """Pretrain the encoder of a short fit on the guidance of the mapping."""
-        is_short = self.horizon_steps < 2 * _PRETRAINING_STEPS
+        is_short = self.horizon_steps < _SHORT_FIT
         if is_short and self.previous is None and isinstance(model, VAE):
             pretrain_encoder(
                 model.to(self.spec.device),
