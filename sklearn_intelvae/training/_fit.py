@@ -43,8 +43,7 @@ from sklearn_intelvae.training._starts import Fit, best_of, evaluation_rows, mea
 _TRIAL_STEPS = 160
 _TRIAL_SHARE = 0.1
 _SHORT_FIT, _PRETRAINING_STEPS = 200, 300
-"""With 100 steps of pretraining, the encoder follows the guidance only if it is on the right side by
-chance."""
+"""With 100 steps of pretraining, an encoder on the wrong side does not follow the guidance."""
 _FEW_STEPS = 40
 """Fewer steps hardly leave the linear model, and its prior N(0, I)."""
 
