@@ -51,7 +51,7 @@ class _LocationScale(Likelihood):
 
     log_bound: Tensor
     fixed_log_scale: Tensor
-    own_share: Tensor
+    is_informed: Tensor
 
     _variance_of_unit_scale: ClassVar[float] = 1.0
 
@@ -59,6 +59,7 @@ class _LocationScale(Likelihood):
         super().__init__()
         self.scale = scale
         self.min_scale = min_scale
+        self.progress = 1.0
 
     def build(self, n_features: int) -> None:
         """Create the scale: one number, or one for each feature."""
@@ -69,9 +70,9 @@ class _LocationScale(Likelihood):
             start = math.log(math.expm1(-bound)) / _LOG_SCALE_SPEED
             self.register_buffer("log_bound", torch.full(shape, bound))
             self.excess = nn.Parameter(torch.full(shape, start))
-            self.register_buffer("own_share", torch.ones(()))
         else:
             self.register_buffer("fixed_log_scale", torch.full(shape, math.log(float(self.scale))))
+        self.register_buffer("is_informed", torch.zeros(()))
 
     @property
     def standardization(self) -> str:  # type: ignore[override]
@@ -94,14 +95,8 @@ class _LocationScale(Likelihood):
             self._set_log_scale(spread.square().mean().sqrt().log())
 
     def set_progress(self, fraction: float) -> None:
-        """Mix the gradients of the scales less and less in the first quarter of the warm-up.
-
-        From random weights the feature that is reconstructed best would otherwise get the smallest
-        scale, hence the largest gradients, and the others might never be learned.
-        """
-        if isinstance(self.scale, str):
-            share = torch.full_like(self.own_share, min(1.0, fraction / _MIXED))
-            self.own_share.copy_(torch.where(self.own_share > 1, self.own_share, share))
+        """Set the fraction of the warm-up that has passed."""
+        self.progress = fraction
 
     def linearize(self, mean: np.ndarray, variance: np.ndarray) -> Linearization:
         """Return the likelihood itself, or of another than the Gaussian one of its variance."""
@@ -119,7 +114,7 @@ class _LocationScale(Likelihood):
     def set_noise(self, variance: np.ndarray | None, factor: float) -> None:
         """Set a learned scale to these variances, or to the present ones, times a factor.
 
-        The scales then differ already, and their gradients are no longer mixed.
+        The scales then differ already, and their gradients are not mixed.
         """
         if not isinstance(self.scale, str):
             return
@@ -129,7 +124,7 @@ class _LocationScale(Likelihood):
             log_scale = torch.from_numpy(0.5 * np.log(variance / self._variance_of_unit_scale))
             log_scale = log_scale if self.scale == "per_feature" else log_scale.mean()
         self._set_log_scale(log_scale + 0.5 * math.log(factor))
-        self.own_share.fill_(math.inf)
+        self.is_informed.fill_(1)
 
     @torch.no_grad()
     def _set_log_scale(self, log_scale: Tensor) -> None:
@@ -146,9 +141,18 @@ class _LocationScale(Likelihood):
         """
         if not isinstance(self.scale, str):
             return self.fixed_log_scale
-        mixed = torch.lerp(self.excess.mean(), self.excess, self.own_share.clamp(max=1))
-        excess = self.excess.detach() + (mixed - mixed.detach())  # only the gradient is mixed
+        excess = self.excess if self.progress >= _MIXED else self._with_mixed_gradients()
         return self.log_bound + F.softplus(_LOG_SCALE_SPEED * excess)
+
+    def _with_mixed_gradients(self) -> Tensor:
+        """Return ``excess``, whose gradients are at first the mean over the features.
+
+        From random weights the feature that is reconstructed best would otherwise get the smallest
+        scale, hence the largest gradients, and the others might never be learned.
+        """
+        own_share = self.is_informed.clamp(min=self.progress / _MIXED)
+        mixed = torch.lerp(self.excess.mean(), self.excess, own_share)
+        return self.excess.detach() + (mixed - mixed.detach())
 
     def mean(self, h: Tensor) -> Tensor:
         """Return the decoder's output, which is the mean."""

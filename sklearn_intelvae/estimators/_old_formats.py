@@ -65,12 +65,12 @@ _OLD_ATTRIBUTES = {"_n_intermediary", "_described"}
 
 _PARAMS_OF_PLAIN_VAES = {"linear_path": False, "whiten": True}
 _NEW_BUFFERS = {
-    DimensionSelector: {"sharpness": 1, "reach": np.inf},
-    Gaussian: {"own_share": np.inf},
-    Laplace: {"own_share": np.inf},
+    DimensionSelector: {"sharpness": 1, "reach": np.inf}
+    | dict.fromkeys(("weight", "_plain", "_recent", "_reduction"), 0),
+    Gaussian: {"is_informed": 1},
+    Laplace: {"is_informed": 1},
 }
-"""Buffers that parts did not have, with values that have no effect; others, if the file does not
-hold them, are 0."""
+"""Buffers that parts did not have, with values that have no effect."""
 
 
 def upgraded_params(params: dict[str, Any], names: set[str], file_format: int) -> dict[str, Any]:
@@ -126,11 +126,11 @@ def _with_new_buffers(state: dict[str, Any]) -> dict[str, Any]:
     sizes = state["n_features_in_"], state["_description"]["n_components"]
     model = state["_parts_at_fit"].build(*sizes, generator_from(0))
     added = {
-        f"{prefix}.{name}": np.asarray(values.get(name, 0), np.float32)
+        f"{prefix}.{name}": np.asarray(value, np.float32)
         for prefix, part in model.named_modules()
         for kind, values in _NEW_BUFFERS.items()
         if isinstance(part, kind)
-        for name, _ in part.named_buffers(recurse=False)
+        for name, value in values.items()
     }
     return added | state["module_"]
 
