@@ -78,11 +78,12 @@ class Clusters(Mapping):
     becomes worse before it becomes better: without guidance fits end with a sector unused or two
     groups in one. The initial clusters are found in X by k-means with up to ten times too many
     centers. Those with the most rows between them are merged until K are left; then once more, with
-    each column divided by its spread within these clusters. Groups of less than 4 % of the rows,
-    and less than 40 % / K, are not found. Rows are guided into their sectors before the borders
-    rise, and can then move freely. The gradient of the reconstruction moves learned borders far too
-    slowly; here they move at each step towards the shares of the batch, as in the M-step of a
-    mixture model. Guidance costs the distances to up to 10 K centers at each training step.
+    each column divided by its spread within these clusters. A group with less than 4 % of the rows,
+    or 40 % / K for more than ten clusters, may not be found. Rows are guided into their sectors
+    before the borders rise, and can then move freely. The gradient of the reconstruction moves
+    learned borders far too slowly; here they move at each step towards the shares of the batch, as
+    in the M-step of a mixture model. Guidance costs the distances to up to 10 K centers at each
+    training step.
 
     The slope of :math:`d^p` is unbounded at a border. Gradients use the slope at a distance of
     :math:`10^{-3}` for anything nearer; values are exact.

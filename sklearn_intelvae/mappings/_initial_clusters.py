@@ -57,11 +57,10 @@ def initial_clusters(X: np.ndarray, n_clusters: int, seed: int) -> InitialCluste
     # With several threads the order of the additions, and so the last bits, would vary.
     with one_thread():
         kmeans = KMeans(n_centers, n_init=1, random_state=rng.randint(2**31)).fit(rows)
-    used, label, counts = np.unique(kmeans.labels_, return_inverse=True, return_counts=True)
-    centers = kmeans.cluster_centers_[used]
-    if len(centers) < n_clusters or not np.isfinite(centers).all():
-        return None
-    with one_thread():
+        used, label, counts = np.unique(kmeans.labels_, return_inverse=True, return_counts=True)
+        centers = kmeans.cluster_centers_[used]
+        if len(centers) < n_clusters or not np.isfinite(centers).all():
+            return None
         links = _links(euclidean_distances(rows, centers))
     cluster = _merged(links, counts, centers, n_clusters)
     cluster = _numbered_by_neighborhood(cluster, centers, counts)
@@ -96,19 +95,17 @@ def _merged(
     group, sizes, sums = np.arange(len(counts)), counts.astype(float), centers * counts[:, None]
     tiny = min(_TINY, _TINY_OF_EQUAL / n_clusters) * counts.sum()
     for _ in range(len(counts) - n_clusters):
-        near = links / np.outer(sizes, sizes)
-        smallest = sizes.argmin()
-        all_groups = np.arange(len(sizes))
-        candidates = all_groups[[smallest]] if sizes[smallest] < tiny else all_groups
-        near[np.diag_indices_from(near)] = 0
-        if not near[candidates].any():
+        some = np.arange(len(sizes)) if sizes.min() >= tiny else np.array([sizes.argmin()])
+        near = links[some] / np.outer(sizes[some], sizes)
+        if not near.any():
             means = sums / sizes[:, None]
-            near = -cdist(means, means)
-        near[np.diag_indices_from(near)] = -np.inf
-        first, second = np.unravel_index(near[candidates].argmax(), (len(candidates), len(sizes)))
-        kept, gone = sorted((int(candidates[first]), int(second)))
+            near = -cdist(means[some], means)
+        near[np.arange(len(some)), some] = -np.inf
+        row, other = np.unravel_index(near.argmax(), near.shape)
+        kept, gone = sorted((some[row], other))
         for values in (links, links.T, sizes, sums):
             values[kept] += values[gone]
+        links[kept, kept] = 0
         links = np.delete(np.delete(links, gone, axis=0), gone, axis=1)
         sizes, sums = np.delete(sizes, gone), np.delete(sums, gone, axis=0)
         group[group == gone] = kept
